@@ -1,0 +1,36 @@
+"""The one place that reads the time, everything else is told; and durations as people write them."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+
+
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def epoch(moment: datetime) -> int:
+    """Whole Unix seconds, the unit of every time in the Admin API."""
+    return int(moment.timestamp())
+
+
+def from_epoch(seconds: float) -> datetime:
+    """The UTC moment of Unix `seconds`."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_DURATION = re.compile(r"(?:\d{1,9}[smhdw])+")
+
+
+def duration(text: object) -> int:
+    """Seconds of `90s`, `15m`, `36h`, `90d`, `2w` or `1h30m`, as Prometheus writes them.
+
+    Raises ValueError with a sentence for people.
+    """
+    if not isinstance(text, str) or not _DURATION.fullmatch(text):
+        raise ValueError("must be a duration like 30s, 15m, 36h, 90d or 2w")
+    return sum(int(part[:-1]) * _UNITS[part[-1]] for part in re.findall(r"\d+[smhdw]", text))
