@@ -1,0 +1,191 @@
+"""Reading auditor.yaml: every fault at once, each with its place and a hint; secrets resolved and registered."""
+
+import difflib
+import os
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from auditor import redaction
+from auditor.config import ENV_PREFIX, Config, OrganizationConfig
+from auditor.errors import ConfigError, Fault, FaultyFiles
+from auditor.yamlfile import Document, load
+
+Place = tuple[str | int, ...]
+
+# Variables of ours that say where the settings are, and are none themselves.
+_NOT_SETTINGS = frozenset({"AUDITOR_CONFIG"})
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked configuration, its secrets, and the way back to the lines it was written in."""
+
+    config: Config
+    keys: Mapping[str, SecretStr]
+    """Admin key of each organization."""
+    document: Document
+
+    def fault(self, place: Place, message: str, hint: str = "") -> Fault:
+        """A fault at `place` of the file, for what can be checked only higher up (sinks, routes)."""
+        return _fault(self.document, place, message, hint)
+
+
+def read(path: Path, *, need_keys: bool = True) -> Loaded:
+    """The configuration in `path` with the environment over it.
+
+    Raises FaultyFiles with every fault at once; ConfigError when the file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the configuration {path}: {error.strerror}",
+            hint="`auditor init` writes a starter file; -c FILE names another one",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text", hint="save the file as UTF-8") from error
+    documents = load(text, str(path))
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        raise FaultyFiles(
+            [Fault(str(path), 1, 1, "a configuration is one YAML mapping", "start with `organizations:`")]
+        )
+    return parse(documents[0], str(path), os.environ, need_keys=need_keys)
+
+
+def parse(document: Document, file: str, environment: Mapping[str, str], *, need_keys: bool = True) -> Loaded:
+    """Check `document` (one mapping); raises FaultyFiles."""
+    try:
+        config = Config(**typing.cast(dict[str, typing.Any], document.value))
+    except ValidationError as error:
+        raise FaultyFiles([_explain(document, file, fault) for fault in error.errors()]) from error
+    keys, faults = _resolve_keys(document, file, config, environment) if need_keys else ({}, [])
+    faults += _dangling_sinks(document, file, config)
+    faults += _unknown_variables(file, environment)
+    if faults:
+        raise FaultyFiles(faults)
+    return Loaded(config, keys, document)
+
+
+def _fault(document: Document, place: Place, message: str, hint: str = "", file: str = "") -> Fault:
+    line, column = document.where(place)
+    return Fault(file or document.file, line, column, message, hint)
+
+
+def _explain(document: Document, file: str, error: typing.Any) -> Fault:
+    """pydantic's words, in ours: what is wrong at which key, and what was probably meant."""
+    place: Place = tuple(error["loc"])
+    name = ".".join(str(step) for step in place)
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return _fault(
+            document, place, f"unknown key `{name}`", _did_you_mean(str(place[-1]), _keys_at(place[:-1])), file
+        )
+    if error["type"] == "missing":
+        return _fault(document, place[:-1], f"`{name}` is missing", _MISSING.get(name, ""), file)
+    return _fault(document, place, f"`{name}`: {message[:1].lower()}{message[1:]}", "", file)
+
+
+_MISSING = {"organizations": "name the organization to audit: `organizations: {acme: {admin_key_file: ...}}`"}
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else "known keys: " + ", ".join(known)
+
+
+def _keys_at(place: Place) -> list[str]:
+    """The keys that the configuration knows below `place`."""
+    model: typing.Any = Config
+    for step in place:
+        model = (
+            _inner(model.model_fields[step].annotation) if _is_model(model) and step in model.model_fields else model
+        )
+    if not _is_model(model):
+        return []
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _inner(annotation: typing.Any) -> typing.Any:
+    """The model inside `Mapping[str, Model]`, `tuple[Model, ...]` or `Model | None`."""
+    if _is_model(annotation) or not typing.get_args(annotation):
+        return annotation
+    return next((arg for arg in typing.get_args(annotation) if _is_model(arg)), types.NoneType)
+
+
+def _resolve_keys(
+    document: Document, file: str, config: Config, environment: Mapping[str, str]
+) -> tuple[dict[str, SecretStr], list[Fault]]:
+    keys: dict[str, SecretStr] = {}
+    faults: list[Fault] = []
+    only = len(config.organizations) == 1
+    for name, organization in config.organizations.items():
+        place = ("organizations", name)
+        try:
+            key = _key_of(name, organization, environment.get("OPENAI_ADMIN_KEY", "") if only else "")
+        except ConfigError as error:
+            faults.append(_fault(document, place, error.message, error.hint, file))
+            continue
+        redaction.register(key)
+        keys[name] = SecretStr(key)
+    return keys, faults
+
+
+def _key_of(name: str, organization: OrganizationConfig, fallback: str) -> str:
+    if organization.admin_key is not None and organization.admin_key.get_secret_value().strip():
+        key = organization.admin_key.get_secret_value()
+    elif organization.admin_key_file is not None:
+        key = read_secret(organization.admin_key_file)
+    else:
+        key = fallback
+    key = key.strip()
+    if not key:
+        raise ConfigError(
+            f"organization `{name}` has no admin key",
+            hint=f"set admin_key_file, or AUDITOR_ORGANIZATIONS__{name.upper()}__ADMIN_KEY, or OPENAI_ADMIN_KEY",
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(f"the admin key of `{name}` holds characters that no HTTP header can", hint="paste it anew")
+    return key
+
+
+def read_secret(path: Path) -> str:
+    """The secret in a file, without the line break at its end. Raises ConfigError."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(
+            f"cannot read the secret file {path}: {reason}", hint="check the path and its mode"
+        ) from error
+
+
+def _dangling_sinks(document: Document, file: str, config: Config) -> list[Fault]:
+    """Routes and reports that name a sink that does not exist: an alert would vanish there."""
+    named: list[tuple[Place, str]] = [
+        (("routes", i, "to", j), sink) for i, route in enumerate(config.routes) for j, sink in enumerate(route.to)
+    ]
+    named += [(("reports", "to", j), sink) for j, sink in enumerate(config.reports.to)]
+    return [
+        _fault(document, place, f"no sink is named `{sink}`", _did_you_mean(sink, list(config.sinks)), file)
+        for place, sink in named
+        if sink not in config.sinks
+    ]
+
+
+def _unknown_variables(file: str, environment: Mapping[str, str]) -> list[Fault]:
+    """AUDITOR_* variables that set nothing: pydantic-settings would pass over a typing error in silence."""
+    known = [f"{ENV_PREFIX}{name.upper()}" for name in Config.model_fields]
+    return [
+        Fault(file, 0, 0, f"unknown environment variable {name}", _did_you_mean(name.split("__")[0], known))
+        for name in environment
+        if name.startswith(ENV_PREFIX) and name not in _NOT_SETTINGS and name.split("__")[0] not in known
+    ]

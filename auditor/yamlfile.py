@@ -1,0 +1,161 @@
+"""The one YAML loader: bounded, without anchors and tags, YAML 1.2 scalars, every value with its place in the file."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import yaml
+
+from auditor.errors import Fault, FaultyFiles
+
+MAX_CHARACTERS = 1_000_000
+MAX_DEPTH = 32
+MAX_NODES = 100_000
+
+Place = tuple[str | int, ...]
+
+_INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
+_OCTAL = re.compile(r"0o[0-7]{1,100}")
+_HEX = re.compile(r"0x[0-9a-fA-F]{1,100}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_WORDS: dict[str, object] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a file: plain data, and where each part of it stands."""
+
+    value: object
+    file: str
+    places: dict[Place, tuple[int, int]] = field(default_factory=dict, repr=False)
+
+    def where(self, place: Place) -> tuple[int, int]:
+        """Line and column, from 1, of a value, or of its nearest ancestor that is in the file."""
+        while place and place not in self.places:
+            place = place[:-1]
+        return self.places.get(place, (1, 1))
+
+
+class _Refused(Exception):
+    def __init__(self, message: str, mark: object, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.mark, self.hint = message, mark, hint
+
+
+def load(text: str, file: str) -> list[Document]:
+    """Every document of `text`; `file` is its name, for messages. Raises FaultyFiles with place and hint."""
+    if len(text) > MAX_CHARACTERS:
+        raise FaultyFiles(
+            [Fault(file, 0, 0, f"more than {MAX_CHARACTERS:,} characters", "split it into several files")]
+        )
+    try:
+        return [_document(events, file) for events in _documents(text)]
+    except _Refused as refused:
+        raise _faulty(file, refused.message, refused.mark, refused.hint) from None
+    except yaml.MarkedYAMLError as error:
+        message = str(error.problem or error.context or "not YAML")
+        raise _faulty(file, message, error.problem_mark or error.context_mark) from None
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
+        # PyYAML lets some of its own faults out as these; none of them is worth a traceback to whoever wrote the file.
+        raise _faulty(file, f"not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+
+
+def _faulty(file: str, message: str, mark: object = None, hint: str = "") -> FaultyFiles:
+    line = mark.line + 1 if isinstance(mark, yaml.Mark) else 0
+    column = mark.column + 1 if isinstance(mark, yaml.Mark) else 0
+    return FaultyFiles([Fault(file, line, column, message, hint)])
+
+
+def _spot(event: yaml.Event) -> tuple[int, int]:
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+def _documents(text: str) -> Iterator[list[yaml.Event]]:
+    """The events of each document, refused before anything is built of them: bombs need no memory then."""
+    depth = nodes = 0
+    events: list[yaml.Event] = []
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        _refuse_reuse(event)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        nodes += isinstance(event, yaml.NodeEvent)
+        if depth > MAX_DEPTH:
+            raise _Refused(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
+        if nodes > MAX_NODES:
+            raise _Refused(f"more than {MAX_NODES:,} values", event.start_mark, "split the file")
+        if isinstance(event, yaml.DocumentStartEvent):
+            events = []
+        elif isinstance(event, yaml.DocumentEndEvent):
+            yield events
+        elif not isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent):
+            events.append(event)
+
+
+def _refuse_reuse(event: yaml.Event) -> None:
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        raise _Refused("anchors and aliases are not allowed", event.start_mark, "write the value out where it is used")
+    if getattr(event, "tag", None):
+        raise _Refused("tags are not allowed", event.start_mark, "write a plain value")
+
+
+def _document(events: Iterable[yaml.Event], file: str) -> Document:
+    builder = _Builder(iter(events))
+    value = builder.value((), next(builder.events))
+    return Document(value, file, builder.places)
+
+
+class _Builder:
+    """Plain data from events, noting where each value and each key stands."""
+
+    def __init__(self, events: Iterator[yaml.Event]) -> None:
+        self.events = events
+        self.places: dict[Place, tuple[int, int]] = {}
+
+    def value(self, place: Place, event: yaml.Event) -> object:
+        """The value that starts with `event`; reads its events to the end. Depth is bounded already."""
+        self.places.setdefault(place, _spot(event))
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(place)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(place)
+        assert isinstance(event, yaml.ScalarEvent)  # noqa: S101 - aliases were refused; there is no other node
+        return _scalar(event)
+
+    def _sequence(self, place: Place) -> list[object]:
+        items: list[object] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            items.append(self.value((*place, len(items)), event))
+        return items
+
+    def _mapping(self, place: Place) -> dict[str, object]:
+        result: dict[str, object] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self._key(event)
+            if key in result:
+                raise _Refused(f"the key `{key}` stands here twice", event.start_mark, "keep one of them")
+            # A fault of an entry is shown at its key, where a person looks for it.
+            self.places[(*place, key)] = _spot(event)
+            result[key] = self.value((*place, key), next(self.events))
+        return result
+
+    def _key(self, event: yaml.Event) -> str:
+        """A key is the text that is written, whatever it looks like: `on`, `2024`, `null`."""
+        if not isinstance(event, yaml.ScalarEvent):
+            raise _Refused("a key must be a plain word", event.start_mark)
+        if event.value == "<<":
+            raise _Refused("merge keys are not allowed", event.start_mark, "write the values out")
+        return str(event.value)
+
+
+def _scalar(event: yaml.ScalarEvent) -> object:
+    """The value of a scalar in YAML 1.2's core schema: `on`, `no`, `12:30` and dates are text."""
+    text = str(event.value)
+    if event.style is not None:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    for pattern, base in ((_INTEGER, 10), (_OCTAL, 8), (_HEX, 16)):
+        if pattern.fullmatch(text):
+            return int(text.replace("0o", "").replace("0x", ""), base)
+    return float(text) if _FLOAT.fullmatch(text) else text

@@ -1,0 +1,133 @@
+"""auditor.yaml: the smallest file works, and whatever is wrong is told with file, line and hint, all at once."""
+
+from pathlib import Path
+
+import pytest
+
+from auditor.configfile import Loaded, read
+from auditor.errors import ConfigError, FaultyFiles
+from auditor.terms import Level
+
+SMALLEST = "organizations:\n  acme:\n    admin_key_file: {key}\n"
+
+
+@pytest.fixture(autouse=True)
+def _quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_ADMIN_KEY", raising=False)
+
+
+def loaded(folder: Path, text: str) -> Loaded:
+    (folder / "key").write_text("sk-admin-canary-42\n")
+    path = folder / "auditor.yaml"
+    path.write_text(text.replace("{key}", str(folder / "key")))
+    return read(path)
+
+
+def test_three_lines_are_a_whole_configuration(tmp_path: Path) -> None:
+    found = loaded(tmp_path, SMALLEST)
+    assert found.keys["acme"].get_secret_value() == "sk-admin-canary-42"
+    assert found.config.schedule.snapshot == 900
+    assert found.config.policies.paths == ("builtin:openai",)
+    assert found.config.store == "sqlite:///auditor.db"
+
+
+def test_the_key_shows_up_in_no_text_of_the_configuration(tmp_path: Path) -> None:
+    found = loaded(tmp_path, SMALLEST.replace("admin_key_file: {key}", "admin_key: sk-admin-canary-42"))
+    assert "canary" not in repr(found.config) + str(found.config) + repr(found.keys)
+
+
+FAULTS = {
+    "an unknown key": ("schedul: {}", "unknown key `schedul`", "did you mean `schedule`?", 4),
+    "an unknown key further in": ("schedule:\n  snapshots: 5m", "unknown key", "did you mean `snapshot`?", 5),
+    "a wrong type": ("schedule:\n  snapshot: often", "must be a duration", "", 5),
+    "a number where a duration belongs": ("schedule: {snapshot: 15}", "must be a duration", "", 4),
+    "a cron line that is none": ("schedule: {weekly_report: monday}", "not a cron line", "", 4),
+    "a zone that is none": ("schedule: {timezone: Berlin}", "no such time zone", "", 4),
+    "a route to nowhere": ("routes:\n  - {to: [slak]}", "no sink is named `slak`", "", 5),
+    "a level that is none": ("routes:\n  - {match: {level: [severe]}, to: [x]}", "level", "", 5),
+    "a listener without a port": ("web: {listen: localhost}", "must be HOST:PORT", "", 4),
+    "a key that stands twice": ("store: sqlite:///a\nstore: sqlite:///b", "stands here twice", "keep one", 5),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_names_file_line_and_what_was_meant(tmp_path: Path, fault: str) -> None:
+    text, message, hint, line = FAULTS[fault]
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, SMALLEST + text + "\n")
+    (found, *_) = error.value.faults
+    assert message in found.message
+    assert hint in found.hint
+    assert (Path(found.file).name, found.line) == ("auditor.yaml", line)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, SMALLEST + "colour: red\nschedule: {snapshot: 1, audit_log: x}\n")
+    assert len(error.value.faults) == 3
+
+
+def test_a_missing_secret_says_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, "organizations:\n  acme: {}\n")
+    (fault,) = error.value.faults
+    assert "has no admin key" in fault.message
+    assert "AUDITOR_ORGANIZATIONS__ACME__ADMIN_KEY" in fault.hint
+    assert fault.line == 2
+
+
+def test_a_secret_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(FaultyFiles, match="cannot read the secret file"):
+        loaded(tmp_path, "organizations:\n  acme: {admin_key_file: /nowhere/key}\n")
+
+
+@pytest.mark.parametrize("url", ["http://api.example.com/v1", "ftp://127.0.0.1", "api.openai.com", ""])
+def test_the_key_goes_over_https_or_not_at_all(tmp_path: Path, url: str) -> None:
+    with pytest.raises(FaultyFiles, match="https"):
+        loaded(tmp_path, SMALLEST + f"    base_url: '{url}'\n")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8765/v1", "http://localhost:1/v1", "http://[::1]:9/v1"])
+def test_plain_http_is_accepted_for_loopback(tmp_path: Path, url: str) -> None:
+    assert loaded(tmp_path, SMALLEST + f"    base_url: '{url}'\n").config.organizations["acme"].base_url == url
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITOR_ORGANIZATIONS__ACME__ADMIN_KEY", "sk-admin-from-env")
+    monkeypatch.setenv("AUDITOR_SCHEDULE__SNAPSHOT", "5m")
+    found = loaded(tmp_path, "organizations:\n  acme: {}\nschedule: {snapshot: 1h, audit_log: 1m}\n")
+    assert found.keys["acme"].get_secret_value() == "sk-admin-from-env"
+    assert (found.config.schedule.snapshot, found.config.schedule.audit_log) == (300, 60)
+
+
+def test_the_vendors_variable_serves_a_single_organization(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin-vendor")
+    assert loaded(tmp_path, "organizations: {acme: {}}\n").keys["acme"].get_secret_value() == "sk-admin-vendor"
+
+
+def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITOR_SHEDULE__SNAPSHOT", "5m")
+    with pytest.raises(FaultyFiles, match="AUDITOR_SHEDULE__SNAPSHOT") as error:
+        loaded(tmp_path, SMALLEST)
+    assert "AUDITOR_SCHEDULE" in str(error.value)
+
+
+def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(tmp_path / "none.yaml")
+    assert "auditor init" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "just words", "a: 1\n---\nb: 2\n", "organizations: {}\n", "organizations: 3"]
+)
+def test_a_file_of_another_shape_is_refused_with_a_place(tmp_path: Path, text: str) -> None:
+    with pytest.raises(FaultyFiles):
+        loaded(tmp_path, text)
+
+
+def test_levels_and_overrides_are_typed(tmp_path: Path) -> None:
+    more = "policies: {overrides: {project-key-stale: {level: low, params: {stale_after: 30d}}}}\n"
+    override = loaded(tmp_path, SMALLEST + more).config.policies.overrides["project-key-stale"]
+    assert override.level is Level.LOW
+    assert override.params == {"stale_after": "30d"}
