@@ -1,0 +1,183 @@
+"""Reading the organization: every kind of resource, each walk with its line in the coverage ledger."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from auditor.adminapi.client import AdminClient
+from auditor.adminapi.paging import walk
+from auditor.adminapi.resources import RESOURCES, ResourceType
+from auditor.errors import ApiError
+from auditor.inventory.model import Collection, Coverage, Gap, Record, Scope, Snapshot
+from auditor.inventory.records import record_of
+from auditor.inventory.schema import ancestors
+from auditor.terms import Status
+
+WORKERS = 16
+"""Walks under way at once; the client bounds the requests."""
+
+Progress = Callable[[str, int, int], None]
+"""Told of each finished walk: kind, walks done, walks known so far."""
+
+
+async def collect(
+    client: AdminClient,
+    organization: str,
+    now: int,
+    *,
+    kinds: Sequence[ResourceType] = RESOURCES,
+    progress: Progress = lambda kind, done, known: None,
+) -> Snapshot:
+    """The picture of the organization at `now` (Unix seconds).
+
+    Never raises for what the API does: what could not be read is a gap in the ledger.
+    """
+    done: dict[str, Collection] = {}
+    ledger: list[Coverage] = []
+    counted = _Counted(progress)
+    for generation in _generations(kinds):
+        jobs = [(kind, scope) for kind in generation for scope in _scopes(kind, done)]
+        counted.known += len(jobs)
+        results = await _walk_all(client, jobs, counted)
+        for kind in generation:
+            walks = [results[kind.name, scope] for scope in _scopes(kind, done)]
+            lines = [walk.coverage for walk in walks] + _inherited(kind, done)
+            done[kind.name] = Collection(
+                kind.name,
+                records=tuple(record for walk in walks for record in walk.records),
+                gaps=tuple(line.gap for line in lines if line.gap),
+            )
+            ledger += lines
+    return Snapshot(organization, now, done, tuple(ledger))
+
+
+class _Counted:
+    def __init__(self, progress: Progress) -> None:
+        self.known = 0
+        self._done = 0
+        self._progress = progress
+
+    def finished(self, kind: str) -> None:
+        self._done += 1
+        self._progress(kind, self._done, self.known)
+
+
+class _Walk:
+    """One walk: its records, and its line in the ledger."""
+
+    def __init__(self, records: tuple[Record, ...], coverage: Coverage) -> None:
+        self.records = records
+        self.coverage = coverage
+
+
+def _generations(kinds: Sequence[ResourceType]) -> Iterable[list[ResourceType]]:
+    """Kinds without parents, then their children, and so on."""
+    depths = sorted({len(ancestors(kind.name)) for kind in kinds})
+    return ([kind for kind in kinds if len(ancestors(kind.name)) == depth] for depth in depths)
+
+
+def _scopes(kind: ResourceType, done: Mapping[str, Collection]) -> list[Scope]:
+    """The parents to walk `kind` for: one empty scope for the organization itself."""
+    if kind.parent is None:
+        return [()]
+    return [
+        record.ids
+        for record in done[kind.parent].records
+        if not any(record.fields.get(field) == value for field, value in kind.skip_parents.items())
+    ]
+
+
+def _inherited(kind: ResourceType, done: Mapping[str, Collection]) -> list[Coverage]:
+    """A parent that was not seen has children that were not seen: each gap of the parents is one of the children."""
+    if kind.parent is None:
+        return []
+    return [
+        Coverage(
+            kind.name,
+            gap.scope,
+            gap.status if gap.status is not Status.PARTIAL else Status.FAILED,
+            pages=0,
+            items=0,
+            gap=Gap(
+                kind.name,
+                gap.scope,
+                gap.status if gap.status is not Status.PARTIAL else Status.FAILED,
+                f"its list of kind {gap.kind} could not be read: {gap.reason}",
+                gap.hint,
+            ),
+        )
+        for gap in done[kind.parent].gaps
+    ]
+
+
+async def _walk_all(
+    client: AdminClient, jobs: Sequence[tuple[ResourceType, Scope]], counted: _Counted
+) -> dict[tuple[str, Scope], _Walk]:
+    results: dict[tuple[str, Scope], _Walk] = {}
+    waiting = iter(jobs)
+
+    async def work() -> None:
+        for kind, scope in waiting:
+            results[kind.name, scope] = await _walk_one(client, kind, scope)
+            counted.finished(kind.name)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(WORKERS, len(jobs))):
+            group.create_task(work())
+    return results
+
+
+async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope) -> _Walk:
+    started = time.monotonic()
+    records: dict[str, Record] = {}
+    surprises: Counter[str] = Counter()
+    pages = broken = 0
+    error: ApiError | None = None
+    try:
+        async for page in walk(client, kind, dict(zip(ancestors(kind.name), scope, strict=True))):
+            pages += 1
+            for raw in page.items:
+                record = _parse(kind, scope, raw, surprises)
+                if record is None:
+                    broken += 1
+                else:
+                    records[record.id] = record  # a row that moved between pages comes twice
+    except ApiError as caught:
+        error = caught
+    gap = _gap(kind, scope, pages, broken, error)
+    coverage = Coverage(
+        kind.name,
+        scope,
+        gap.status if gap else Status.COMPLETE,
+        pages=pages,
+        items=len(records),
+        seconds=round(time.monotonic() - started, 3),
+        surprises=dict(surprises),
+        gap=gap,
+    )
+    return _Walk(tuple(records.values()), coverage)
+
+
+def _parse(kind: ResourceType, scope: Scope, raw: bytes, surprises: Counter[str]) -> Record | None:
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        body = None
+    record = record_of(kind, scope, body, raw, surprises) if isinstance(body, dict) else None
+    if record is None:
+        surprises["not an item"] += 1
+    return record
+
+
+def _gap(kind: ResourceType, scope: Scope, pages: int, broken: int, error: ApiError | None) -> Gap | None:
+    if error is not None:
+        refused = error.status in {401, 403}
+        status = Status.PARTIAL if pages else Status.REFUSED if refused else Status.FAILED
+        return Gap(kind.name, scope, status, error.message, error.hint)
+    if broken:
+        reason = f"{broken} item{'s' if broken > 1 else ''} could not be read as {kind.name}"
+        return Gap(kind.name, scope, Status.PARTIAL, reason, "the API may have changed; is there a newer auditor?")
+    return None

@@ -1,0 +1,57 @@
+"""From the bytes of one audit event to the record that policies judge."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from auditor.inventory.model import Record
+from auditor.inventory.records import flatten, lookup
+from auditor.inventory.schema import EVENT_KIND
+
+_ACTOR: Mapping[str, tuple[str, ...]] = {
+    "actor.id": (
+        "actor.session.user.id",
+        "actor.api_key.user.id",
+        "actor.api_key.service_account.id",
+        "actor.api_key.id",
+    ),
+    "actor.email": ("actor.session.user.email", "actor.api_key.user.email"),
+    "actor.ip": ("actor.session.ip_address", "actor.api_key.ip_address"),
+}
+"""One name for what the two kinds of actor, session and API key, keep in different places."""
+
+
+def record_of(raw: bytes | Mapping[str, object]) -> Record:
+    """The record of an event: every leaf by dotted name, the payload also as `payload.*`, and `actor.*` in one form.
+
+    `raw` is the item as the audit log sent it, as bytes or decoded. Raises ValueError when it is no event.
+    """
+    try:
+        body = msgspec.json.decode(raw) if isinstance(raw, bytes) else raw
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not JSON: {error}") from error
+    if not isinstance(body, Mapping):
+        raise ValueError("an audit event is an object")
+    event, kind = body.get("id"), body.get("type")
+    if not isinstance(event, str) or not isinstance(kind, str):
+        raise ValueError("an audit event has the texts `id` and `type`")
+    fields = dict(flatten(body))
+    payload = body.get(kind)
+    if isinstance(payload, Mapping):
+        fields.update(flatten(payload, "payload."))
+    for name, places in _ACTOR.items():
+        found = next((fields[place] for place in places if isinstance(fields.get(place), str)), None)
+        if found is not None:
+            fields[name] = found
+    actor = _actor_kind(body)
+    if actor:
+        fields["actor.kind"] = actor
+    return Record(EVENT_KIND, (event,), fields, raw if isinstance(raw, bytes) else msgspec.json.encode(raw))
+
+
+def _actor_kind(body: Mapping[str, object]) -> str | None:
+    """`user` or `service_account`: who acted, whether by session or by key."""
+    if isinstance(lookup(body, "actor.api_key.service_account"), Mapping):
+        return "service_account"
+    people = (lookup(body, "actor.session.user"), lookup(body, "actor.api_key.user"))
+    return "user" if any(isinstance(person, Mapping) for person in people) else None

@@ -1,0 +1,105 @@
+"""From the bytes of one item to the flat record that policies judge. Lenient: a surprise is counted, never raised."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+
+from auditor.adminapi.fields import Type
+from auditor.adminapi.resources import BY_NAME, ResourceType
+from auditor.inventory.model import Record, Scope, Unknown
+
+MAX_DEPTH = 12
+"""Levels of an event's payload that become fields; deeper ones stay in the raw bytes only."""
+
+_CHECKS: Mapping[Type, Callable[[object], bool]] = {
+    Type.STRING: lambda value: isinstance(value, str),
+    Type.INTEGER: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    Type.NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    Type.BOOLEAN: lambda value: isinstance(value, bool),
+    Type.TIME: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    Type.STRINGS: lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    Type.ANY: lambda value: True,
+}
+
+_MISSING = object()
+
+
+def record_of(
+    kind: ResourceType, parents: Scope, body: Mapping[str, object], raw: bytes, surprises: Counter[str]
+) -> Record | None:
+    """The record of one item, or None when it has no usable identity (then it must become a gap).
+
+    A field of another type than documented becomes Unknown and is counted in `surprises`, as are fields that the
+    table does not know.
+    """
+    identity = body.get(kind.identity) if kind.identity in kind.fields else kind.name
+    if not isinstance(identity, str) or not identity:
+        return None
+    fields = {name: value for name, value in _known(kind, body, surprises) if value is not None}
+    for name in body.keys() - _documented(kind.name):
+        surprises[f"unknown field: {name[:60]}"] += 1
+    return Record(kind.name, (*parents, identity), fields, raw)
+
+
+def _known(kind: ResourceType, body: Mapping[str, object], surprises: Counter[str]) -> Iterator[tuple[str, object]]:
+    for name, field in kind.fields.items():
+        value = lookup(body, field.path or name)
+        if value is _MISSING:
+            yield name, Unknown(why="the API did not send this field") if field.absent_is_unknown else None
+        elif value is None or _CHECKS[field.type](value):
+            yield name, value
+        else:
+            surprises[f"wrong type: {name}"] += 1
+            yield name, Unknown(why=f"the API sent something that is no {field.type}")
+
+
+def lookup(body: object, path: str) -> object:
+    """The value at a dotted path; through a list, the list of the values of its objects."""
+    value = body
+    for step in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(step, _MISSING)
+        elif isinstance(value, list):
+            found = [each.get(step) for each in value if isinstance(each, Mapping)]
+            value = [each for each in found if each is not None]
+        elif value is None:
+            return None
+        else:
+            return _MISSING
+        if value is _MISSING:
+            return _MISSING
+    return value
+
+
+# Documented fields that no policy has a use for, and that must not be counted as news.
+_ELSEWHERE: Mapping[str, frozenset[str]] = {
+    "user": frozenset({"is_scale_tier_authorized_purchaser", "developer_persona", "technical_level", "projects"}),
+    "user_role": frozenset({"created_by_user_obj", "metadata"}),
+    "group_role": frozenset({"created_by_user_obj", "metadata"}),
+    "project_user_role": frozenset({"created_by_user_obj", "metadata"}),
+    "project_group_role": frozenset({"created_by_user_obj", "metadata"}),
+    "project_group": frozenset({"project_id"}),
+    "group_member": frozenset({"picture", "is_service_account", "user_type"}),
+}
+
+
+@cache
+def _documented(name: str) -> frozenset[str]:
+    kind = BY_NAME[name]
+    paths = {(field.path or path).split(".")[0] for path, field in kind.fields.items()}
+    return frozenset(paths | {"object", "id", kind.identity}) | _ELSEWHERE.get(name, frozenset())
+
+
+def flatten(body: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
+    """Every leaf of `body` by dotted name; through a list of objects, the list of the values."""
+    if depth > MAX_DEPTH:
+        return
+    for key, value in body.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{name}.", depth + 1)
+        elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+            for inner in {key for each in value if isinstance(each, Mapping) for key in each}:
+                yield f"{name}.{inner}", lookup(value, inner)
+        elif value is not None:
+            yield name, value

@@ -1,0 +1,178 @@
+"""Joining what belongs together, once a snapshot, so that policies stay one-liners: `owner.groups`, `project.name`."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from auditor.inventory.model import Gap, Record, Scope, Snapshot, Unknown
+from auditor.inventory.schema import ancestors
+
+Joined = Mapping[str, object]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def join(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with the relation fields of `schema.RELATIONS` on every record.
+
+    A relation behind a gap is Unknown, with the elements that were seen all the same.
+    """
+    index = _Index(snapshot)
+    collections = {
+        kind: replace(collection, records=tuple(_joined(record, index) for record in collection.records))
+        for kind, collection in snapshot.collections.items()
+    }
+    return replace(snapshot, collections=collections)
+
+
+def _joined(record: Record, index: "_Index") -> Record:
+    extra = dict(index.parents(record))
+    relate = _RELATE.get(record.kind)
+    if relate:
+        extra |= relate(record, index)
+    known = {name: value for name, value in extra.items() if value is not None}
+    return replace(record, fields={**record.fields, **known}) if known else record
+
+
+class _Index:
+    """Look-ups over a whole snapshot, each remembering the gaps that may hide the answer."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        group_names = {record.id: record.name for record in self._records("group")}
+        self.users = {record.id: record for record in self._records("user")}
+        self.projects = {record.id: record for record in self._records("project")}
+        self.groups = _multimap(
+            (member.id, group_names.get(member.ids[0], member.ids[0])) for member in self._records("group_member")
+        )
+        self.members = _multimap((member.ids[0], member.name) for member in self._records("group_member"))
+        self.service_accounts = {record.ids: record for record in self._records("service_account")}
+        self.in_project = _multimap((record.ids[0], record) for record in self._records("project_user"))
+        self.assigned = {
+            kind: _multimap((record.ids[:-1], record) for record in self._records(kind))
+            for kind in ("user_role", "group_role")
+        }
+
+    def _records(self, kind: str) -> tuple[Record, ...]:
+        return self._snapshot.collection(kind).records
+
+    def gaps(self, kind: str, scope: Scope | None = None) -> tuple[Gap, ...]:
+        """Gaps of a kind; with a `scope`, those that may hide something within it."""
+        gaps = self._snapshot.collection(kind).gaps
+        if scope is None or not gaps:
+            return gaps
+        return tuple(gap for gap in gaps if gap.scope == scope[: len(gap.scope)])
+
+    def parents(self, record: Record) -> Joined:
+        """Ids of the parents, and the project's name and status."""
+        kinds = ancestors(record.kind)
+        found: dict[str, object] = {f"{kind}.id": value for kind, value in zip(kinds, record.ids, strict=False)}
+        if "project" in kinds:
+            project = self.projects.get(record.ids[0])
+            if project:
+                found["project.name"] = project.fields.get("name")
+                found["project.status"] = project.fields.get("status")
+        return found
+
+    def groups_of(self, user: str) -> object:
+        """Names of the groups a user is a direct member of."""
+        return _listed(self.groups.get(user, ()), self.gaps("group") + self.gaps("group_member"))
+
+    def roles_of(self, kind: str, principal: str) -> Joined:
+        """`roles` (names) and `permissions` of a user or a group, direct and inherited as the API lists them."""
+        records = self.assigned[kind].get((principal,), ())
+        gaps = self.gaps(kind, (principal,))
+        permissions = sorted({each for record in records for each in _strings(record.fields.get("permissions"))})
+        return {
+            "roles": _listed([record.name for record in records], gaps),
+            "permissions": _listed(permissions, gaps),
+        }
+
+    def person(self, user: str) -> Joined:
+        """What is known of a user who owns something: membership, organization role, groups."""
+        found = self.users.get(user)
+        hidden = self.gaps("user")
+        if found is None and hidden:
+            unseen = Unknown(hidden)
+            return {"is_member": unseen, "org_role": unseen, "groups": self.groups_of(user)}
+        return {
+            "is_member": found is not None,
+            "org_role": found.fields.get("role") if found else None,
+            "groups": self.groups_of(user),
+            "email": found.fields.get("email") if found else None,
+        }
+
+    def account(self, project: str, account: str) -> Joined:
+        """What is known of a service account that owns something. It has no organization role and no groups."""
+        hidden = self.gaps("service_account", (project,))
+        known = (project, account) in self.service_accounts
+        return {"is_member": Unknown(hidden) if hidden and not known else known}
+
+
+def _user(record: Record, index: _Index) -> Joined:
+    return {"groups": index.groups_of(record.id), **index.roles_of("user_role", record.id)}
+
+
+def _group(record: Record, index: _Index) -> Joined:
+    members = _listed(index.members.get(record.id, ()), index.gaps("group_member", (record.id,)))
+    return {"members": members, **index.roles_of("group_role", record.id)}
+
+
+def _project(record: Record, index: _Index) -> Joined:
+    people = index.in_project.get(record.id, ())
+    gaps = index.gaps("project_user", (record.id,))
+    owners = [person.name for person in people if person.fields.get("role") == "owner"]
+    return {"owners": _listed(owners, gaps), "members": _listed([person.name for person in people], gaps)}
+
+
+def _project_user(record: Record, index: _Index) -> Joined:
+    person = index.person(record.id)
+    return {name: person.get(name) for name in ("org_role", "is_member", "groups")}
+
+
+def _admin_key(record: Record, index: _Index) -> Joined:
+    owner = record.fields.get("owner.id")
+    if not isinstance(owner, str) or record.fields.get("owner.type") == "service_account":
+        return {}
+    return _prefixed(index.person(owner))
+
+
+def _project_key(record: Record, index: _Index) -> Joined:
+    who = "user" if record.fields.get("owner.type") == "user" else "service_account"
+    owner = {name: record.fields.get(f"owner.{who}.{name}") for name in ("id", "name", "email", "role")}
+    if not isinstance(owner["id"], str):
+        return _prefixed(owner)
+    more = index.person(owner["id"]) if who == "user" else index.account(record.ids[0], owner["id"])
+    return _prefixed({**more, **{name: value for name, value in owner.items() if value is not None}})
+
+
+_RELATE: Mapping[str, Callable[[Record, _Index], Joined]] = {
+    "user": _user,
+    "group": _group,
+    "project": _project,
+    "project_user": _project_user,
+    "admin_api_key": _admin_key,
+    "project_api_key": _project_key,
+}
+
+
+def _prefixed(owner: Joined) -> Joined:
+    return {f"owner.{name}": value for name, value in owner.items() if value is not None}
+
+
+def _listed(values: Iterable[str], gaps: tuple[Gap, ...]) -> object:
+    """A list, or, with gaps, what is known of it."""
+    values = tuple(values)
+    return Unknown(gaps, values) if gaps else list(values)
+
+
+def _multimap(pairs: Iterable[tuple[K, V]]) -> Mapping[K, list[V]]:
+    result: dict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        result[key].append(value)
+    return result
+
+
+def _strings(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

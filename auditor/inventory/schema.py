@@ -1,0 +1,98 @@
+"""Which fields policies may name, by kind of resource: the API's own, those joined on, and settings from events."""
+
+from collections.abc import Mapping
+
+from auditor.adminapi.fields import ANY, BOOLEAN, STRING, STRINGS, TIME, Field, Type
+from auditor.adminapi.resources import BY_NAME, RESOURCES
+
+EVENT_KIND = "audit_event"
+IP_ALLOWLIST = "ip_allowlist"
+SETTINGS = "organization_settings"
+
+_PROJECT: Mapping[str, Field] = {"project.id": STRING, "project.name": STRING, "project.status": STRING}
+_PERSON: Mapping[str, Field] = {"groups": STRINGS, "roles": STRINGS, "permissions": STRINGS}
+_OWNER: Mapping[str, Field] = {
+    "owner.id": STRING,
+    "owner.name": STRING,
+    "owner.email": STRING,
+    "owner.org_role": STRING,
+    "owner.groups": STRINGS,
+    "owner.is_member": BOOLEAN,
+}
+
+RELATIONS: Mapping[str, Mapping[str, Field]] = {
+    "user": _PERSON,
+    "group": {"members": STRINGS, "roles": STRINGS, "permissions": STRINGS},
+    "project": {"owners": STRINGS, "members": STRINGS},
+    "admin_api_key": _OWNER,
+    "project_api_key": {**_OWNER, "owner.role": STRING},
+    "project_user": {"org_role": STRING, "is_member": BOOLEAN, "groups": STRINGS},
+}
+"""Fields joined on by `relations.join`: kind to field. Kinds below a project get the project's too."""
+
+EVENT_FIELDS: Mapping[str, Field] = {
+    "id": STRING,
+    "type": STRING,
+    "effective_at": TIME,
+    "actor.type": STRING,
+    "actor.id": STRING,
+    "actor.kind": STRING,
+    "actor.email": STRING,
+    "actor.ip": STRING,
+    "project.id": STRING,
+    "project.name": STRING,
+}
+"""The fields every event may have; payload fields are open, because the list of event types grows."""
+
+FOLDED: Mapping[str, Mapping[str, Field]] = {
+    IP_ALLOWLIST: {
+        "id": STRING,
+        "name": STRING,
+        "allowed_ips": STRINGS,
+        "active": BOOLEAN,
+        "seen_at": TIME,
+        "event": STRING,
+    },
+    SETTINGS: {
+        "id": STRING,
+        "title": STRING,
+        "description": STRING,
+        "api_call_logging": STRING,
+        "api_call_logging_project_ids": ANY,
+        "threads_ui_visibility": STRING,
+        "usage_dashboard_visibility": STRING,
+        "scim_enabled": BOOLEAN,
+    },
+}
+"""Settings that no endpoint shows: kinds folded from audit events."""
+
+KINDS: tuple[str, ...] = (*(kind.name for kind in RESOURCES), *FOLDED, EVENT_KIND)
+
+
+def is_open(kind: str) -> bool:
+    """Whether fields outside the schema may occur: only events, whose payloads are not all documented."""
+    return kind == EVENT_KIND
+
+
+def fields_of(kind: str) -> Mapping[str, Field]:
+    """Every field that a policy for `kind` may name. Raises KeyError for an unknown kind."""
+    if kind == EVENT_KIND:
+        return EVENT_FIELDS
+    if kind in FOLDED:
+        return FOLDED[kind]
+    resource = BY_NAME[kind]
+    parents = {f"{parent}.id": STRING for parent in ancestors(kind)}
+    project = _PROJECT if "project" in ancestors(kind) else {}
+    return {**resource.fields, **parents, **project, **RELATIONS.get(kind, {})}
+
+
+def ancestors(kind: str) -> tuple[str, ...]:
+    """Kinds of the parents of `kind`, outermost first: `("project", "project_user")`."""
+    parent = BY_NAME[kind].parent if kind in BY_NAME else None
+    return (*ancestors(parent), parent) if parent else ()
+
+
+def type_of(kind: str, field: str) -> Type:
+    """The type of `field`; ANY for what the schema does not know."""
+    known = fields_of(kind).get(field)
+    return known.type if known else Type.ANY
