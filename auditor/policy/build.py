@@ -1,0 +1,382 @@
+"""From the documents of one policy file to compiled policies, or to the faults in them. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import ValidationError
+from sigma.correlations import SigmaCorrelationRule
+from sigma.exceptions import SigmaError
+from sigma.rule import SigmaRule
+
+from auditor import clock
+from auditor.config import Override
+from auditor.detection.model import Correlation
+from auditor.detection.windows import TYPES
+from auditor.errors import Fault
+from auditor.inventory.schema import KINDS, fields_of, is_open
+from auditor.policy import params as parameters
+from auditor.policy.compile import Asked, compile_detection, compile_selection
+from auditor.policy.examplefile import examples_of
+from auditor.policy.files import CorrelationFile, PolicyFile, RuleFile, StateFile
+from auditor.policy.grammar import (
+    Detection,
+    Selection,
+    Vocabulary,
+    comparisons,
+    did_you_mean,
+    parse_detection,
+    parse_selection,
+)
+from auditor.policy.model import EVENT, Allowed, Policy
+from auditor.policy.policyset import Correlated, Judge, PolicySet
+from auditor.policy.template import Message, names_in
+from auditor.yamlfile import Document, Place
+
+File = TypeVar("File", bound=PolicyFile)
+
+_OURS = {"product": "openai", "service": "audit"}
+_IN_EVERY_MESSAGE = frozenset({"count", "names", "now"})
+
+
+@dataclass
+class Built:
+    """What was built so far, of all files."""
+
+    states: list[Judge] = field(default_factory=list)
+    rules: list[Judge] = field(default_factory=list)
+    correlations: list[Correlated] = field(default_factory=list)
+    bases: dict[str, Judge] = field(default_factory=dict)
+    names: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+    """Name of a policy, enabled or not, to the places where it is defined."""
+    declared: set[str] = field(default_factory=set)
+    """Every parameter that some policy declares."""
+
+    def policy_set(self) -> PolicySet:
+        """The set; its order does not depend on that of the files."""
+        return PolicySet(
+            tuple(sorted(self.states, key=lambda each: each.policy.name)),
+            tuple(sorted(self.rules, key=lambda each: each.policy.name)),
+            tuple(sorted(self.correlations, key=lambda each: each.policy.name)),
+            self.bases,
+        )
+
+    def doubles(self) -> list[Fault]:
+        """Names that stand for two policies."""
+        return [
+            Fault(*again, f"the name `{name}` is taken by {places[0][0]}", "rename one of them")
+            for name, places in self.names.items()
+            for again in places[1:]
+        ]
+
+
+class Builder:
+    """Builds the policies of one file."""
+
+    def __init__(
+        self,
+        path: Path,
+        documents: Sequence[Document],
+        everywhere: Mapping[str, object],
+        overrides: Mapping[str, Override],
+        built: Built,
+    ) -> None:
+        self._path = path
+        self._documents = documents
+        self._everywhere = everywhere
+        self._overrides = overrides
+        self._built = built
+        self._faults: list[Fault] = []
+        self._document = documents[0] if documents else Document(None, str(path))
+
+    def build(self) -> list[Fault]:
+        """Add the policies of the file to what was built; returns its faults."""
+        if not self._documents:
+            self._complain((), "the file is empty", "a policy starts with `title:`")
+        last = self._documents[-1].value if self._documents else None
+        if isinstance(last, Mapping) and "correlation" in last:
+            self._correlation()
+            return self._faults
+        for document in self._documents:
+            self._document = document
+            self._single(document.value, alone=len(self._documents) == 1)
+        return self._faults
+
+    def _complain(self, place: Place, message: str, hint: str = "") -> None:
+        line, column = self._document.where(place)
+        self._faults.append(Fault(str(self._path), line, column, message, hint))
+
+    def _single(self, value: object, *, alone: bool) -> None:
+        if not isinstance(value, Mapping):
+            self._complain((), "a policy is a mapping", "it starts with `title:`")
+        elif "resource" in value:
+            self._state(value)
+        elif "logsource" in value:
+            judge = self._rule(value, alone=alone)
+            if judge and self._enabled(judge.policy.name):
+                self._built.rules.append(judge)
+        else:
+            hint = did_you_mean("resource", tuple(value), "keys here")
+            self._complain((), "neither `resource:` (a state policy) nor `logsource:` (an event rule)", hint)
+
+    def _state(self, value: Mapping[str, object]) -> None:
+        file = self._shape(StateFile, value)
+        if file is None:
+            return
+        if file.resource not in KINDS or is_open(file.resource):
+            hint = did_you_mean(file.resource, tuple(kind for kind in KINDS if not is_open(kind)), "kinds")
+            self._complain(("resource",), f"unknown kind of resource `{file.resource}`", hint)
+            return
+        words = Vocabulary({name: each.type for name, each in fields_of(file.resource).items()}, False, True, False)
+        self._named_like_its_file(file.name)
+        policy, tree = self._policy(file, file.resource, {"detection": file.detection, "applies_to": file.applies_to})
+        self._asks_for_examples(file)
+        detection = self._detection(tree["detection"], words)
+        applies = self._applies(tree["applies_to"], words)
+        message = self._message(file, frozenset(words.fields))
+        if policy and detection and message and not self._faults:
+            allowed = file.allowed
+            if allowed:
+                policy = replace(policy, allowed=Allowed(allowed.min, allowed.max))
+            if self._enabled(policy.name):
+                self._built.states.append(Judge(policy, compile_detection(detection), message, *_applies(applies)))
+
+    def _rule(self, value: Mapping[str, object], *, alone: bool) -> Judge | None:
+        """One event rule; `alone` in its file, it takes the name of the file when it has none."""
+        file = self._shape(RuleFile, value)
+        if file is None:
+            return None
+        if any(file.logsource.get(key, wanted) != wanted for key, wanted in _OURS.items()):
+            self._complain(("logsource",), "this rule is for other logs", "here is `product: openai, service: audit`")
+        self._sigma(SigmaRule, value)
+        name = file.name or (self._path.stem if alone else str(file.id or ""))
+        if alone and file.name and _is_ours(file):
+            self._named_like_its_file(file.name)
+        policy, tree = self._policy(file, EVENT, {"detection": file.detection}, name)
+        detection = self._detection(tree["detection"], Vocabulary({}, True, False, True))
+        message = self._message(file, None)
+        if policy is None or detection is None or message is None:
+            return None
+        return Judge(policy, compile_detection(detection), message)
+
+    def _correlation(self) -> None:
+        """Base rules first, the correlation last; the bases are silent unless it says `generate: true`."""
+        bases = {}
+        for document in self._documents[:-1]:
+            self._document = document
+            if not isinstance(document.value, Mapping) or "logsource" not in document.value:
+                self._complain((), "before a correlation stand the rules that it counts", "each with `logsource:`")
+                continue
+            judge = self._rule(document.value, alone=False)
+            if judge:
+                bases[judge.policy.name] = judge
+                bases[str(document.value.get("id", judge.policy.name))] = judge
+        self._document = self._documents[-1]
+        value = self._document.value
+        file = self._shape(CorrelationFile, value) if isinstance(value, Mapping) else None
+        if file is None or not isinstance(value, Mapping):
+            return
+        self._sigma(SigmaCorrelationRule, value)
+        name = file.name or self._path.stem
+        if file.name and _is_ours(file):
+            self._named_like_its_file(file.name)
+        policy, _ = self._policy(file, EVENT, {}, name)
+        message = self._message(file, None)
+        correlation = self._counted(file, policy, bases, message) if policy and message else None
+        if correlation is None or self._faults or not self._enabled(name):
+            return
+        self._built.correlations.append(correlation)
+        self._built.bases.update({judge.policy.name: judge for judge in bases.values()})
+        if file.correlation.generate:
+            self._built.rules += {judge.policy.name: judge for judge in bases.values()}.values()
+
+    def _counted(
+        self, file: CorrelationFile, policy: Policy, bases: Mapping[str, Judge], message: Message
+    ) -> Correlated | None:
+        body = file.correlation
+        if body.type not in TYPES:
+            hint = f"there is {', '.join(TYPES)}"
+            self._complain(("correlation", "type"), f"correlations of type `{body.type}` are not supported", hint)
+        rules = [body.rules] if isinstance(body.rules, str) else body.rules
+        for index, rule in enumerate(rules):
+            if rule not in bases:
+                hint = did_you_mean(rule, tuple(bases), "rules in this file")
+                self._complain(("correlation", "rules", index), f"no rule `{rule}` stands in this file", hint)
+        least = self._least(body.condition, len(rules))
+        if body.aliases is not None:
+            self._complain(("correlation", "aliases"), "aliases are not supported", "give the fields one name")
+        seconds = self._timespan(body.timespan)
+        if self._faults or least is None or seconds is None:
+            return None
+        names = tuple(bases[rule].policy.name for rule in rules)
+        counted = str((body.condition or {}).get("field", ""))
+        return Correlated(policy, Correlation(body.type, names, tuple(body.group_by), seconds, least, counted), message)
+
+    def _least(self, condition: Mapping[str, Any] | None, rules: int) -> float | None:
+        """The count that is enough; a correlation without a condition asks for all of its rules."""
+        place: Place = ("correlation", "condition")
+        if condition is None:
+            return rules
+        operators = [each for each in condition if each != "field"]
+        count = condition[operators[0]] if len(operators) == 1 else None
+        if not isinstance(count, int | float) or isinstance(count, bool):
+            self._complain(place, "the condition names no count", "for example {gte: 5}")
+            return None
+        if operators[0] not in {"gte", "gt"}:
+            # Fewer than so many events is true of every quiet minute: nothing would ever end such a window.
+            self._complain(
+                place, f"`{operators[0]}` is not supported", "a window is told when it holds enough: gte, gt"
+            )
+            return None
+        return count if operators[0] == "gte" else count + 1
+
+    def _timespan(self, text: str) -> int | None:
+        try:
+            return clock.duration(text)
+        except ValueError as error:
+            self._complain(("correlation", "timespan"), f"timespan {error}")
+            return None
+
+    def _shape(self, model: type[File], value: Mapping[str, object]) -> File | None:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            known = tuple(each.alias or name for name, each in model.model_fields.items())
+            for fault in error.errors(include_url=False, include_input=False, include_context=False):
+                self._misshapen(fault, known)
+            return None
+
+    def _misshapen(self, fault: Any, known: tuple[str, ...]) -> None:
+        place: Place = tuple(fault["loc"])
+        name = ".".join(str(step) for step in place)
+        if fault["type"] == "missing":
+            self._complain(place[:-1], f"`{name}` is missing", _WHY.get(name, ""))
+        elif fault["type"] == "extra_forbidden":
+            hint = did_you_mean(str(place[-1]), known, "keys") if len(place) == 1 else ""
+            self._complain(place, f"unknown key `{name}`", hint)
+        elif place[:1] == ("controls",):
+            self._complain(place[:3], f"`{name}`: {fault['msg'].lower()}")
+        else:
+            self._complain(place, f"`{name}`: {fault['msg'].removeprefix('Value error, ').lower()}")
+
+    def _sigma(self, kind: type[SigmaRule] | type[SigmaCorrelationRule], value: Mapping[str, object]) -> None:
+        """What other Sigma tools would refuse is a fault here, too."""
+        try:
+            rule = kind.from_dict(_plain(value), collect_errors=True)
+        except (SigmaError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            self._complain((), f"not a valid Sigma rule: {error}")
+            return
+        for each in rule.errors:
+            self._complain((), f"not a valid Sigma rule: {each}")
+
+    def _policy(
+        self, file: PolicyFile, kind: str, tree: Mapping[str, object], name: str = ""
+    ) -> tuple[Policy | None, dict[str, Any]]:
+        """The policy without its detection, and its tree with the parameters in it."""
+        name = name or file.name
+        place = (str(self._path), *self._document.where(("name",)))
+        self._built.names.setdefault(name, []).append(place)
+        self._built.declared.update(file.params)
+        override = self._overrides.get(name)
+        try:
+            values = parameters.in_force(file.params, self._everywhere, override.params if override else {})
+            replaced = {key: parameters.substitute(value, values) for key, value in tree.items()}
+        except parameters.Wrong as error:
+            self._complain(("params",), str(error), error.hint)
+            return None, dict(tree)
+        examples = examples_of(file.examples, kind, self._document, self._complain)
+        policy = Policy(
+            name=name,
+            title=file.title,
+            kind=kind,
+            level=(override.level if override and override.level else file.level),
+            description=file.description,
+            remediation=file.remediation,
+            message=file.message,
+            status=file.status,
+            tags=tuple(file.tags),
+            references=tuple(file.references),
+            controls={framework: dict(ids) for framework, ids in file.controls.items()},
+            params=values,
+            examples=examples,
+            path=str(self._path),
+            digest=_digest(self._documents, values),
+        )
+        return policy, replaced
+
+    def _detection(self, tree: Mapping[str, object], words: Vocabulary) -> Detection | None:
+        return parse_detection(tree, words, self._complain)
+
+    def _applies(self, tree: object, words: Vocabulary) -> Selection | None:
+        if tree is None:
+            return None
+        return parse_selection("applies_to", tree, ("applies_to",), words, self._complain)
+
+    def _message(self, file: PolicyFile, fields: frozenset[str] | None) -> Message | None:
+        """The compiled message; `fields` None where any field may occur."""
+        text = file.message or "{{ title }}"
+        try:
+            names = names_in(text) if file.message else frozenset()
+            message = Message(text if file.message else _literal(file.title))
+        except ValueError as error:
+            self._complain(("message",), str(error))
+            return None
+        if fields is not None:
+            known = fields | frozenset(file.params) | _IN_EVERY_MESSAGE
+            for name in sorted(names - known):
+                hint = did_you_mean(name, tuple(known), "fields")
+                self._complain(("message",), f"the message names the unknown field `{name}`", hint)
+        return message
+
+    def _named_like_its_file(self, name: str) -> None:
+        if name != self._path.stem:
+            self._complain(("name",), f"the name `{name}` differs from the file's", f"name it `{self._path.stem}`")
+
+    def _asks_for_examples(self, file: PolicyFile) -> None:
+        expected = {example.expect for example in file.examples}
+        for each in ("fail", "pass"):
+            if each not in expected:
+                hint = "examples are the tests of a policy: at least one of each"
+                self._complain(("examples",), f"there is no example that expects `{each}`", hint)
+
+    def _enabled(self, name: str) -> bool:
+        override = self._overrides.get(name)
+        return override is None or override.enabled
+
+
+_WHY = {
+    "remediation": "say what to do about it: whoever is told at night needs it",
+    "description": "say why it matters, in a sentence",
+    "level": "informational, low, medium, high or critical",
+}
+
+
+def _applies(selection: Selection | None) -> tuple[Asked | None, frozenset[str]]:
+    if selection is None:
+        return None, frozenset()
+    return compile_selection(selection), frozenset(each.field for each in comparisons(selection) if each.field)
+
+
+def _is_ours(file: PolicyFile) -> bool:
+    """Whether the rule follows our conventions, rather than having been written elsewhere."""
+    return bool(file.remediation or file.examples)
+
+
+def _literal(text: str) -> str:
+    """A template that gives `text`, whatever is in it."""
+    return "{% raw %}" + text.replace("{%", "{ %") + "{% endraw %}"
+
+
+def _plain(value: Any) -> Any:
+    """A copy that pySigma may change."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _digest(documents: Sequence[Document], values: Mapping[str, object]) -> str:
+    content = msgspec.json.encode([[document.value for document in documents], dict(values)], order="deterministic")
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,209 @@
+"""One comparison of a field with one value: Sigma's, and the four of our own. Pure."""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import re2
+from sigma.types import (
+    CompareOperators,
+    SigmaBool,
+    SigmaCasedString,
+    SigmaCIDRExpression,
+    SigmaCompareExpression,
+    SigmaExists,
+    SigmaNull,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaRegularExpressionFlag,
+    SigmaString,
+    SigmaType,
+    SpecialChars,
+)
+
+from auditor import clock
+
+Test = Callable[[object, int], bool]
+"""Whether a value, None where it is absent, passes at a time in Unix seconds."""
+
+MAX_PATTERN = 1000
+"""Characters of a regular expression."""
+_MAX_MEMORY = 8 << 20  # bytes that one compiled expression may take
+
+OWN_MODIFIERS = ("older_than", "newer_than", "within", "wider_than")
+
+
+class Unusable(ValueError):
+    """A value that cannot be compared with; the message is for the person who wrote it."""
+
+
+def own_test(modifier: str, value: object) -> Test:
+    """`older_than`, `newer_than`, `within` with a duration, `wider_than` with a number of addresses."""
+    if modifier == "wider_than":
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Unusable("wider_than needs a number of addresses, for example 256")
+        return partial(_wider, limit=value)
+    try:
+        seconds = clock.duration(value)
+    except ValueError as error:
+        raise Unusable(f"{modifier}: the value {error}") from error
+    return partial(_TIMES[modifier], span=seconds)
+
+
+def _older(value: object, now: int, *, span: int) -> bool:
+    return _is_number(value) and now - value > span  # type: ignore[operator]
+
+
+def _newer(value: object, now: int, *, span: int) -> bool:
+    return _is_number(value) and 0 <= now - value < span  # type: ignore[operator]
+
+
+def _soon(value: object, now: int, *, span: int) -> bool:
+    return _is_number(value) and 0 <= value - now <= span  # type: ignore[operator]
+
+
+_TIMES: Mapping[str, Callable[..., bool]] = {"older_than": _older, "newer_than": _newer, "within": _soon}
+
+
+def _wider(value: object, _now: int, *, limit: int) -> bool:
+    try:
+        return isinstance(value, str) and ipaddress.ip_network(value, strict=False).num_addresses > limit
+    except ValueError:
+        return False
+
+
+def sigma_test(value: SigmaType) -> Test:
+    """The comparison that pySigma read from a rule. Raises Unusable for what cannot be compared with here."""
+    for kind, make in _MAKERS:
+        if isinstance(value, kind):
+            return make(value)
+    raise Unusable(f"values of this kind cannot be compared with here: {type(value).__name__}")
+
+
+def _text(value: SigmaString) -> Test:
+    """Case does not count, `*` and `?` are wildcards; a number is compared by its digits."""
+    return _fold_text(value) if not any(isinstance(part, SpecialChars) for part in value.s) else _wildcards(value)
+
+
+def _fold_text(value: SigmaString) -> Test:
+    wanted = "".join(str(part) for part in value.s).casefold()
+    return lambda found, _now: _as_text(found).casefold() == wanted if found is not None else False
+
+
+def _cased(value: SigmaCasedString) -> Test:
+    if any(isinstance(part, SpecialChars) for part in value.s):
+        return _wildcards(value, cased=True)
+    wanted = "".join(str(part) for part in value.s)
+    return lambda found, _now: found is not None and _as_text(found) == wanted
+
+
+def _wildcards(value: SigmaString, *, cased: bool = False) -> Test:
+    parts = {SpecialChars.WILDCARD_MULTI: ".*", SpecialChars.WILDCARD_SINGLE: "."}
+    pattern = "".join(parts[part] if isinstance(part, SpecialChars) else re2.escape(str(part)) for part in value.s)
+    compiled = _compile(f"(?s{'' if cased else 'i'})^(?:{pattern})$")
+    return lambda found, _now: found is not None and compiled.search(_as_text(found)) is not None
+
+
+def _regex(value: SigmaRegularExpression) -> Test:
+    flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
+    compiled = _compile((f"(?{flags})" if flags else "") + str(value.regexp))
+    return lambda found, _now: isinstance(found, str) and compiled.search(found) is not None
+
+
+_FLAGS = {
+    SigmaRegularExpressionFlag.IGNORECASE: "i",
+    SigmaRegularExpressionFlag.MULTILINE: "m",
+    SigmaRegularExpressionFlag.DOTALL: "s",
+}
+
+
+def check_pattern(pattern: object) -> None:
+    """Refuse a regular expression before pySigma sees it: its compiler has no cap. Raises Unusable."""
+    if not isinstance(pattern, str):
+        raise Unusable("a regular expression is a text")
+    if len(pattern) > MAX_PATTERN:
+        raise Unusable(f"the regular expression is longer than {MAX_PATTERN} characters")
+    _compile(pattern)
+
+
+def _compile(pattern: str) -> Any:
+    options = re2.Options()
+    options.max_mem = _MAX_MEMORY
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options=options)
+    except re2.error as error:
+        raise Unusable(f"the regular expression cannot be used: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    detail = error.args[0] if error.args else error
+    return detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
+
+
+def _number(value: SigmaNumber) -> Test:
+    wanted = value.number
+    return lambda found, _now: (_is_number(found) and found == wanted) or found == str(wanted)
+
+
+def _boolean(value: SigmaBool) -> Test:
+    wanted = value.boolean
+    return lambda found, _now: isinstance(found, bool) and found is wanted
+
+
+def _compare(value: SigmaCompareExpression) -> Test:
+    wanted, holds = value.number.number, _OPERATORS[value.op]
+    return lambda found, _now: _is_number(found) and holds(found, wanted)
+
+
+_OPERATORS: Mapping[CompareOperators, Callable[..., bool]] = {
+    CompareOperators.LT: lambda found, wanted: found < wanted,
+    CompareOperators.LTE: lambda found, wanted: found <= wanted,
+    CompareOperators.GT: lambda found, wanted: found > wanted,
+    CompareOperators.GTE: lambda found, wanted: found >= wanted,
+    CompareOperators.NEQ: lambda found, wanted: found != wanted,
+}
+
+
+def _cidr(value: SigmaCIDRExpression) -> Test:
+    network = value.network
+
+    def within(found: object, _now: int) -> bool:
+        try:
+            return isinstance(found, str) and ipaddress.ip_address(found) in network
+        except ValueError:
+            return False
+
+    return within
+
+
+def _exists(value: SigmaExists) -> Test:
+    wanted = bool(value.exists)
+    return lambda found, _now: (found is not None) is wanted
+
+
+def _null(_value: SigmaNull) -> Test:
+    return lambda found, _now: found is None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# The order matters: a cased text is a text, too.
+_MAKERS: tuple[tuple[type[SigmaType], Callable[..., Test]], ...] = (
+    (SigmaNull, _null),
+    (SigmaExists, _exists),
+    (SigmaCasedString, _cased),
+    (SigmaString, _text),
+    (SigmaBool, _boolean),
+    (SigmaNumber, _number),
+    (SigmaRegularExpression, _regex),
+    (SigmaCIDRExpression, _cidr),
+    (SigmaCompareExpression, _compare),
+)

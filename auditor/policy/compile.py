@@ -1,0 +1,109 @@
+"""From a detection to closures: True, False, or None where a gap hides the answer (Kleene's logic). Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from auditor.inventory.model import Fields, Unknown
+from auditor.policy.comparison import Test
+from auditor.policy.grammar import Comparison, Condition, Detection, Named, Selection
+
+Answer = bool | None
+"""None: unknown."""
+Asked = Callable[[Fields, int], Answer]
+"""Asked of the fields of a record at a time in Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A compiled detection."""
+
+    asked: Asked
+    selections: Mapping[str, Asked]
+    fields: frozenset[str]
+    """Every field that may be read."""
+
+    def matched(self, fields: Fields, now: int) -> tuple[str, ...]:
+        """Names of the selections that hold, for the evidence."""
+        return tuple(name for name, asked in self.selections.items() if asked(fields, now))
+
+
+def compile_detection(detection: Detection) -> Matcher:
+    """The detection as a function."""
+    selections = {name: compile_selection(each) for name, each in detection.selections.items()}
+    return Matcher(_condition(detection.condition, selections), selections, detection.fields)
+
+
+def compile_selection(selection: Selection) -> Asked:
+    """Any alternative, each with all its comparisons."""
+    return _any([_all([_comparison(each) for each in alternative]) for alternative in selection.alternatives])
+
+
+def _condition(condition: Condition, selections: Mapping[str, Asked]) -> Asked:
+    if isinstance(condition, Named):
+        return selections[condition.name]
+    operands = [_condition(each, selections) for each in condition.operands]
+    if condition.operator == "not":
+        return _negated(operands[0])
+    return _all(operands) if condition.operator == "and" else _any(operands)
+
+
+def _any(operands: list[Asked]) -> Asked:
+    if len(operands) == 1:
+        return operands[0]
+
+    def asked(fields: Fields, now: int) -> Answer:
+        answer: Answer = False
+        for operand in operands:
+            said = operand(fields, now)
+            if said:
+                return True
+            if said is None:
+                answer = None
+        return answer
+
+    return asked
+
+
+def _all(operands: list[Asked]) -> Asked:
+    if len(operands) == 1:
+        return operands[0]
+
+    def asked(fields: Fields, now: int) -> Answer:
+        answer: Answer = True
+        for operand in operands:
+            said = operand(fields, now)
+            if said is False:
+                return False
+            if said is None:
+                answer = None
+        return answer
+
+    return asked
+
+
+def _negated(operand: Asked) -> Asked:
+    def asked(fields: Fields, now: int) -> Answer:
+        said = operand(fields, now)
+        return None if said is None else not said
+
+    return asked
+
+
+def _comparison(comparison: Comparison) -> Asked:
+    tests, join = comparison.tests, all if comparison.every and comparison.tests else any
+    field = comparison.field
+
+    def asked(fields: Fields, now: int) -> Answer:
+        value = fields.get(field) if field else [each for each in fields.values() if isinstance(each, str)]
+        if isinstance(value, Unknown):
+            # What was seen of a list may suffice; that it is not among what was seen proves nothing.
+            return join(_met(test, value.known, now) for test in tests) or None if tests else False
+        elements = value if isinstance(value, list) else (value,)
+        return join(_met(test, elements, now) for test in tests)
+
+    return _negated(asked) if comparison.negated else asked
+
+
+def _met(test: Test, elements: Iterable[object], now: int) -> bool:
+    """Whether any element passes: a field that is a list matches when any of it does."""
+    return any(test(each, now) for each in elements)

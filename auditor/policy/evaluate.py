@@ -1,0 +1,224 @@
+"""What policies say: of a snapshot PASS, FAIL or UNKNOWN, of events FAIL or nothing. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from auditor.detection.model import BaseMatch
+from auditor.detection.windows import occurrences
+from auditor.inventory.model import Collection, Gap, Record, Scope, Snapshot, Unknown
+from auditor.policy.model import EVENT, WHOLE, PolicyResult, Verdict
+from auditor.policy.policyset import Correlated, Judge, PolicySet
+from auditor.terms import Outcome
+
+_NAMES = 10
+"""Records that a message about a whole collection may name."""
+
+
+def evaluate(policies: PolicySet, snapshot: Snapshot, now: int) -> tuple[PolicyResult, ...]:
+    """What every state policy says of the snapshot at `now` (Unix seconds), in the order of their names."""
+    return tuple(_judge(judge, snapshot.collection(judge.policy.kind), now) for judge in policies.states)
+
+
+def match(policies: PolicySet, events: Sequence[Record], now: int) -> tuple[Verdict, ...]:
+    """An occurrence for each event that an event policy matches."""
+    return tuple(
+        _occurrence(judge, event, now) for event in events for judge in policies.rules if _matches(judge, event, now)
+    )
+
+
+def base_matches(correlated: Correlated, bases: Mapping[str, Judge], events: Sequence[Record]) -> list[BaseMatch]:
+    """The events that the base rules of a correlation match; one without a field to group by belongs to no group."""
+    spec = correlated.correlation
+    found = []
+    for event in events:
+        group = [event.fields.get(name) for name in spec.group_by]
+        at = event.fields.get("effective_at")
+        if None in group or not isinstance(at, int):
+            continue
+        value = event.fields.get(spec.counted) if spec.counted else None
+        found += [
+            BaseMatch(rule, event.id, at, tuple(map(str, group)), None if value is None else str(value), None)
+            for rule in spec.rules
+            if _matches(bases[rule], event, at)
+        ]
+    return found
+
+
+def correlate(correlated: Correlated, matches: Sequence[BaseMatch], now: int) -> list[Verdict]:
+    """What a correlation says of all kept matches of one group: each window that holds enough, once."""
+    policy, spec = correlated.policy, correlated.correlation
+    verdicts = []
+    for each in occurrences(spec, matches):
+        fields = {**dict(zip(spec.group_by, each.group, strict=True)), "count": each.count}
+        message = correlated.message.render({**policy.params, **fields}, now, policy.title)
+        verdicts.append(
+            Verdict(
+                policy=policy.name,
+                level=policy.level,
+                outcome=Outcome.FAIL,
+                kind=EVENT,
+                ids=(*each.group, each.events[0]),
+                name=" ".join(each.group) or each.events[0],
+                message=message,
+                matched=spec.rules,
+                events=each.events,
+                at=each.at,
+            )
+        )
+    return verdicts
+
+
+def _matches(judge: Judge, event: Record, now: int) -> bool:
+    # In an event nothing is hidden: what is absent is absent.
+    return judge.matcher.asked(event.fields, now) is True
+
+
+def _occurrence(judge: Judge, event: Record, now: int) -> Verdict:
+    at = event.fields.get("effective_at")
+    return Verdict(
+        policy=judge.policy.name,
+        level=judge.policy.level,
+        outcome=Outcome.FAIL,
+        kind=EVENT,
+        ids=event.ids,
+        name=str(event.fields.get("actor.email") or event.fields.get("type") or event.id),
+        message=_said(judge, event.fields, now),
+        matched=judge.matcher.matched(event.fields, now),
+        record=event,
+        events=(event.id,),
+        at=at if isinstance(at, int) else now,
+    )
+
+
+def _judge(judge: Judge, collection: Collection, now: int) -> PolicyResult:
+    matching: list[Record] = []
+    undecided: list[Record] = []
+    passed = 0
+    for record in collection.records:
+        if judge.applies is not None:
+            applies = judge.applies(record.fields, now)
+            if applies is False:
+                continue
+            answer = judge.matcher.asked(record.fields, now)
+            # It complies if it would even where the policy applied; else what hides whether it applies hides the rest.
+            answer = None if applies is None and answer is not False else answer
+        else:
+            answer = judge.matcher.asked(record.fields, now)
+        if answer is None:
+            undecided.append(record)
+        elif answer:
+            matching.append(record)
+        else:
+            passed += 1
+    if judge.policy.allowed.each:
+        verdicts = [_failing(judge, record, now) for record in matching]
+        verdicts += _unknowns(judge, collection, undecided)
+    else:
+        verdicts = _counted(judge, collection, matching, undecided, now)
+        passed += len(matching)
+    return PolicyResult(
+        judge.policy.name,
+        _worst(verdicts),
+        passed,
+        tuple(verdicts),
+        frozenset(record.ids for record in undecided),
+    )
+
+
+def _worst(verdicts: Iterable[Verdict]) -> Outcome:
+    outcomes = {verdict.outcome for verdict in verdicts}
+    return next((each for each in (Outcome.FAIL, Outcome.UNKNOWN) if each in outcomes), Outcome.PASS)
+
+
+def _failing(judge: Judge, record: Record, now: int) -> Verdict:
+    return Verdict(
+        policy=judge.policy.name,
+        level=judge.policy.level,
+        outcome=Outcome.FAIL,
+        kind=judge.policy.kind,
+        ids=record.ids,
+        name=record.name,
+        message=_said(judge, record.fields, now),
+        matched=judge.matcher.matched(record.fields, now),
+        record=record,
+    )
+
+
+def _counted(
+    judge: Judge, collection: Collection, matching: Sequence[Record], undecided: Sequence[Record], now: int
+) -> list[Verdict]:
+    """Too many or too few: what was seen may suffice to say so, and what was not seen may change it."""
+    allowed = judge.policy.allowed
+    unknowns = _unknowns(judge, collection, undecided)
+    too_many = allowed.max is not None and len(matching) > allowed.max
+    too_few = len(matching) < allowed.min
+    if too_many or (too_few and not unknowns):
+        return [_whole(judge, matching, now), *unknowns]
+    # More of them could only break a maximum, and could only mend a shortage.
+    could_change = too_few or (allowed.max is not None)
+    return unknowns if could_change else []
+
+
+def _whole(judge: Judge, matching: Sequence[Record], now: int) -> Verdict:
+    names = [record.name for record in matching[:_NAMES]] + (["…"] if len(matching) > _NAMES else [])
+    return Verdict(
+        policy=judge.policy.name,
+        level=judge.policy.level,
+        outcome=Outcome.FAIL,
+        kind=judge.policy.kind,
+        ids=WHOLE,
+        name="the whole organization",
+        message=_said(judge, {"count": len(matching), "names": names}, now),
+        matched=tuple(judge.matcher.selections) if matching else (),
+    )
+
+
+def _unknowns(judge: Judge, collection: Collection, undecided: Sequence[Record]) -> list[Verdict]:
+    """One verdict a gap: those of the collection, then those behind the fields of records."""
+    gaps: dict[str, tuple[Gap, int]] = {gap.key: (gap, 0) for gap in collection.gaps}
+    unseen = 0
+    for record in undecided:
+        behind = _gaps_of(judge, record)
+        unseen += not behind
+        for gap in behind:
+            gaps[gap.key] = (gap, gaps.get(gap.key, (gap, 0))[1] + 1)
+    verdicts = [_unknown(judge, gap.scope or WHOLE, _because(judge, gap, count), gap) for gap, count in gaps.values()]
+    if collection.unseen:
+        verdicts.append(_unknown(judge, WHOLE, f"{judge.policy.title}: unknown, because {collection.unseen}", None))
+    if unseen:
+        verdicts.append(
+            _unknown(judge, WHOLE, f"{judge.policy.title}: unknown, because {_why(judge, undecided)}", None)
+        )
+    return verdicts
+
+
+def _gaps_of(judge: Judge, record: Record) -> dict[Gap, None]:
+    hidden = (record.fields.get(name) for name in sorted(judge.matcher.fields | judge.applies_fields))
+    return dict.fromkeys(gap for value in hidden if isinstance(value, Unknown) for gap in value.gaps)
+
+
+def _why(judge: Judge, undecided: Sequence[Record]) -> str:
+    hidden = (record.fields.get(name) for record in undecided for name in sorted(judge.matcher.fields))
+    return next((value.why for value in hidden if isinstance(value, Unknown) and value.why), "it was not seen")
+
+
+def _because(judge: Judge, gap: Gap, count: int) -> str:
+    subject = f"{count} of kind {judge.policy.kind}" if count else gap.kind
+    place = f" in {'/'.join(gap.scope)}" if gap.scope else ""
+    return f"{judge.policy.title}: unknown for {subject}{place}, because {gap.kind} could not be read: {gap.reason}"
+
+
+def _unknown(judge: Judge, ids: Scope, message: str, gap: Gap | None) -> Verdict:
+    return Verdict(
+        policy=judge.policy.name,
+        level=judge.policy.level,
+        outcome=Outcome.UNKNOWN,
+        kind=gap.kind if gap else judge.policy.kind,
+        ids=ids,
+        name="/".join(ids) if ids != WHOLE else "the whole organization",
+        message=message,
+        gap=gap,
+    )
+
+
+def _said(judge: Judge, fields: Mapping[str, object], now: int) -> str:
+    return judge.message.render({**judge.policy.params, **fields}, now, judge.policy.title)

@@ -1,0 +1,89 @@
+"""Loading policies: every file read, every fault of every file told at once, and nothing half loaded."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from auditor import shipped
+from auditor.config import Override
+from auditor.errors import ConfigError, Fault, FaultyFiles
+from auditor.policy.build import Builder, Built
+from auditor.policy.grammar import did_you_mean
+from auditor.policy.policyset import PolicySet
+from auditor.yamlfile import load as load_yaml
+
+__all__ = ["PolicySet", "load"]
+
+SUFFIXES = frozenset({".yaml", ".yml"})
+_BUILTIN = "builtin:"
+
+
+def load(paths: Sequence[str], params: Mapping[str, object], overrides: Mapping[str, Override]) -> PolicySet:
+    """The policies in `paths`: files, directories (searched below), or `builtin:openai` for the shipped pack.
+
+    `params` sets a value in every policy that declares it, `overrides` changes one policy by name. Raises FaultyFiles
+    with every fault of every file, ConfigError for a path or a name that is not there.
+    """
+    built = Built()
+    faults: list[Fault] = []
+    for file in _files(paths):
+        try:
+            documents = load_yaml(_read(file), str(file))
+        except FaultyFiles as error:
+            faults += error.faults
+            continue
+        faults += Builder(file, documents, params, overrides, built).build()
+    faults += built.doubles()
+    if faults:
+        raise FaultyFiles(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column)))
+    _check_overrides(overrides, params, built)
+    policies = built.policy_set()
+    if not len(policies):
+        raise ConfigError("there is no policy to judge by", hint=f"looked in {', '.join(paths)}")
+    return policies
+
+
+def _files(paths: Iterable[str]) -> Iterator[Path]:
+    seen: set[Path] = set()
+    for path in paths:
+        for file in sorted(_below(_resolved(path))):
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield file
+
+
+def _resolved(path: str) -> Path:
+    if path.startswith(_BUILTIN):
+        pack = shipped.directory("policies") / path.removeprefix(_BUILTIN)
+        if not pack.is_dir() or pack.parent != shipped.directory("policies"):
+            raise ConfigError(f"no pack of policies is called `{path}`", hint="there is builtin:openai")
+        return pack
+    return Path(path)
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        return (file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    if not path.is_file():
+        raise ConfigError(f"no policies at {path}: there is no such file or directory", hint="check `policies.paths`")
+    return iter((path,))
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FaultyFiles([Fault(str(file), 0, 0, f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        raise FaultyFiles([Fault(str(file), 0, 0, "is not UTF-8 text", "save the file as UTF-8")]) from error
+
+
+def _check_overrides(overrides: Mapping[str, Override], params: Mapping[str, object], built: Built) -> None:
+    """What auditor.yaml changes must exist: a typing error there would change nothing, in silence."""
+    for name in overrides:
+        if name not in built.names:
+            hint = did_you_mean(name, tuple(built.names), "policies")
+            raise ConfigError(f"policies.overrides: no policy is named `{name}`", hint=hint)
+    for name in params:
+        if name not in built.declared:
+            hint = did_you_mean(name, tuple(built.declared), "parameters")
+            raise ConfigError(f"policies.params: no policy declares `{name}`", hint=hint)
