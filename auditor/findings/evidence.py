@@ -1,0 +1,49 @@
+"""What proves a finding: which body was judged by which text, what of it matched, and who did it. Pure."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from auditor.inventory.model import Record
+from auditor.policy.model import Policy, Verdict
+
+_ACTOR = ("email", "ip", "type", "kind", "id")
+"""What is kept of the actor of an event, in the order of telling."""
+
+_OWNER = ("owner.email", "owner.name", "owner.id")
+"""Where a record names who answers for it, the most telling first."""
+
+
+def of_verdict(verdict: Verdict, policy: Policy | None) -> Mapping[str, object]:
+    """The evidence of a FAIL verdict as JSON values: `matched`, `body_sha256`, `policy_digest`, `events`, `actor`,
+    `owner`.
+
+    What there is nothing to say of is left out. `policy` is None when it is no longer in force.
+    """
+    return dict(_entries(verdict, policy))
+
+
+def _entries(verdict: Verdict, policy: Policy | None) -> Iterator[tuple[str, object]]:
+    record = verdict.record
+    if verdict.matched:
+        yield "matched", sorted(verdict.matched)
+    if record and record.raw:
+        yield "body_sha256", hashlib.sha256(record.raw).hexdigest()
+    if policy and policy.digest:
+        yield "policy_digest", policy.digest
+    if verdict.events:
+        yield "events", list(verdict.events)
+    if record and (actor := _actor(record)):
+        yield "actor", actor
+    if record and (owner := _owner(record)):
+        yield "owner", owner
+
+
+def _actor(record: Record) -> dict[str, str]:
+    fields = ((name, record.fields.get(f"actor.{name}")) for name in _ACTOR)
+    return {name: value for name, value in fields if isinstance(value, str) and value}
+
+
+def _owner(record: Record) -> str:
+    """Who answers for the resource: its owner, or the user that it is; empty when the API names nobody."""
+    names = ("email", "id") if record.kind == "user" else _OWNER
+    return next((value for name in names if isinstance(value := record.fields.get(name), str) and value), "")
