@@ -1,0 +1,82 @@
+"""Audit events, exactly as they came."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import RowMapping, Select, func, select
+
+from auditor.store import organizations
+from auditor.store.database import Transaction, slices
+from auditor.store.tables import events, storable
+from auditor.terms import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One event. Times are Unix seconds."""
+
+    id: str
+    type: str
+    effective_at: int
+    """When it happened, as the API says."""
+    arrived_at: int
+    """When it was first read."""
+    stream: Stream
+    raw: bytes
+    """The bytes the API sent."""
+
+
+def known(tx: Transaction, organization: str, ids: Iterable[str]) -> set[str]:
+    """Those of `ids` that are stored. Until the transaction ends, no other one can store events of the organization."""
+    organizations.hold(tx, organization)
+    wanted = {storable(each): each for each in ids}
+    found: set[str] = set()
+    for some in slices(list(wanted)):
+        query = select(events.c.id).where(events.c.organization == organization, events.c.id.in_(some))
+        found.update(wanted[stored] for stored in tx.execute(query).scalars())
+    return found
+
+
+def insert(tx: Transaction, organization: str, new: Sequence[StoredEvent]) -> int:
+    """Store events; one that is known already is left as it is. Returns how many were not."""
+    return tx.add_new(events, [{"organization": organization, **asdict(event)} for event in new])
+
+
+def of_types(tx: Transaction, organization: str, types: Iterable[str]) -> list[StoredEvent]:
+    """All events of these types, oldest first; within one second by id."""
+    query = _of(organization).where(events.c.type.in_(sorted(types)))
+    return _listed(tx, query.order_by(events.c.effective_at, events.c.id))
+
+
+def recent(tx: Transaction, organization: str, limit: int, since: int | None = None) -> list[StoredEvent]:
+    """The newest events, newest first, at most `limit`, none that happened before `since`."""
+    query = _of(organization)
+    if since is not None:
+        query = query.where(events.c.effective_at >= since)
+    return _listed(tx, query.order_by(events.c.effective_at.desc(), events.c.id.desc()).limit(limit))
+
+
+def counts(tx: Transaction, organization: str, since: int) -> dict[str, int]:
+    """Number of events since `since` (Unix seconds, included) by type, most frequent first."""
+    query = (
+        select(events.c.type, func.count().label("number"))
+        .where(events.c.organization == organization, events.c.effective_at >= since)
+        .group_by(events.c.type)
+        .order_by(func.count().desc(), events.c.type)
+    )
+    return {row["type"]: row["number"] for row in tx.execute(query).mappings()}
+
+
+def _of(organization: str) -> Select[tuple[object, ...]]:
+    columns = (column for column in events.columns if column.name != "organization")
+    return select(*columns).where(events.c.organization == organization)
+
+
+def _listed(tx: Transaction, query: Select[tuple[object, ...]]) -> list[StoredEvent]:
+    return [_event(row) for row in tx.execute(query).mappings()]
+
+
+def _event(row: RowMapping) -> StoredEvent:
+    return StoredEvent(
+        row["id"], row["type"], row["effective_at"], row["arrived_at"], Stream(row["stream"]), bytes(row["raw"])
+    )

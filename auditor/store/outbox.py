@@ -1,0 +1,217 @@
+"""Messages on their way to sinks: written with what they tell of, leased, sent, and settled once confirmed."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, exists, func, or_, select, update
+
+from auditor.errors import LeaseLost
+from auditor.store.database import DatabaseTime, Transaction, slices
+from auditor.store.tables import outbox
+
+
+class Progress(StrEnum):
+    """How far a message got."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    """The sink confirmed it."""
+    DEAD = "dead"
+    """Given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One alert for one sink."""
+
+    id: str
+    """Idempotency key: the same for all sinks and on every try."""
+    organization: str
+    sink: str
+    alert: bytes
+    created_at: int
+    """Unix seconds, like `due_at`."""
+    due_at: float
+    order_key: str = ""
+    """What it is about: messages of one key reach a sink in the order of their writing. Empty for the message's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A message that this process may send until its lease ends."""
+
+    message: Message
+    attempts: int
+    """Tries so far, this one included."""
+    fence: int
+    """Grows with every lease: what whoever holds an older one says of the message is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message as it stands, for people."""
+
+    message: Message
+    state: Progress
+    attempts: int
+    error: str
+    """What the last failure was, empty for none."""
+    receipt: dict[str, Any] | None
+    """What the sink confirmed with."""
+    settled_at: int | None
+    """Unix seconds at which it was delivered or given up."""
+
+
+def add(tx: Transaction, messages: Sequence[Message]) -> None:
+    """Queue messages; one that was queued for its sink before is left as it is."""
+    rows: list[dict[str, object]] = [
+        {
+            "id": message.id,
+            "organization": message.organization,
+            "sink": message.sink,
+            "order_key": message.order_key or message.id,
+            "alert": message.alert,
+            "created_at": message.created_at,
+            "due_at": message.due_at,
+            "state": Progress.PENDING,
+            "attempts": 0,
+            "fence": 0,
+            "error": "",
+        }
+        for message in messages
+    ]
+    for some in slices(rows):
+        tx.add_new(outbox, some)
+
+
+def lease(tx: Transaction, sinks: Iterable[str], owner: str, seconds: float, limit: int) -> list[Leased]:
+    """Take at most `limit` messages that are due for `sinks`, for `seconds`; the longest due first.
+
+    A message waits while an older one of the same order key is owed to the same sink.
+    """
+    now = DatabaseTime()
+    older = outbox.alias("older")
+    owed = exists().where(
+        older.c.sink == outbox.c.sink,
+        older.c.order_key == outbox.c.order_key,
+        older.c.row < outbox.c.row,
+        older.c.state == Progress.PENDING,
+    )
+    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
+    query = (
+        select(outbox)
+        .where(outbox.c.state == Progress.PENDING, outbox.c.sink.in_(list(sinks)), outbox.c.due_at <= now, free, ~owed)
+        .order_by(outbox.c.due_at, outbox.c.row)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+    rows = tx.execute(query).all()
+    for some in slices([row.row for row in rows]):
+        taken = update(outbox).where(outbox.c.row.in_(some))
+        tx.execute(
+            taken.values(
+                owner=owner,
+                lease_until=now + seconds,
+                fence=outbox.c.fence + 1,
+                attempts=outbox.c.attempts + 1,
+            )
+        )
+    return [Leased(_message(row), row.attempts + 1, row.fence + 1) for row in rows]
+
+
+def settle(tx: Transaction, leased: Leased, receipt: dict[str, Any]) -> None:
+    """The sink confirmed the message with `receipt` (JSON values). Raises LeaseLost."""
+    _change(tx, leased, state=Progress.DELIVERED, receipt=receipt, error="", settled_at=DatabaseTime())
+
+
+def postpone(tx: Transaction, leased: Leased, seconds: float, error: str) -> None:
+    """The message was not confirmed; it is due again in `seconds`. Raises LeaseLost."""
+    _change(tx, leased, due_at=DatabaseTime() + seconds, error=error)
+
+
+def bury(tx: Transaction, leased: Leased, error: str) -> None:
+    """The message is given up, and stays in the listing. Raises LeaseLost."""
+    _change(tx, leased, state=Progress.DEAD, error=error, settled_at=DatabaseTime())
+
+
+def listing(
+    tx: Transaction,
+    state: Progress | str | None = None,
+    limit: int = 100,
+    *,
+    organization: str | None = None,
+    sinks: Collection[str] | None = None,
+) -> list[Entry]:
+    """The newest messages, newest first."""
+    query: Select[Any] = select(outbox)
+    if state is not None:
+        query = query.where(outbox.c.state == state)
+    if organization is not None:
+        query = query.where(outbox.c.organization == organization)
+    if sinks is not None:
+        query = query.where(outbox.c.sink.in_(list(sinks)))
+    return [_entry(row) for row in tx.execute(query.order_by(outbox.c.row.desc()).limit(limit))]
+
+
+def pending(tx: Transaction) -> dict[str, int]:
+    """How many messages are owed to each sink that is owed any."""
+    owed = select(outbox.c.sink, func.count().label("number")).where(outbox.c.state == Progress.PENDING)
+    return {row["sink"]: row["number"] for row in tx.execute(owed.group_by(outbox.c.sink)).mappings()}
+
+
+def counts(tx: Transaction, organization: str, since: int) -> dict[tuple[str, Progress], int]:
+    """Messages of an organization by sink and progress: those queued since `since`, and older ones still owed."""
+    query = (
+        select(outbox.c.sink, outbox.c.state, func.count().label("number"))
+        .where(
+            outbox.c.organization == organization,
+            or_(outbox.c.created_at >= since, outbox.c.state == Progress.PENDING),
+        )
+        .group_by(outbox.c.sink, outbox.c.state)
+    )
+    return {(row.sink, Progress(row.state)): row.number for row in tx.execute(query)}
+
+
+def receipt(tx: Transaction, sink: str, order_key: str) -> dict[str, Any] | None:
+    """What the sink confirmed the latest message of `order_key` with; None when it confirmed none."""
+    query = (
+        select(outbox.c.receipt)
+        .where(outbox.c.sink == sink, outbox.c.order_key == order_key, outbox.c.state == Progress.DELIVERED)
+        .order_by(outbox.c.row.desc())
+        .limit(1)
+    )
+    found: dict[str, Any] | None = tx.execute(query).scalar()
+    return found
+
+
+def _change(tx: Transaction, leased: Leased, **values: object) -> None:
+    message = leased.message
+    mine = and_(
+        outbox.c.id == message.id,
+        outbox.c.sink == message.sink,
+        outbox.c.fence == leased.fence,
+        outbox.c.lease_until.is_not(None),
+        outbox.c.state == Progress.PENDING,
+    )
+    changed = tx.execute(update(outbox).where(mine).values(owner=None, lease_until=None, **values)).rowcount
+    if changed == 0:
+        raise LeaseLost(f"another process took over message {message.id} to {message.sink}", retryable=True)
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(
+        id=row.id,
+        organization=row.organization,
+        sink=row.sink,
+        alert=bytes(row.alert),
+        created_at=row.created_at,
+        due_at=row.due_at,
+        order_key=row.order_key,
+    )
+
+
+def _entry(row: Row[Any]) -> Entry:
+    settled_at = None if row.settled_at is None else int(row.settled_at)
+    return Entry(_message(row), Progress(row.state), row.attempts, row.error, row.receipt, settled_at)

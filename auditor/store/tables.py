@@ -1,0 +1,209 @@
+"""The tables as the newest migration leaves them. Times are Unix seconds; those of leases come from the database."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+HEAD = "0001"
+"""Revision that these tables are; a test holds it equal to the newest migration."""
+
+
+def storable(text: str) -> str:
+    """`text` without what PostgreSQL or UTF-8 cannot hold: NUL and lone surrogates, which hostile names may carry."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+class Words(TypeDecorator[str]):
+    """Text from anywhere; enumerations of words too."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """What is stored of `value`."""
+        return None if value is None else storable(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value as text, the same in both databases; tuples come back as lists."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, object] | Sequence[object] | None, dialect: Dialect) -> str | None:
+        """The text that is stored."""
+        return None if value is None else msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """The value that was stored."""
+        return None if value is None else msgspec.json.decode(value)
+
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+)
+
+_Rowid = BigInteger().with_variant(Integer, "sqlite")
+"""Only INTEGER counts up by itself in SQLite."""
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("name", Words, primary_key=True),
+    Column("baseline_at", BigInteger),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("type", Words, nullable=False),
+    Column("effective_at", BigInteger, nullable=False),
+    Column("arrived_at", BigInteger, nullable=False),
+    Column("stream", Words, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Index(None, "organization", "type", "effective_at"),
+    Index(None, "organization", "effective_at"),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("stream", Words, primary_key=True),
+    Column("at", BigInteger),
+    Column("polled_at", BigInteger, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("organization", Words, nullable=False),
+    Column("policy", Words, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("ids", Json, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("level", Words, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("resolved_at", BigInteger),
+    Column("absences", Integer, nullable=False),
+    Column("absent_since", BigInteger),
+    Column("occurrence", Boolean, nullable=False),
+    Column("evidence", Json, nullable=False),
+    Index(None, "organization", "state"),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("row", _Rowid, primary_key=True),
+    Column("organization", Words, nullable=False),
+    Column("finding", Words, ForeignKey("findings.id"), nullable=False),
+    Column("before", Words),
+    Column("after", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("run", Words),
+    Index(None, "organization", "at"),
+    Index(None, "finding"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("organization", Words, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "organization", "kind", "finished_at"),
+)
+
+matches = Table(
+    "matches",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("correlation", Words, primary_key=True),
+    Column("rule", Words, primary_key=True),
+    Column("event_id", Words, primary_key=True),
+    # The values of a group may be longer than an index entry of PostgreSQL; their hash never is.
+    Column("group_sha256", Words, primary_key=True),
+    Column("group_values", Json, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("value", Words),
+    Column("occurrence", Words),
+    Index(None, "organization", "correlation", "group_sha256", "at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("row", _Rowid, primary_key=True),
+    Column("id", Words, nullable=False),
+    Column("sink", Words, nullable=False),
+    Column("organization", Words, nullable=False),
+    Column("order_key", Words, nullable=False),
+    Column("alert", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("owner", Words),
+    Column("lease_until", Double),
+    Column("error", Words, nullable=False),
+    Column("receipt", Json),
+    Column("settled_at", Double),
+    UniqueConstraint("id", "sink"),
+    Index(None, "state", "due_at"),
+    Index(None, "sink", "order_key", "row"),
+)
+
+work = Table(
+    "work",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("due_at", Double, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("owner", Words),
+    Column("lease_until", Double),
+    Index(None, "due_at"),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("period", Words, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("path", Words, nullable=False),
+    Column("sha256", Words, nullable=False),
+)
