@@ -1,0 +1,43 @@
+"""What an HTTP answer, or none, means for a delivery: the same for every sink that speaks HTTP."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from auditor import clock
+from auditor.errors import DeliveryError
+
+RETRY_AFTER_MAX = 24 * 3600  # seconds; a longer wish is a mistake or a joke
+
+
+def refused(peer: str, status: int, headers: Mapping[str, str], word: str = "") -> DeliveryError:
+    """The error of an answer that confirms nothing: 408, 425, 429 and 5xx may pass later, the rest is final."""
+    retryable = status in (408, 425, 429) or status >= 500 or status == 200
+    floor = retry_after(headers, clock.now()) if retryable else None
+    return DeliveryError(
+        f"{peer} answered {status}" + (f": {word}" if word else ""),
+        hint="something between here and there answers instead: check the address" if 300 <= status < 400 else "",
+        retryable=retryable,
+        retry_after=floor,
+    )
+
+
+def unreachable(peer: str, error: Exception) -> DeliveryError:
+    """The error of no answer. Its outcome is unknown: the message may have arrived."""
+    # A URLError's reason may be a text with the address in it; its type says enough.
+    reason = getattr(error, "reason", error)
+    kind = reason if isinstance(reason, Exception) else error
+    text = "no answer in time" if isinstance(kind, TimeoutError) else f"no answer ({type(kind).__name__})"
+    return DeliveryError(f"{peer}: {text}", retryable=True)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds of the Retry-After header, given as seconds or as a date; None when absent or not readable."""
+    text = next((value for key, value in headers.items() if key.lower() == "retry-after"), "").strip()
+    if text.replace(".", "", 1).isdecimal():
+        return min(float(text), RETRY_AFTER_MAX)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return min(max((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds(), 0), RETRY_AFTER_MAX)

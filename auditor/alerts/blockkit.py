@@ -1,0 +1,151 @@
+"""An alert as Slack blocks. What members of the organization wrote stands only where Slack reads it literally.
+
+That is plain_text objects and rich_text elements: there Slack knows no mentions, links, emoji names or formatting.
+Limits: https://docs.slack.dev/reference/block-kit/blocks
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from slack_sdk.models.blocks import (
+    Block,
+    ContextBlock,
+    HeaderBlock,
+    PlainTextObject,
+    RichTextBlock,
+    RichTextElement,
+    RichTextElementParts,
+    RichTextListElement,
+    RichTextSectionElement,
+    SectionBlock,
+)
+
+from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.untrusted import one_line, paragraph
+from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
+from auditor.terms import Level
+
+HEADER_MAX = 150
+TEXT_MAX = 2900
+"""Below the 3000 of a section: Slack counts some signs twice."""
+VALUE_MAX = 300
+FACTS_MAX = 12
+LINES_MAX = 30
+FALLBACK_MAX = 3000
+
+_MENTION = re.compile(r"@(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
+
+
+def fallback(alert: Alert) -> str:
+    """The text of notifications and screen readers: escaped, addresses and mentions defanged."""
+    name = "" if alert.resource_name in alert.text else alert.resource_name
+    parts = (f"{sign(alert)} {label(alert)}: {alert.title}", alert.text, name)
+    text = one_line(" - ".join(part for part in parts if part), FALLBACK_MAX // 2)
+    for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("://", "[:]//")):
+        text = text.replace(letter, entity)
+    return _MENTION.sub("@ ", text)
+
+
+def blocks(alert: Alert) -> list[dict[str, Any]]:
+    """The blocks of the message, at most a dozen, within every limit of Slack."""
+    made: list[Block] = [HeaderBlock(text=_plain(f"{sign(alert)} {label(alert)}: {alert.title}", HEADER_MAX))]
+    if alert.text:
+        made.append(SectionBlock(text=PlainTextObject(text=paragraph(alert.text, TEXT_MAX) or "-", emoji=False)))
+    made += _counts(alert)
+    made += _lines(alert.lines)
+    made += _facts(alert)
+    made += _remedy(alert)
+    made += _link(alert)
+    made.append(ContextBlock(elements=[_plain(" · ".join(_origin(alert)), VALUE_MAX * 2)]))
+    return [block.to_dict() for block in made]
+
+
+def _origin(alert: Alert) -> Iterable[str]:
+    yield one_line(alert.organization, 80)
+    if alert.policy:
+        yield alert.policy
+    if alert.finding:
+        yield f"finding {alert.finding}"
+    yield moment(alert.at)
+
+
+def _counts(alert: Alert) -> list[Block]:
+    known = {level.value: SHAPES[level] for level in Level}
+    parts = [f"{known.get(name, '')} {number:,} {name}".strip() for name, number in alert.counts.items()]
+    return [SectionBlock(text=_plain("   ".join(parts), TEXT_MAX))] if parts else []
+
+
+def _lines(lines: Sequence[Line]) -> list[Block]:
+    """One list a level, worst first; what does not fit is counted."""
+    made: list[Block] = []
+    for level, same in groupby(lines[:LINES_MAX], key=lambda line: line.level):
+        head = _section(_bold(f"{SHAPES[level]} {level.value.capitalize()}"))
+        made.append(RichTextBlock(elements=[head, _list([_line(line) for line in same])]))
+    left = len(lines) - LINES_MAX
+    if left > 0:
+        made.append(ContextBlock(elements=[_plain(f"... and {counted(left, 'more finding')}", VALUE_MAX)]))
+    return made
+
+
+def _line(line: Line) -> RichTextSectionElement:
+    return _section(
+        _bold(one_line(line.resource, 80) or "-"),
+        _text(f" {one_line(line.message, 200)} "),
+        _code(line.policy),
+    )
+
+
+def _facts(alert: Alert) -> list[Block]:
+    items = [_section(_bold(f"{one_line(name, 40)}: "), _text(_value(value))) for name, value in alert.facts]
+    if alert.resource_id:
+        items.insert(0, _resource(alert))
+    return [RichTextBlock(elements=[_list(items[:FACTS_MAX])])] if items else []
+
+
+def _resource(alert: Alert) -> RichTextSectionElement:
+    name = [] if alert.resource_name in ("", alert.resource_id) else [_text(f"{_value(alert.resource_name)} ")]
+    return _section(_bold(f"{thing(alert.resource_kind) or 'Resource'}: "), *name, _code(_value(alert.resource_id)))
+
+
+def _remedy(alert: Alert) -> list[Block]:
+    if not alert.remediation or alert.kind is AlertKind.RESOLVED:
+        return []
+    text = paragraph(alert.remediation, TEXT_MAX)
+    return [RichTextBlock(elements=[_section(_bold("What to do: "), _text(text or "-"))])]
+
+
+def _link(alert: Alert) -> list[Block]:
+    if not alert.link.startswith(("https://", "http://")):
+        return []
+    link = RichTextElementParts.Link(url=alert.link, text="Open in the auditor")
+    return [RichTextBlock(elements=[_section(link)])]
+
+
+def _value(text: str) -> str:
+    return one_line(text, VALUE_MAX) or "-"
+
+
+def _plain(text: str, limit: int) -> PlainTextObject:
+    return PlainTextObject(text=one_line(text, limit), emoji=False)
+
+
+def _section(*parts: RichTextElement) -> RichTextSectionElement:
+    return RichTextSectionElement(elements=parts)
+
+
+def _list(items: Sequence[RichTextElement]) -> RichTextListElement:
+    return RichTextListElement(elements=items, style="bullet")
+
+
+def _text(text: str) -> RichTextElement:
+    return RichTextElementParts.Text(text=text)
+
+
+def _bold(text: str) -> RichTextElement:
+    return RichTextElementParts.Text(text=text, style={"bold": True})
+
+
+def _code(text: str) -> RichTextElement:
+    return RichTextElementParts.Text(text=text or "-", style={"code": True})

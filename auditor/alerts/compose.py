@@ -1,0 +1,197 @@
+"""Turns what happened into the alert that tells of it. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.words import counted, moment
+from auditor.findings.model import Finding, Reason, Transition
+from auditor.policy.model import Policy
+from auditor.redaction import redact
+from auditor.terms import Level, State
+
+TEXT_MAX = 4000
+"""Characters kept of any one text: more than any sink shows, less than floods the outbox."""
+LINES_MAX = 1000
+"""Findings told in one digest, worst first; its counts cover all of them."""
+
+_ACTOR = (("Who", ("email", "name", "id")), ("From", ("ip", "ip_address")), ("With", ("kind", "type")))
+"""Label of a fact, and the keys of the evidence's `actor` that may hold it, best first."""
+
+
+def from_transition(transition: Transition, policy: Policy | None, link_base: str = "") -> Alert | None:
+    """The alert of a change of state; None when it is no news.
+
+    No news is what people did here themselves (acknowledge, waive) and an occurrence that grew old. `policy` is None
+    when it was removed. `link_base` is the address of the page, empty for no link. The id is the same on every call.
+    """
+    finding = transition.finding
+    kind = _kind(transition)
+    if kind is None:
+        return None
+    return Alert(
+        id=f"{finding.id}.{finding.state}.{transition.at}",
+        kind=kind,
+        organization=finding.organization,
+        level=finding.level,
+        title=_bounded(finding.title),
+        text=_bounded(finding.message),
+        at=transition.at,
+        policy=finding.policy,
+        finding=finding.id,
+        resource_kind=finding.kind,
+        resource_id=_bounded(finding.ids[-1]),
+        resource_name=_bounded(finding.name),
+        remediation=policy.remediation if policy else "",
+        facts=tuple((name, _bounded(value)) for name, value in _facts(transition)),
+        link=f"{link_base.rstrip('/')}/findings/{finding.id}" if link_base else "",
+    )
+
+
+def digest(
+    organization: str,
+    findings: Sequence[Finding],
+    counts: Mapping[str, int],
+    at: int,
+    link_base: str = "",
+) -> Alert:
+    """The one message of a first run: `findings` worst first, `counts` in the order of telling.
+
+    The id holds only the organization: however often the first run is begun, it is told once.
+    """
+    lines = _ranked(line(finding) for finding in findings)
+    return Alert(
+        id=f"baseline/{organization}",
+        kind=AlertKind.DIGEST,
+        organization=organization,
+        level=lines[0].level if lines else Level.INFORMATIONAL,
+        title=f"First picture of {organization}",
+        text=f"{counted(len(lines), 'finding')} to begin with. From now on only changes are told.",
+        at=at,
+        lines=lines[:LINES_MAX],
+        counts=counts,
+        link=link_base,
+    )
+
+
+def merged(alerts: Sequence[Alert], at: int) -> Alert:
+    """One digest of several alerts, every one a line: what a storm is folded into."""
+    lines = _ranked(line for alert in alerts for line in (alert.lines or (_told(alert),)))
+    ids = "\n".join(sorted(alert.id for alert in alerts))
+    counts: dict[str, int] = {}
+    for alert in alerts:
+        counts[alert.kind.value] = counts.get(alert.kind.value, 0) + 1
+    return Alert(
+        id=f"storm/{hashlib.sha256(ids.encode()).hexdigest()[:16]}",
+        kind=AlertKind.DIGEST,
+        organization=", ".join(sorted({alert.organization for alert in alerts})),
+        level=max((alert.level for alert in alerts), key=lambda level: level.rank),
+        title=f"{counted(len(alerts), 'alert')} at once",
+        text="Too much at once for one message each; all of it is listed here and on the page.",
+        at=at,
+        lines=lines,
+        counts=counts,
+        link=next((alert.link.rpartition("/findings/")[0] for alert in alerts if "/findings/" in alert.link), ""),
+    )
+
+
+def report_ready(
+    organization: str,
+    period: str,
+    counts: Mapping[str, int],
+    at: int,
+    facts: Sequence[tuple[str, str]] = (),
+    link: str = "",
+) -> Alert:
+    """The message that the report of `period` (`2026-W05`) is written; `facts` say where and with which hash."""
+    return Alert(
+        id=f"report/{organization}/{period}",
+        kind=AlertKind.REPORT,
+        organization=organization,
+        level=Level.INFORMATIONAL,
+        title=f"Weekly report of {organization}, {period}",
+        text="",
+        at=at,
+        counts=counts,
+        facts=tuple(facts),
+        link=link,
+    )
+
+
+def notice(
+    key: str,
+    organization: str,
+    level: Level,
+    title: str,
+    text: str,
+    at: int,
+    facts: Sequence[tuple[str, str]] = (),
+) -> Alert:
+    """A message about the auditor itself; `key` makes it the same message when the same thing is told again."""
+    return Alert(
+        id=f"notice/{key}",
+        kind=AlertKind.NOTICE,
+        organization=organization,
+        level=level,
+        title=title,
+        text=_bounded(text),
+        at=at,
+        facts=tuple((name, _bounded(value)) for name, value in facts),
+    )
+
+
+def line(finding: Finding) -> Line:
+    """A finding as one line of a digest."""
+    return Line(finding.level, finding.policy, _bounded(finding.name), _bounded(finding.message))
+
+
+def _told(alert: Alert) -> Line:
+    state = "resolved: " if alert.kind is AlertKind.RESOLVED else ""
+    return Line(alert.level, alert.policy, alert.resource_name or alert.title, state + (alert.text or alert.title))
+
+
+def _ranked(lines: Iterable[Line]) -> tuple[Line, ...]:
+    return tuple(sorted(lines, key=lambda line: -line.level.rank))
+
+
+def _kind(transition: Transition) -> AlertKind | None:
+    finding = transition.finding
+    match finding.state:
+        case State.OPEN:
+            return AlertKind.OCCURRED if finding.occurrence else AlertKind.OPENED
+        case State.REOPENED:
+            return AlertKind.REOPENED
+        case State.RESOLVED if transition.reason is not Reason.EXPIRED:
+            return AlertKind.RESOLVED
+        case _:
+            return None
+
+
+def _facts(transition: Transition) -> Iterable[tuple[str, str]]:
+    finding = transition.finding
+    yield from _actor(finding.evidence.get("actor"))
+    if finding.occurrence:
+        yield "When", moment(finding.opened_at)
+    elif finding.state is State.RESOLVED:
+        yield "Why", str(transition.reason.value)
+        yield "Open since", moment(finding.opened_at)
+    else:
+        yield "Since", moment(finding.changed_at)
+    matched = finding.evidence.get("matched")
+    if isinstance(matched, list | tuple) and matched and not finding.occurrence:
+        yield "Matched", ", ".join(map(str, matched))
+
+
+def _actor(actor: object) -> Iterable[tuple[str, str]]:
+    if isinstance(actor, str) and actor:
+        yield "Who", actor
+    if isinstance(actor, Mapping):
+        for name, keys in _ACTOR:
+            value = next((actor[key] for key in keys if actor.get(key)), None)
+            if value:
+                yield name, str(value)
+
+
+def _bounded(text: str) -> str:
+    """No secret that somebody used as a name, no lone surrogate, no flood; the rest is the business of the sinks."""
+    return redact(text[:TEXT_MAX].encode("utf-8", "replace").decode())

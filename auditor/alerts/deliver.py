@@ -1,0 +1,278 @@
+"""Takes alerts from the outbox to the sinks: lease, send, settle. At least once, the same id on every try.
+
+Every sink has its own lane: a slow, dead or hostile one delays no other.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TypeVar
+
+import msgspec
+
+from auditor import clock, log
+from auditor.alerts import compose
+from auditor.alerts.lane import Lane, Terms
+from auditor.alerts.message import Alert, decode
+from auditor.alerts.outgoing import queue
+from auditor.alerts.sink import Context, Receipt, Sink
+from auditor.errors import DeliveryError, LeaseLost, StoreError
+from auditor.store import outbox
+from auditor.store.database import Store, Transaction
+from auditor.store.outbox import Leased, Message
+from auditor.terms import Level
+
+_log = log.get(__name__)
+
+T = TypeVar("T")
+
+_DEAD_LETTER = "notice/dead-letter/"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What came of the messages that were due."""
+
+    sent: int = 0
+    failed: int = 0
+    """Tries without confirmation; the message is tried again."""
+    dead: int = 0
+    """Messages given up."""
+
+    def __add__(self, other: "Delivered") -> "Delivered":
+        return Delivered(self.sent + other.sent, self.failed + other.failed, self.dead + other.dead)
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What goes out as one message: an alert, or many folded into a digest."""
+
+    alert: Alert
+    parts: Sequence[tuple[Leased, Alert]]
+
+    @property
+    def attempt(self) -> int:
+        """How often the most tried part was tried, this time included."""
+        return max(leased.attempts for leased, _ in self.parts)
+
+
+class Deliverer:
+    """Delivers what the outbox of `store` holds for `sinks`.
+
+    `owner` names this process in leases. `on_delivered` is called with each alert that a sink confirmed and the name
+    of the sink. A bug in a sink is no DeliveryError and comes out of `drain` and `deliver_due`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sinks: Mapping[str, Sink],
+        owner: str,
+        *,
+        terms: Terms | None = None,
+        now: clock.Clock = clock.now,
+        chance: Callable[[], float] = random.random,
+        on_delivered: Callable[[Alert, str], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._sinks = dict(sinks)
+        self._owner = owner
+        self._terms = terms or Terms()
+        self._now = now
+        self._tell = on_delivered or (lambda _alert, _sink: None)
+        self._lanes = {name: Lane(name, self._terms, chance) for name in sinks}
+        self._awake = {name: asyncio.Event() for name in sinks}
+
+    def wake(self) -> None:
+        """Look into the outbox now: something was just put there."""
+        for event in self._awake.values():
+            event.set()
+
+    async def deliver_due(self) -> Delivered:
+        """Send what is due and return when no lane can do more now. Other lanes do not wait for a slow one."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._empty(lane)) for lane in self._lanes.values()]
+        return sum((task.result() for task in tasks), Delivered())
+
+    async def drain(self, stop: asyncio.Event, grace: float = 3) -> None:
+        """Deliver until `stop`; a message being sent then has `grace` seconds to be confirmed.
+
+        One that is cut off stays leased and goes out again, under the same id, when the lease ends.
+        """
+        await self._report_orphans()
+        async with asyncio.TaskGroup() as group:
+            lanes = [group.create_task(self._follow(lane, stop)) for lane in self._lanes.values()]
+            await stop.wait()
+            self.wake()
+            if lanes:
+                _, late = await asyncio.wait(lanes, timeout=grace)
+                for task in late:
+                    task.cancel()
+
+    async def _follow(self, lane: Lane, stop: asyncio.Event) -> None:
+        awake = self._awake[lane.sink]
+        while not stop.is_set():
+            awake.clear()
+            if await self._guarded_turn(lane) is None and not stop.is_set():
+                await _wait(awake, self._terms.poll)
+
+    async def _empty(self, lane: Lane) -> Delivered:
+        total = Delivered()
+        while (done := await self._guarded_turn(lane)) is not None:
+            total += done
+        return total
+
+    async def _guarded_turn(self, lane: Lane) -> Delivered | None:
+        """A store that cannot be read or written now delays; what was leased comes back when the lease ends."""
+        try:
+            return await self._turn(lane)
+        except StoreError as error:
+            _log.error("alerts.store_failed", sink=lane.sink, error=error.message)
+            return None
+
+    async def _turn(self, lane: Lane) -> Delivered | None:
+        """Lease and handle one message, or many as one digest. None when there is nothing to do now."""
+        limit = lane.takes(self._seconds())
+        leased = await self._lease(lane.sink, limit) if limit else []
+        if not leased:
+            return None
+        load, rest = await self._loaded(lane.sink, leased)
+        return rest if load is None else rest + await self._sent(lane, load)
+
+    async def _loaded(self, sink: str, leased: Sequence[Leased]) -> tuple[_Load | None, Delivered]:
+        """What of `leased` can go out; the unreadable is given up."""
+        alerts: list[tuple[Leased, Alert]] = []
+        unreadable = Delivered()
+        for one in leased:
+            try:
+                alerts.append((one, decode(one.message.alert)))
+            except msgspec.DecodeError as error:
+                unreadable += await self._bury(sink, one, f"the stored alert cannot be read: {error}", one.message.id)
+        if not alerts:
+            return None, unreadable
+        parts = [alert for _, alert in alerts]
+        alert = parts[0] if len(parts) == 1 else compose.merged(parts, int(self._seconds()))
+        return _Load(alert, alerts), unreadable
+
+    async def _sent(self, lane: Lane, load: _Load) -> Delivered:
+        try:
+            receipt = await self._send(self._sinks[lane.sink], load.alert, Context(load.attempt))
+        except DeliveryError as error:
+            return await self._failed(lane, load, error)
+        lane.sent(self._seconds())
+        details = dict(receipt.details)
+        await self._each(load, lambda tx, leased: outbox.settle(tx, leased, details))
+        _log.info("alert.sent", sink=lane.sink, alert=load.alert.id, attempt=load.attempt, told=len(load.parts))
+        self._tell(load.alert, lane.sink)
+        return Delivered(sent=1)
+
+    async def _send(self, sink: Sink, alert: Alert, context: Context) -> Receipt:
+        try:
+            async with asyncio.timeout(self._terms.send_timeout):
+                return await sink.send(alert, context)
+        except TimeoutError:
+            raise DeliveryError(f"no answer within {self._terms.send_timeout:g} seconds", retryable=True) from None
+
+    async def _failed(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
+        if error.retryable and lane.failed(self._seconds(), error.retry_after):
+            _log.warning("sink.rests", sink=lane.sink, error=error.message)
+        lost = [(leased, alert) for leased, alert in load.parts if not error.retryable or self._too_old(leased.message)]
+        total = Delivered()
+        for leased, alert in lost:
+            total += await self._bury(lane.sink, leased, error.message, alert.title)
+        late = _Load(load.alert, [part for part in load.parts if part not in lost])
+        return total + await self._postpone(lane, late, error) if late.parts else total
+
+    async def _postpone(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
+        wait = self._terms.wait(load.attempt, error.retry_after, lane.chance())
+        _log.warning(
+            "alert.postponed",
+            sink=lane.sink,
+            alert=load.alert.id,
+            attempt=load.attempt,
+            wait=round(wait, 1),
+            error=error.message,
+            hint=error.hint,
+        )
+        await self._each(load, lambda tx, leased: outbox.postpone(tx, leased, wait, error.message))
+        return Delivered(failed=len(load.parts))
+
+    async def _bury(self, sink: str, leased: Leased, reason: str, title: str) -> Delivered:
+        """Give a message up and say so through the other sinks, in one transaction."""
+        announcement = self._announcement(sink, leased.message, reason, title)
+        now = int(self._seconds())
+        others = [name for name in self._sinks if name != sink]
+
+        def give_up(tx: Transaction) -> None:
+            outbox.bury(tx, leased, reason)
+            if announcement:
+                queue(tx, announcement, others, now)
+
+        _log.error("alert.dead", sink=sink, alert=leased.message.id, attempt=leased.attempts, error=reason)
+        try:
+            await self._transact(give_up)
+        except LeaseLost as lost:
+            _log.warning("alert.lease_lost", sink=sink, error=lost.message)
+            return Delivered()
+        self.wake()
+        return Delivered(dead=1)
+
+    def _announcement(self, sink: str, message: Message, reason: str, title: str) -> Alert | None:
+        """One notice an hour and sink; none about the loss of such a notice, or two would go round for ever."""
+        if message.id.startswith(_DEAD_LETTER):
+            return None
+        at = int(self._seconds())
+        return compose.notice(
+            f"dead-letter/{sink}/{at // 3600}",
+            message.organization,
+            Level.HIGH,
+            f"Messages to {sink} are lost",
+            f"{title}: given up. Later losses of this hour are not told one by one.",
+            at,
+            facts=(("Sink", sink), ("Message", message.id), ("Error", reason)),
+        )
+
+    async def _lease(self, sink: str, limit: int) -> Sequence[Leased]:
+        seconds = ceil(self._terms.send_timeout + self._terms.settle_margin)
+        return await self._transact(lambda tx: outbox.lease(tx, [sink], self._owner, seconds, limit))
+
+    async def _report_orphans(self) -> None:
+        pending = await self._transact(outbox.pending)
+        for name in pending.keys() - self._sinks.keys():
+            _log.warning("alerts.without_sink", sink=name, messages=pending[name])
+
+    async def _each(self, load: _Load, act: Callable[[Transaction, Leased], None]) -> None:
+        """Do `act` to every message of the load, in one transaction."""
+
+        def run(tx: Transaction) -> None:
+            for leased, _ in load.parts:
+                try:
+                    act(tx, leased)
+                except LeaseLost as error:
+                    # Another process took the message over after our lease ended; it decides what becomes of it.
+                    _log.warning("alert.lease_lost", sink=leased.message.sink, error=error.message)
+
+        await self._transact(run)
+
+    async def _transact(self, act: Callable[[Transaction], T]) -> T:
+        def run() -> T:
+            with self._store.transaction() as tx:
+                return act(tx)
+
+        return await asyncio.to_thread(run)
+
+    def _too_old(self, message: Message) -> bool:
+        return self._seconds() - message.created_at >= self._terms.give_up_after
+
+    def _seconds(self) -> float:
+        return self._now().timestamp()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,78 @@
+"""How one sink is doing: when it may be tried, and how many messages it may take. Pure.
+
+Every time is a number of Unix seconds handed in.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+FOLD_MAX = 1000
+"""Messages folded into one digest at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How patiently messages are delivered. Times in seconds."""
+
+    first_wait: float = 5
+    longest_wait: float = 900
+    """A message that is late because its sink was down goes out at most this long after the sink came back."""
+    jitter: float = 0.5
+    """Share of a wait that chance adds to it."""
+    give_up_after: float = 72 * 3600
+    breaker_after: int = 5
+    """Failures in a row after which the sink rests, and then gets one message as a probe."""
+    storm_limit: int = 20
+    storm_window: float = 600
+    """At most `storm_limit` messages in `storm_window`; the last of them tells all that is due, as a digest."""
+    send_timeout: float = 30
+    settle_margin: float = 15
+    """How long a lease outlasts the sending, for settling it; after a crash the message goes out again that late."""
+    poll: float = 1
+
+    def wait(self, attempts: int, floor: float | None, chance: float) -> float:
+        """Seconds until the next try after `attempts` failures: doubling, capped, never below `floor`.
+
+        `chance` is in [0, 1). Jitter only ever adds, so that what the other side asked for is respected.
+        """
+        doubled = min(self.first_wait * 2.0 ** min(max(attempts, 1) - 1, 32), self.longest_wait)
+        return max(doubled, floor or 0) * (1 + self.jitter * chance)
+
+
+@dataclass(slots=True)
+class Lane:
+    """The queue of one sink."""
+
+    sink: str
+    terms: Terms
+    chance: Callable[[], float]
+    _failures: int = 0
+    _rests_until: float = 0
+    _sent: deque[float] = field(default_factory=deque)
+
+    def takes(self, now: float) -> int:
+        """How many messages to lease: 0 while the sink rests, many when they must be folded into one."""
+        while self._sent and self._sent[0] <= now - self.terms.storm_window:
+            self._sent.popleft()
+        free = self.terms.storm_limit - len(self._sent)
+        if now < self._rests_until or free <= 0:
+            return 0
+        return FOLD_MAX if free == 1 and not self._failures else 1
+
+    def sent(self, now: float) -> None:
+        """The sink confirmed a message."""
+        self._failures = 0
+        self._sent.append(now)
+
+    def failed(self, now: float, floor: float | None) -> bool:
+        """The sink did not confirm, and may later. Returns whether it now rests.
+
+        A rest asked for by the sink is kept for all its messages: the limit is the sink's, not the message's.
+        """
+        self._failures += 1
+        rest = floor or 0
+        if self._failures >= self.terms.breaker_after:
+            rest = self.terms.wait(self._failures - self.terms.breaker_after + 1, floor, self.chance())
+        self._rests_until = max(self._rests_until, now + rest)
+        return rest > 0

@@ -1,0 +1,70 @@
+"""What goes to people: one alert, whatever the sink. Pure data, stored in the outbox as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+from auditor.terms import Level
+
+
+class AlertKind(StrEnum):
+    """Why a message goes out."""
+
+    OPENED = "opened"
+    REOPENED = "reopened"
+    RESOLVED = "resolved"
+    OCCURRED = "occurred"
+    DIGEST = "digest"
+    REPORT = "report"
+    NOTICE = "notice"
+    """About the auditor itself: a gap in the audit log, a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding in a digest."""
+
+    level: Level
+    policy: str
+    resource: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One message to one or more sinks. All text in it may come from members of the organization: sinks escape it."""
+
+    id: str
+    """Idempotency key: the same on every try, different for every transition."""
+    kind: AlertKind
+    organization: str
+    level: Level
+    title: str
+    text: str
+    at: int
+    """Unix seconds of what is told, not of the sending."""
+    policy: str = ""
+    finding: str = ""
+    resource_kind: str = ""
+    resource_id: str = ""
+    resource_name: str = ""
+    remediation: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Label and value pairs: who did it, from where, when."""
+    lines: tuple[Line, ...] = ()
+    """What a digest tells of, worst first."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """A digest's or report's numbers, in the order of telling: `critical` to 2."""
+    link: str = ""
+
+
+def encode(alert: Alert) -> bytes:
+    """JSON for the outbox."""
+    return msgspec.json.encode(alert)
+
+
+def decode(data: bytes) -> Alert:
+    """The alert that `encode` wrote."""
+    return msgspec.json.decode(data, type=Alert)

@@ -1,0 +1,81 @@
+"""The terminal, or whatever standard output is: one paragraph an alert. Formatting: https://rich.readthedocs.io"""
+
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from auditor.alerts.aside import aside
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.sink import Context, Receipt, SinkConfig
+from auditor.alerts.untrusted import one_line
+from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
+from auditor.errors import DeliveryError
+from auditor.terms import Level
+
+LINES_MAX = 30
+
+_STYLES = {
+    Level.CRITICAL: "bold red",
+    Level.HIGH: "red",
+    Level.MEDIUM: "yellow",
+    Level.LOW: "cyan",
+    Level.INFORMATIONAL: "dim",
+}
+
+
+class Config(SinkConfig):
+    """Nothing to set."""
+
+
+async def send(config: Config, alert: Alert, context: Context) -> Receipt:
+    """Write the alert. Raises DeliveryError, final, when nobody reads standard output any more."""
+    try:
+        # A terminal that is held, or a pipe that nobody empties, blocks the writer: never the event loop.
+        await aside(lambda: _write(alert, sys.stdout))
+    except (OSError, ValueError) as error:
+        raise DeliveryError(f"standard output cannot be written: {type(error).__name__}") from None
+    return Receipt()
+
+
+def _write(alert: Alert, out: TextIO) -> None:
+    render(alert, Console(file=out, highlight=False, markup=False, emoji=False, soft_wrap=True))
+    out.flush()
+
+
+def render(alert: Alert, console: Console) -> None:
+    """Write the alert's paragraph and an empty line, at once. Colours only where `console` is a terminal."""
+    style = "green" if alert.kind is AlertKind.RESOLVED else _STYLES[alert.level]
+    paragraph = Text().append(f"{sign(alert)} {label(alert)}: {one_line(alert.title, 200)}\n", style)
+    for line in _body(alert):
+        paragraph.append(f"   {line}\n")
+    console.print(paragraph)
+
+
+def _body(alert: Alert) -> Iterable[str]:
+    if alert.text:
+        yield one_line(alert.text, 1000)
+    if alert.resource_id:
+        named = alert.resource_name not in ("", alert.resource_id)
+        name = f"{one_line(alert.resource_name, 200)} ({one_line(alert.resource_id, 200)})" if named else ""
+        yield f"{thing(alert.resource_kind)}: {name or one_line(alert.resource_id, 200)}"
+    yield from (f"{one_line(name, 40)}: {one_line(value, 300)}" for name, value in alert.facts)
+    if alert.counts:
+        yield ", ".join(f"{number:,} {name}" for name, number in alert.counts.items())
+    yield from _lines(alert)
+    if alert.remediation and alert.kind is not AlertKind.RESOLVED:
+        yield f"What to do: {one_line(alert.remediation, 500)}"
+    if alert.link:
+        yield one_line(alert.link, 500)
+    origin = (alert.organization, alert.policy, f"finding {alert.finding}" if alert.finding else "", moment(alert.at))
+    yield " · ".join(one_line(part, 100) for part in origin if part)
+
+
+def _lines(alert: Alert) -> Iterable[str]:
+    for line in alert.lines[:LINES_MAX]:
+        text = f"{one_line(line.resource, 80)}: {one_line(line.message, 200)}"
+        yield f"{SHAPES[line.level]} {line.level.value}  {text} [{line.policy}]"
+    if len(alert.lines) > LINES_MAX:
+        yield f"... and {counted(len(alert.lines) - LINES_MAX, 'more finding')}"

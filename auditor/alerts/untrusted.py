@@ -1,0 +1,43 @@
+"""Text chosen by members of the organization, made harmless to look at: no control, no hidden direction, no flood."""
+
+import re
+import unicodedata
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that a person does not see, or that change how the rest is seen (escape codes, RTL overrides)."""
+
+_BLANKS = re.compile(r"[^\S\n]+")
+_BLANK_LINES = re.compile(r"\n\s*\n\s*(?:\n\s*)+")
+
+
+def one_line(text: str, limit: int) -> str:
+    """`text` as one line of at most `limit` characters, hidden characters written out."""
+    return cut(_BLANKS.sub(" ", _shown(text[: limit * 2 + 1].replace("\n", " "))).strip(), limit, len(text))
+
+
+def paragraph(text: str, limit: int) -> str:
+    """Like `one_line`, but the lines stay, with at most one empty line between two."""
+    shown = "\n".join(_BLANKS.sub(" ", _shown(line)).rstrip() for line in text[: limit * 2 + 1].split("\n"))
+    return cut(_BLANK_LINES.sub("\n\n", shown).strip(), limit, len(text))
+
+
+def cut(text: str, limit: int, length: int = 0) -> str:
+    """The first `limit` characters, the last one an ellipsis when more were there (`length` of the original)."""
+    if len(text) <= limit and length <= limit * 2:
+        return text
+    return text[: limit - 1].rstrip() + "…"
+
+
+def _shown(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_picture(letter) if unicodedata.category(letter) in _HIDDEN else letter for letter in text)
+
+
+def _picture(letter: str) -> str:
+    code = ord(letter)
+    if letter == "\t":
+        return " "
+    if code < 0x20:
+        return chr(0x2400 + code)  # the block of control pictures: ESC is shown as one sign
+    return f"[U+{code:04X}]"

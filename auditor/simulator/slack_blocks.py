@@ -1,0 +1,186 @@
+"""Slack's rules for Block Kit, as far as the auditor's messages reach: what Slack would refuse, in its own words.
+
+Limits: https://docs.slack.dev/reference/block-kit/blocks and .../composition-objects/text-object
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+BLOCKS_MAX = 50
+HEADER_MAX = 150
+SECTION_MAX = 3000
+FIELDS_MAX = 10
+FIELD_MAX = 2000
+CONTEXT_ELEMENTS_MAX = 10
+ACTIONS_MAX = 25
+BUTTON_MAX = 75
+URL_MAX = 3000
+ALT_MAX = 2000
+ID_MAX = 255
+
+Faults = Iterator[str]
+Rule = Callable[[Mapping[str, object], str], Faults]
+
+
+def faults(blocks: object) -> list[str]:
+    """What is wrong with the value of `blocks`, one message a fault, empty when Slack would take it."""
+    if not isinstance(blocks, list):
+        return [_fault("must be an array", "/blocks")]
+    if len(blocks) > BLOCKS_MAX:
+        return [_fault(f"no more than {BLOCKS_MAX} items allowed", "/blocks")]
+    found = [fault for index, block in enumerate(blocks) for fault in _block(block, f"/blocks/{index}")]
+    names = [block["block_id"] for block in blocks if isinstance(block, dict) and "block_id" in block]
+    if len(names) != len(set(map(str, names))):
+        found.append(_fault("block_id must be unique", "/blocks"))
+    return found
+
+
+def _fault(what: str, where: str) -> str:
+    return f"[ERROR] {what} [json-pointer:{where}]"
+
+
+def _block(block: object, where: str) -> Faults:
+    if not isinstance(block, dict):
+        yield _fault("must be an object", where)
+        return
+    kind = block.get("type")
+    if kind not in _BLOCKS:
+        yield _fault(f"unsupported type: {kind}", f"{where}/type")
+        return
+    keys, rule = _BLOCKS[str(kind)]
+    yield from _keys(block, {"type", "block_id", *keys}, where)
+    if len(str(block.get("block_id", ""))) > ID_MAX:
+        yield _fault(f"must be less than {ID_MAX + 1} characters", f"{where}/block_id")
+    yield from rule(block, where)
+
+
+def _keys(value: Mapping[str, object], known: set[str], where: str) -> Faults:
+    for key in value.keys() - known:
+        yield _fault(f"no property named {key} is allowed", f"{where}/{key}")
+
+
+def _text(value: object, where: str, longest: int, kinds: Sequence[str] = ("plain_text", "mrkdwn")) -> Faults:
+    if not isinstance(value, dict):
+        yield _fault("missing required field: text object", where)
+        return
+    kind, text = value.get("type"), value.get("text")
+    if kind not in kinds:
+        yield _fault(f"must be of type {' or '.join(kinds)}", f"{where}/type")
+    yield from _keys(value, {"type", "text", "emoji" if kind == "plain_text" else "verbatim"}, where)
+    yield from _string(text, f"{where}/text", longest)
+
+
+def _string(value: object, where: str, longest: int) -> Faults:
+    if not isinstance(value, str):
+        yield _fault("must be a string", where)
+    elif not value:
+        yield _fault("must be more than 0 characters", where)
+    elif len(value) > longest:
+        yield _fault(f"must be less than {longest + 1} characters", where)
+
+
+def _header(block: Mapping[str, object], where: str) -> Faults:
+    yield from _text(block.get("text"), f"{where}/text", HEADER_MAX, ("plain_text",))
+
+
+def _section(block: Mapping[str, object], where: str) -> Faults:
+    if "text" not in block and "fields" not in block:
+        yield _fault("missing required field: text or fields", where)
+    if "text" in block:
+        yield from _text(block["text"], f"{where}/text", SECTION_MAX)
+    if "fields" in block:
+        yield from _each(block["fields"], f"{where}/fields", FIELDS_MAX, lambda item, at: _text(item, at, FIELD_MAX))
+
+
+def _context(block: Mapping[str, object], where: str) -> Faults:
+    yield from _each(block.get("elements"), f"{where}/elements", CONTEXT_ELEMENTS_MAX, _context_element)
+
+
+def _context_element(item: object, where: str) -> Faults:
+    if isinstance(item, dict) and item.get("type") == "image":
+        yield from _image(item, where)
+    else:
+        yield from _text(item, where, SECTION_MAX)
+
+
+def _image(block: Mapping[str, object], where: str) -> Faults:
+    yield from _string(block.get("image_url"), f"{where}/image_url", URL_MAX)
+    yield from _string(block.get("alt_text"), f"{where}/alt_text", ALT_MAX)
+
+
+def _actions(block: Mapping[str, object], where: str) -> Faults:
+    yield from _each(block.get("elements"), f"{where}/elements", ACTIONS_MAX, _button)
+
+
+def _button(item: object, where: str) -> Faults:
+    if not isinstance(item, dict) or item.get("type") != "button":
+        yield _fault("unsupported element", where)
+        return
+    yield from _text(item.get("text"), f"{where}/text", BUTTON_MAX, ("plain_text",))
+    for key, longest in (("url", URL_MAX), ("value", 2000), ("action_id", ID_MAX)):
+        if key in item:
+            yield from _string(item[key], f"{where}/{key}", longest)
+
+
+def _rich_text(block: Mapping[str, object], where: str) -> Faults:
+    yield from _each(block.get("elements"), f"{where}/elements", None, _rich_part)
+
+
+def _rich_part(item: object, where: str) -> Faults:
+    kind = item.get("type") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or kind not in _RICH_PARTS:
+        yield _fault(f"unsupported type: {kind}", where)
+        return
+    yield from _keys(item, {"type", "elements", "style", "indent", "offset", "border"}, where)
+    inner = _rich_part if kind == "rich_text_list" else _rich_leaf
+    yield from _each(item.get("elements"), f"{where}/elements", None, inner)
+
+
+def _rich_leaf(item: object, where: str) -> Faults:
+    kind = item.get("type") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or kind not in _RICH_LEAVES:
+        yield _fault(f"unsupported type: {kind}", where)
+        return
+    for key in _RICH_LEAVES[str(kind)]:
+        yield from _string(item.get(key), f"{where}/{key}", SECTION_MAX)
+    style = item.get("style", {})
+    if not isinstance(style, dict) or style.keys() - {"bold", "italic", "strike", "code", "underline"}:
+        yield _fault("invalid style", f"{where}/style")
+
+
+def _each(
+    items: object,
+    where: str,
+    most: int | None,
+    rule: Callable[[object, str], Faults],
+) -> Faults:
+    if not isinstance(items, list) or not items:
+        yield _fault("must have at least 1 item", where)
+        return
+    if most is not None and len(items) > most:
+        yield _fault(f"no more than {most} items allowed", where)
+    for index, item in enumerate(items):
+        yield from rule(item, f"{where}/{index}")
+
+
+def _nothing(_block: Mapping[str, object], _where: str) -> Faults:
+    return iter(())
+
+
+_BLOCKS: Mapping[str, tuple[set[str], Rule]] = {
+    "header": ({"text", "level"}, _header),
+    "section": ({"text", "fields", "accessory", "expand"}, _section),
+    "divider": (set(), _nothing),
+    "context": ({"elements"}, _context),
+    "actions": ({"elements"}, _actions),
+    "image": ({"image_url", "alt_text", "title", "slack_file"}, _image),
+    "rich_text": ({"elements"}, _rich_text),
+}
+_RICH_PARTS = {"rich_text_section", "rich_text_list", "rich_text_quote", "rich_text_preformatted"}
+_RICH_LEAVES: Mapping[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "link": ("url",),
+    "emoji": ("name",),
+    "user": ("user_id",),
+    "channel": ("channel_id",),
+    "broadcast": ("range",),
+}

@@ -1,0 +1,374 @@
+"""From the outbox to the sinks: once, in order, patiently, and never silently lost. Real SQLite, real HTTP."""
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from slack import Server, by_token, by_webhook, serving
+
+from auditor.alerts.deliver import Delivered, Deliverer
+from auditor.alerts.lane import Terms
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.outgoing import queue
+from auditor.alerts.registry import build
+from auditor.alerts.sink import Context, Receipt, Sink, SinkConfig
+from auditor.errors import DeliveryError
+from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind
+from auditor.store import outbox
+from auditor.store.database import Store, open_store
+from auditor.store.outbox import Message
+from auditor.terms import Level
+
+ALERT = Alert("00.open.1", AlertKind.OPENED, "acme", Level.HIGH, "Title", "Text", 1_767_225_600, finding="00")
+QUICK = Terms(first_wait=0.2, jitter=0, poll=0.02, send_timeout=5)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def slack(server: Server) -> FakeSlack:
+    server.slack = FakeSlack()
+    return server.slack
+
+
+@pytest.fixture
+def address(server: Server, slack: FakeSlack) -> str:
+    assert server.slack is slack
+    return server.address
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("store") / "empty.db"
+    open_store(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty: Path) -> Iterator[Store]:
+    shutil.copy(empty, tmp_path / "auditor.db")
+    opened = open_store(f"sqlite:///{tmp_path / 'auditor.db'}")
+    yield opened
+    opened.close()
+
+
+def put(store: Store, alerts: list[Alert], *sinks: str, created_at: int | None = None) -> None:
+    with store.transaction() as tx:
+        for alert in alerts:
+            queue(tx, alert, sinks, int(time.time()) if created_at is None else created_at)
+
+
+def pending(store: Store) -> dict[str, int]:
+    with store.transaction() as tx:
+        return dict(outbox.pending(tx))
+
+
+def numbered(count: int) -> list[Alert]:
+    return [replace(ALERT, id=f"{number:02}.open.1", finding=f"{number:02}") for number in range(count)]
+
+
+class Recorder:
+    """A sink in the memory of the test; `trouble` is awaited before each message is taken."""
+
+    def __init__(self, trouble: Callable[[Alert, Context], Awaitable[None]] | None = None) -> None:
+        self.got: list[Alert] = []
+        self.attempts: list[tuple[str, int]] = []
+        self.trouble = trouble
+
+    async def send(self, _config: SinkConfig, alert: Alert, context: Context) -> Receipt:
+        self.attempts.append((alert.id, context.attempt))
+        if self.trouble:
+            await self.trouble(alert, context)
+        self.got.append(alert)
+        return Receipt({"n": str(len(self.got))})
+
+    def named(self, name: str) -> Sink:
+        return Sink(name, "recorder", SinkConfig(), self.send)
+
+
+def deliverer(store: Store, *sinks: Sink, terms: Terms = QUICK, owner: str = "one") -> Deliverer:
+    return Deliverer(store, {sink.name: sink for sink in sinks}, owner, terms=terms)
+
+
+@contextlib.asynccontextmanager
+async def draining(delivery: Deliverer, grace: float = 1) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(delivery.drain(stop, grace))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def until(reached: Callable[[], bool], seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while not reached():  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_an_alert_is_sent_once_and_settled(store: Store, slack: FakeSlack, address: str) -> None:
+    put(store, [ALERT], "security")
+    delivery = deliverer(store, build("security", by_token(address)))
+    assert await delivery.deliver_due() == Delivered(sent=1)
+    assert await delivery.deliver_due() == Delivered()
+    assert len(slack.messages) == 1
+    assert pending(store) == {}
+
+
+async def test_who_asked_is_told_of_every_delivery(store: Store) -> None:
+    told: list[tuple[str, str]] = []
+    put(store, [ALERT], "a", "b")
+    sinks = {name: Recorder().named(name) for name in "ab"}
+    delivery = Deliverer(
+        store, sinks, "one", terms=QUICK, on_delivered=lambda alert, sink: told.append((alert.id, sink))
+    )
+    await delivery.deliver_due()
+    assert sorted(told) == [(ALERT.id, "a"), (ALERT.id, "b")]
+
+
+async def test_a_rate_limit_is_waited_out(store: Store, slack: FakeSlack, address: str) -> None:
+    slack.fail_next(Fault(FaultKind.RATE_LIMITED, seconds=2))
+    put(store, numbered(2), "security")
+    delivery = deliverer(store, build("security", by_token(address)))
+    assert await delivery.deliver_due() == Delivered(failed=1)
+    assert await delivery.deliver_due() == Delivered(), "the limit is the sink's: the other message waits too"
+    limited = time.monotonic()
+    async with draining(delivery):
+        await until(lambda: len(slack.messages) == 2)
+    assert time.monotonic() - limited >= 1.5
+    assert slack.calls == ["chat.postMessage"] * 3
+
+
+@pytest.mark.parametrize("kind", [FaultKind.SLOW, FaultKind.CUT])
+@pytest.mark.parametrize("way", [by_token, by_webhook])
+async def test_an_accepted_message_without_an_answer_is_repeated_once_under_the_same_id(
+    store: Store, slack: FakeSlack, address: str, kind: FaultKind, way: Callable[..., dict[str, object]]
+) -> None:
+    slack.fail_next(Fault(kind, seconds=1.5))
+    put(store, [ALERT], "security")
+    delivery = deliverer(store, build("security", way(address, timeout=1)))
+    assert await delivery.deliver_due() == Delivered(failed=1)
+    async with draining(delivery):
+        await until(lambda: pending(store) == {})
+    assert [message.metadata["event_payload"]["id"] for message in slack.messages] == [ALERT.id, ALERT.id]
+
+
+async def test_an_outage_of_slack_delays_the_alert_and_does_not_repeat_it(
+    store: Store, slack: FakeSlack, address: str
+) -> None:
+    slack.fail_next(Fault(FaultKind.SERVER_ERROR), times=2)
+    put(store, [ALERT], "security")
+    async with draining(deliverer(store, build("security", by_token(address)))):
+        await until(lambda: pending(store) == {}, seconds=8)
+    assert len(slack.messages) == 1
+    assert len(slack.calls) == 3
+
+
+async def test_a_slow_sink_delays_no_other(store: Store) -> None:
+    async def sleep(_alert: Alert, _context: Context) -> None:
+        await asyncio.sleep(60)
+
+    slow, quick = Recorder(sleep), Recorder()
+    put(store, numbered(10), "slow", "quick")
+    started = time.monotonic()
+    async with draining(deliverer(store, slow.named("slow"), quick.named("quick")), grace=0.1):
+        await until(lambda: len(quick.got) == 10, seconds=3)
+    assert time.monotonic() - started < 4
+    assert slow.got == []
+
+
+async def test_peers_that_never_answer_do_not_hold_up_the_store(store: Store, slack: FakeSlack, address: str) -> None:
+    sinks = [build(f"hung{number}", by_token(address, timeout=20)) for number in range(40)]
+    quick = Recorder()
+    slack.fail_next(Fault(FaultKind.SLOW, seconds=3), times=len(sinks))
+    put(store, [ALERT], *(sink.name for sink in sinks))
+    async with draining(deliverer(store, *sinks, quick.named("quick")), grace=0.1):
+        await until(lambda: len(slack.messages) == len(sinks))
+        put(store, [ALERT], "quick")
+        await until(lambda: len(quick.got) == 1, seconds=2)
+
+
+async def test_a_final_refusal_is_a_dead_letter_that_the_other_sinks_are_told_of(
+    store: Store, slack: FakeSlack, address: str
+) -> None:
+    other = Recorder()
+    put(store, numbered(3), "security")
+    broken = build("security", by_token(address, token="xoxb-revoked-token"))
+    delivery = deliverer(store, broken, other.named("other"))
+    async with draining(delivery):
+        await until(lambda: len(other.got) == 1 and pending(store) == {})
+    (notice,) = other.got
+    assert notice.kind is AlertKind.NOTICE
+    assert notice.title == "Messages to security are lost"
+    assert ("Error", "Slack refused the message: invalid_auth") in notice.facts
+    with store.transaction() as tx:
+        dead = [row for row in outbox.listing(tx, state="dead", limit=10) if row.message.sink == "security"]
+    assert len(dead) == 3
+    assert slack.messages == []
+
+
+async def test_dead_letters_about_dead_letters_are_not_told(store: Store) -> None:
+    async def refuse(_alert: Alert, _context: Context) -> None:
+        raise DeliveryError("no")
+
+    put(store, [ALERT], "a")
+    a, b = Recorder(refuse), Recorder(refuse)
+    delivery = deliverer(store, a.named("a"), b.named("b"))
+    total = Delivered()
+    for _ in range(3):
+        total += await delivery.deliver_due()
+    assert total == Delivered(dead=2)
+    assert [len(a.attempts), len(b.attempts)] == [1, 1]
+
+
+async def test_a_message_is_given_up_when_it_is_too_old(store: Store) -> None:
+    async def fail(_alert: Alert, _context: Context) -> None:
+        raise DeliveryError("down", retryable=True)
+
+    put(store, [ALERT], "a", created_at=int(time.time()) - 72 * 3600)
+    assert await deliverer(store, Recorder(fail).named("a")).deliver_due() == Delivered(dead=1)
+
+
+async def test_a_stored_alert_that_cannot_be_read_does_not_block_the_next(store: Store) -> None:
+    now = int(time.time())
+    with store.transaction() as tx:
+        outbox.add(tx, [Message("broken", "acme", "a", b"{", now - 1, now - 1)])
+    put(store, [ALERT], "a")
+    sink = Recorder()
+    assert await deliverer(store, sink.named("a")).deliver_due() == Delivered(sent=1, dead=1)
+    assert sink.got == [ALERT]
+
+
+async def test_a_message_no_sink_can_take_does_not_block_the_next(store: Store) -> None:
+    async def poison(alert: Alert, _context: Context) -> None:
+        if alert.id == "00.open.1":
+            raise DeliveryError("500", retryable=True)
+
+    sink = Recorder(poison)
+    put(store, numbered(5), "a")
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, first_wait=60))
+    assert await delivery.deliver_due() == Delivered(sent=4, failed=1)
+
+
+async def test_a_storm_is_told_in_few_messages_that_name_everything(
+    store: Store, slack: FakeSlack, address: str
+) -> None:
+    put(store, numbered(50), "security")
+    recorder = Recorder()
+    put(store, numbered(50), "memory")
+    delivery = deliverer(store, build("security", by_token(address)), recorder.named("memory"))
+    assert await delivery.deliver_due() == Delivered(sent=40)
+    assert len(slack.messages) == 20
+    assert pending(store) == {}
+    assert len(recorder.got[-1].lines) == 31
+    assert await delivery.deliver_due() == Delivered()
+
+
+async def test_resolved_does_not_overtake_opened(store: Store) -> None:
+    async def once(_alert: Alert, context: Context) -> None:
+        if context.attempt == 1 and not sink.got:
+            raise DeliveryError("down", retryable=True)
+
+    sink = Recorder(once)
+    resolved = replace(ALERT, id="00.resolved.2", kind=AlertKind.RESOLVED)
+    put(store, [ALERT], "a", created_at=int(time.time()) - 1)
+    delivery = deliverer(store, sink.named("a"))
+    assert await delivery.deliver_due() == Delivered(failed=1)
+    put(store, [resolved], "a")
+    async with draining(delivery):
+        await until(lambda: pending(store) == {})
+    assert [alert.id for alert in sink.got] == [ALERT.id, resolved.id]
+
+
+async def test_the_order_of_a_finding_survives_a_restart(store: Store) -> None:
+    async def fail(_alert: Alert, _context: Context) -> None:
+        raise DeliveryError("down", retryable=True)
+
+    put(store, [ALERT], "a", created_at=int(time.time()) - 1)
+    assert await deliverer(store, Recorder(fail).named("a")).deliver_due() == Delivered(failed=1)
+    put(store, [replace(ALERT, id="00.resolved.2", kind=AlertKind.RESOLVED)], "a")
+    sink = Recorder()
+    async with draining(deliverer(store, sink.named("a"), owner="two")):
+        await until(lambda: pending(store) == {})
+    assert [alert.id for alert in sink.got] == [ALERT.id, "00.resolved.2"]
+
+
+async def test_a_dead_sink_is_left_alone_after_a_few_failures(store: Store) -> None:
+    async def fail(_alert: Alert, _context: Context) -> None:
+        raise DeliveryError("down", retryable=True)
+
+    sink = Recorder(fail)
+    put(store, numbered(50), "a")
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, breaker_after=3, first_wait=60))
+    assert await delivery.deliver_due() == Delivered(failed=3)
+    assert await delivery.deliver_due() == Delivered()
+    assert pending(store) == {"a": 50}
+
+
+async def test_waking_sends_at_once(store: Store) -> None:
+    sink = Recorder()
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, poll=60))
+    async with draining(delivery):
+        await asyncio.sleep(0.1)
+        put(store, [ALERT], "a")
+        delivery.wake()
+        await until(lambda: len(sink.got) == 1, seconds=2)
+        await asyncio.sleep(0.1)
+        stopped = time.monotonic()
+    assert time.monotonic() - stopped < 0.8, "the stop wakes too, it does not wait for the grace"
+
+
+async def test_a_message_being_sent_at_the_stop_is_confirmed_if_it_is_quick(store: Store) -> None:
+    async def little(_alert: Alert, _context: Context) -> None:
+        await asyncio.sleep(0.3)
+
+    sink = Recorder(little)
+    put(store, [ALERT], "a")
+    async with draining(deliverer(store, sink.named("a")), grace=3):
+        await until(lambda: len(sink.attempts) == 1)
+    assert pending(store) == {}
+
+
+async def test_a_message_cut_off_by_the_stop_goes_out_again_when_its_lease_ends(store: Store) -> None:
+    async def hang(_alert: Alert, _context: Context) -> None:
+        await asyncio.sleep(60)
+
+    hung, sink = Recorder(hang), Recorder()
+    put(store, [ALERT], "a")
+    terms = replace(QUICK, send_timeout=1, settle_margin=0)
+    started = time.monotonic()
+    async with draining(deliverer(store, hung.named("a"), terms=terms), grace=0.1):
+        await until(lambda: len(hung.attempts) == 1)
+    assert time.monotonic() - started < 2
+    async with draining(deliverer(store, sink.named("a"), owner="two")):
+        await until(lambda: pending(store) == {})
+    assert sink.got == [ALERT]
+
+
+async def test_two_deliverers_send_each_message_once(store: Store) -> None:
+    sink = Recorder()
+    put(store, numbered(15), "a")
+    one, two = (deliverer(store, sink.named("a"), owner=owner) for owner in ("one", "two"))
+    first, second = await asyncio.gather(one.deliver_due(), two.deliver_due())
+    assert first.sent + second.sent == 15
+    assert sorted(alert.id for alert in sink.got) == [alert.id for alert in numbered(15)]
+
+
+async def test_a_bug_in_a_sink_is_not_hidden(store: Store) -> None:
+    async def bug(_alert: Alert, _context: Context) -> None:
+        raise ZeroDivisionError
+
+    put(store, [ALERT], "a")
+    with pytest.raises(ExceptionGroup) as caught:
+        await deliverer(store, Recorder(bug).named("a")).deliver_due()
+    assert isinstance(caught.value.exceptions[0], ZeroDivisionError)

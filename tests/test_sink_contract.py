@@ -1,0 +1,349 @@
+"""What every sink owes the outbox. A new file in `sinks/` needs its entry here, or this suite fails."""
+
+import importlib
+import io
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.registry import build, kinds
+from auditor.alerts.sink import Context, SinkConfig
+from auditor.errors import ConfigError, DeliveryError
+from auditor.terms import Level
+
+CANARY = "canary0123456789"
+TOKEN = f"xoxb-{CANARY}"
+ALERT = Alert("a1", AlertKind.OPENED, "acme", Level.HIGH, "Title", "Text", 1_767_225_600)
+
+Settings = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way to set a sink up."""
+
+    settings: Callable[[str], Settings]
+    """From the address of the peer."""
+    confirmed: bytes
+    """A body with which the peer confirms."""
+
+
+HTTP: Mapping[str, Case] = {
+    "slack": Case(
+        lambda address: {"token": TOKEN, "channel": "#security", "base_url": address, "timeout": 1},
+        b'{"ok": true, "channel": "C1", "ts": "1.0"}',
+    ),
+    "slack by webhook": Case(
+        lambda address: {"webhook_url": f"{address}/services/T0/B0/{CANARY}", "timeout": 1}, b"ok"
+    ),
+}
+SILENT = {"console"}
+"""Sinks without a peer that could answer."""
+
+
+@dataclass
+class Peer:
+    """A server that answers as told."""
+
+    address: str = ""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    delay: float = 0
+    length: int | None = None
+    """Content-Length to announce, when it is a lie."""
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Peer]:
+    peer = Peer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            peer.requests.append(f"{self.command} {self.path}")
+            status, headers, body = peer.status, dict(peer.headers), peer.body
+            length = len(body) if peer.length is None else peer.length
+            time.sleep(peer.delay)
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(length)}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except ConnectionError:
+                return
+
+    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served.daemon_threads = True
+    threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    peer.address = f"http://127.0.0.1:{served.server_address[1]}"
+    yield peer
+    served.shutdown()
+    served.server_close()
+
+
+@pytest.fixture
+def peer(server: Peer) -> Peer:
+    server.status, server.headers, server.body, server.delay, server.length = 200, {}, b"", 0, None
+    server.requests.clear()
+    return server
+
+
+def settings(name: str, address: str) -> Settings:
+    return {"type": name.split(maxsplit=1)[0], **HTTP[name].settings(address)}
+
+
+async def failure(raw: Settings) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        await build("security", raw).send(ALERT, Context())
+    return caught.value
+
+
+def test_every_sink_is_in_this_suite() -> None:
+    assert {name.split()[0] for name in HTTP} | SILENT == set(kinds())
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_sink_is_two_names_and_says_where_its_format_is_from(kind: str) -> None:
+    module = importlib.import_module(f"auditor.alerts.sinks.{kind}")
+    assert issubclass(module.Config, SinkConfig)
+    assert callable(module.send)
+    assert "https://" in (module.__doc__ or ""), "the vendor's page"
+
+
+@pytest.mark.parametrize("name", HTTP)
+async def test_a_confirmation_is_a_receipt(name: str, peer: Peer) -> None:
+    peer.body = HTTP[name].confirmed
+    receipt = await build("security", settings(name, peer.address)).send(ALERT, Context())
+    assert all(isinstance(value, str) for value in receipt.details.values())
+    assert CANARY not in repr(receipt)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 422])
+@pytest.mark.parametrize("name", HTTP)
+async def test_an_answer_that_refuses_is_final(name: str, status: int, peer: Peer) -> None:
+    peer.status, peer.body = status, b'{"ok": false, "error": "invalid_auth"}'
+    assert not (await failure(settings(name, peer.address))).retryable
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("name", HTTP)
+async def test_an_answer_that_may_change_is_retryable(name: str, status: int, peer: Peer) -> None:
+    peer.status, peer.body = status, b"<html>try again</html>"
+    assert (await failure(settings(name, peer.address))).retryable
+
+
+@pytest.mark.parametrize(
+    ("sent", "understood"),
+    [("7", 7), ("0", 0), ("1.5", 1.5), ("1000000000", 86_400), ("soon", None), ("-5", None), ("", None)],
+)
+@pytest.mark.parametrize("name", HTTP)
+async def test_the_wish_of_a_rate_limit_is_handed_on(
+    name: str, sent: str, understood: float | None, peer: Peer
+) -> None:
+    peer.status, peer.headers, peer.body = 429, {"Retry-After": sent}, b'{"ok": false, "error": "ratelimited"}'
+    assert (await failure(settings(name, peer.address))).retry_after == understood
+
+
+@pytest.mark.parametrize("name", HTTP)
+async def test_a_date_as_the_wish_of_a_rate_limit_is_understood(name: str, peer: Peer) -> None:
+    peer.status, peer.headers = 429, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    assert (await failure(settings(name, peer.address))).retry_after == 0
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("name", HTTP)
+async def test_a_redirect_is_not_followed_and_delivers_nothing(name: str, status: int, peer: Peer) -> None:
+    peer.status, peer.headers, peer.body = status, {"Location": f"{peer.address}/login"}, HTTP[name].confirmed
+    assert not (await failure(settings(name, peer.address))).retryable
+    assert len(peer.requests) == 1, "the credentials went one way only"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>log in</html>", b"[]", b'["ok"]', b'"ok"', b"null", b'{"ok": ', b"\xff\xfe"]
+)
+@pytest.mark.parametrize("name", HTTP)
+async def test_a_200_of_somebody_else_delivers_nothing(name: str, body: bytes, peer: Peer) -> None:
+    peer.body = body
+    assert (await failure(settings(name, peer.address))).retryable
+
+
+@pytest.mark.parametrize("name", HTTP)
+async def test_an_error_page_in_no_known_encoding_is_still_its_status(name: str, peer: Peer) -> None:
+    peer.status, peer.body = 503, b"\xff\xfe\x00"
+    peer.headers = {"Content-Type": "text/html; charset=klingon"}
+    assert (await failure(settings(name, peer.address))).retryable
+
+
+@pytest.mark.parametrize("name", HTTP)
+async def test_no_answer_in_time_is_retryable(name: str, peer: Peer) -> None:
+    peer.delay, peer.body = 1.3, HTTP[name].confirmed
+    error = await failure(settings(name, peer.address))
+    assert error.retryable
+    assert "no answer in time" in error.message
+
+
+@pytest.mark.parametrize("name", HTTP)
+async def test_an_answer_that_is_cut_is_retryable(name: str, peer: Peer) -> None:
+    peer.body, peer.length = HTTP[name].confirmed[:-1], len(HTTP[name].confirmed)
+    assert (await failure(settings(name, peer.address))).retryable
+
+
+@pytest.mark.parametrize("name", HTTP)
+async def test_nobody_there_is_retryable(name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert (await failure(settings(name, f"http://127.0.0.1:{port}"))).retryable
+
+
+@pytest.mark.parametrize("name", HTTP)
+async def test_a_proxy_of_the_environment_is_not_used_for_loopback(
+    name: str, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(variable, "http://192.0.2.1:3128")
+    peer.body = HTTP[name].confirmed
+    await build("security", settings(name, peer.address)).send(ALERT, Context())
+    assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 404, 429, 503])
+@pytest.mark.parametrize("name", HTTP)
+async def test_no_secret_is_in_errors_logs_or_representations(
+    name: str, status: int, peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    raw = settings(name, peer.address)
+    peer.status = status
+    peer.body = f"your token was {TOKEN} and your path /services/T0/B0/{CANARY}".encode()
+    error = await failure(raw)
+    sink = build("security", raw)
+    chain = "".join(f"{link!r} {link}" for link in causes(error))
+    assert CANARY not in chain + error.hint + repr(sink) + str(sink.config) + caplog.text
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_no_secret_is_in_an_error_of_the_configuration(name: str) -> None:
+    raw = settings(name, "http://127.0.0.1:1")
+    with pytest.raises(ConfigError) as caught:
+        build("security", {**raw, "tokn": TOKEN, "timeout": TOKEN})
+    assert "sinks.security.tokn: unknown setting" in caught.value.message
+    assert "sinks.security.timeout" in caught.value.message
+    assert CANARY not in caught.value.message
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_every_secret_may_come_from_a_file(kind: str) -> None:
+    model = importlib.import_module(f"auditor.alerts.sinks.{kind}").Config
+    secrets = {name for name, info in model.model_fields.items() if "SecretStr" in str(info.annotation)}
+    assert all(f"{name}_file" in model.model_fields for name in secrets)
+
+
+async def test_a_rotated_secret_file_needs_no_restart(peer: Peer, tmp_path: Path) -> None:
+    file = tmp_path / "webhook"
+    file.write_text(f"{peer.address}/services/T0/B0/before\n")
+    sink = build("security", {"type": "slack", "webhook_url_file": str(file), "timeout": 1})
+    peer.body = b"ok"
+    await sink.send(ALERT, Context())
+    file.write_text(f"{peer.address}/services/T0/B0/after\n")
+    await sink.send(ALERT, Context())
+    assert peer.requests == ["POST /services/T0/B0/before", "POST /services/T0/B0/after"]
+    file.unlink()
+    with pytest.raises(DeliveryError, match="cannot read the secret file") as caught:
+        await sink.send(ALERT, Context())
+    assert caught.value.retryable
+
+
+BAD_SETTINGS: dict[str, tuple[Settings, str]] = {
+    "no type": ({"channel": "#security"}, "sinks.security.type: missing"),
+    "an unknown type": ({"type": "slak"}, "sinks.security.type: no such sink: 'slak'"),
+    "a misspelt setting": ({"type": "slack", "token": "x", "chanel": "#a"}, "did you mean channel?"),
+    "no way in": ({"type": "slack", "channel": "#a"}, "set exactly one of token"),
+    "two ways in": ({"type": "slack", "token": "x", "webhook_url": "https://hooks.example.com/x"}, "set exactly one"),
+    "no channel": ({"type": "slack", "token": "x"}, "a bot token needs the channel"),
+    "plain http": (
+        {"type": "slack", "token": "x", "channel": "#a", "base_url": "http://slack.example.com/api/"},
+        "sinks.security.base_url: must be an https:// address",
+    ),
+    "a plain http webhook": ({"type": "slack", "webhook_url": "http://hooks.example.com/x"}, "sinks.security.webhook"),
+    "a file that is not there": (
+        {"type": "slack", "channel": "#a", "token_file": "/nonexistent/token"},
+        "sinks.security.token_file: cannot read the secret file",
+    ),
+    "a setting for the console": ({"type": "console", "colour": "red"}, "sinks.security.colour: unknown setting"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SETTINGS)
+def test_bad_settings_are_one_clear_message(case: str) -> None:
+    raw, message = BAD_SETTINGS[case]
+    with pytest.raises(ConfigError) as caught:
+        build("security", raw)
+    assert message in caught.value.message
+    assert "pydantic" not in caught.value.message
+
+
+@pytest.mark.parametrize("token", ["xoxb-a\r\nX-Evil: 1", "xoxb-\u00e4", ""])
+async def test_a_token_that_cannot_be_one_is_an_error_without_the_token(token: str, peer: Peer) -> None:
+    error = await failure({**settings("slack", peer.address), "token": token})
+    assert error.message == "the bot token is empty or holds characters that no token has"
+    assert peer.requests == []
+
+
+def test_an_unknown_type_names_the_nearest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build("security", {"type": "slak"})
+    assert caught.value.hint == "did you mean slack?"
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        ("invalid_auth", False),
+        ("channel_not_found", False),
+        ("not_in_channel", False),
+        ("invalid_blocks", False),
+        ("msg_too_long", False),
+        ("token_revoked", False),
+        ("ratelimited", True),
+        ("internal_error", True),
+        ("fatal_error", True),
+        ("service_unavailable", True),
+    ],
+)
+async def test_slack_refusals_in_a_200_are_told_apart(error: str, retryable: bool, peer: Peer) -> None:
+    peer.body = f'{{"ok": false, "error": "{error}"}}'.encode()
+    refusal = await failure(settings("slack", peer.address))
+    assert refusal.retryable is retryable
+    assert error in refusal.message
+
+
+async def test_the_console_that_nobody_reads_is_a_final_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr("sys.stdout", closed)
+    assert not (await failure({"type": "console"})).retryable
