@@ -1,0 +1,84 @@
+"""From a checked configuration to the parts that work: policies, sinks, clients. Nothing is started here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor.adminapi.client import AdminClient
+from auditor.alerts import registry
+from auditor.alerts.sink import Sink
+from auditor.configfile import Loaded
+from auditor.errors import ConfigError, FaultyFiles
+from auditor.jobs.context import Audit, Progress, no_progress
+from auditor.policy.load import PolicySet, load
+from auditor.store.database import Store
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration describes, ready to use."""
+
+    loaded: Loaded
+    policies: PolicySet
+    sinks: dict[str, Sink]
+
+
+def assemble(loaded: Loaded) -> Parts:
+    """Load the policies and build the sinks. Raises FaultyFiles or ConfigError with all that is wrong."""
+    return Parts(loaded, policies_of(loaded), sinks_of(loaded))
+
+
+def policies_of(loaded: Loaded) -> PolicySet:
+    """The policies that the configuration names, with its parameters and overrides."""
+    settings = loaded.config.policies
+    base = Path(loaded.document.file).parent
+    paths = [path if path.startswith("builtin:") else str(base / path) for path in settings.paths]
+    return load(paths, settings.params, settings.overrides)
+
+
+def sinks_of(loaded: Loaded) -> dict[str, Sink]:
+    """The sinks by name. A fault is told with the line of the sink."""
+    built: dict[str, Sink] = {}
+    faults = []
+    for name, raw in loaded.config.sinks.items():
+        try:
+            built[name] = registry.build(name, raw)
+        except ConfigError as error:
+            faults.append(loaded.fault(("sinks", name), error.message, error.hint))
+    if faults:
+        raise FaultyFiles(faults)
+    return built
+
+
+def client_of(
+    loaded: Loaded, organization: str, on_response: Callable[[int | None], None] = lambda status: None
+) -> AdminClient:
+    """A client for `organization`; close it after use."""
+    settings = loaded.config.organizations[organization]
+    return AdminClient(
+        loaded.keys[organization],
+        base_url=settings.base_url,
+        requests_per_minute=settings.requests_per_minute,
+        concurrency=settings.concurrency,
+        on_response=on_response,
+    )
+
+
+def audit_of(
+    parts: Parts, organization: str, client: AdminClient, store: Store, progress: Progress = no_progress
+) -> Audit:
+    """What the jobs need of `organization`."""
+    config = parts.loaded.config
+    return Audit(
+        organization=organization,
+        client=client,
+        store=store,
+        policies=parts.policies,
+        sinks=tuple(parts.sinks),
+        routes=config.routes,
+        link=config.web.external_url,
+        report_to=config.reports.to,
+        report_directory=config.reports.directory,
+        reports_kept=config.reports.keep,
+        progress=progress,
+    )

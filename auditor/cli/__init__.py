@@ -1,0 +1,84 @@
+"""The commands: what they are called, and what an error looks like to the person who typed one."""
+
+import importlib
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from auditor import __version__
+from auditor.errors import AuditorError, ConfigError, FaultyFiles
+
+COMMANDS = {
+    "check": "one pass for CI and cron: read, judge, print; exit 3 when something fails",
+    "demo": "a simulated organization, the daemon that audits it, and its page; nothing to configure",
+    "findings": "what was found, from the store",
+    "init": "write a starter auditor.yaml",
+    "policies": "list, show, validate and test policies",
+    "report": "write the weekly report now",
+    "run": "the daemon: snapshots, audit log, alerts, weekly report, page",
+    "simulate": "serve a simulated organization's Admin API",
+}
+"""Every command with its one line of help; `auditor.cli.<name>` holds it and is imported when it is called."""
+
+
+class Commands(click.Group):
+    """Imports a command when it is called, so that `--help` needs no database driver and no Slack."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or None, and click says what is close."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"auditor.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="auditor")
+def group() -> None:
+    """Watch an OpenAI organization: read it (and only read it), judge it by policies, alert, report."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and exit with its code. Errors go to stderr with a hint; a bug shows its traceback."""
+    sys.exit(call(arguments))
+
+
+def call(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    try:
+        result: Any = group(arguments, prog_name="auditor", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 128 + signal.SIGINT
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except AuditorError as error:
+        complain(error)
+        return 2 if isinstance(error, ConfigError) else 1
+    except BrokenPipeError:
+        # Whoever read our output has gone (`auditor ... | head`): nothing is left to say, and nobody to say it to.
+        sys.stderr.close()
+        return 128 + signal.SIGPIPE
+    return result if isinstance(result, int) else 0
+
+
+def complain(error: AuditorError) -> None:
+    """Say what went wrong, every fault on a line of its own, and what to do next."""
+    if isinstance(error, FaultyFiles):
+        for fault in error.faults:
+            click.echo(f"error: {fault}", err=True)
+        return
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f" hint: {error.hint}", err=True)

@@ -1,0 +1,124 @@
+"""`auditor check`: one pass, printed, with an exit code that a pipeline can trust."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from auditor import clock, log
+from auditor.adminapi.client import AdminClient
+from auditor.adminapi.resources import BY_NAME
+from auditor.alerts.deliver import Deliverer
+from auditor.assembly import Parts, assemble, audit_of, client_of
+from auditor.cli import options, render
+from auditor.cli.progress import bars
+from auditor.errors import ApiError, ConfigError
+from auditor.jobs import poll, snapshot
+from auditor.jobs.context import Progress
+from auditor.jobs.snapshot import Taken
+from auditor.store.database import Store, open_store
+from auditor.terms import Level, Outcome
+
+CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the person asked of one `check`."""
+
+    fail_on: Level
+    strict: bool
+
+
+@click.command(name="check")
+@options.config
+@options.output
+@click.option(
+    "--fail-on",
+    type=click.Choice([level.value for level in Level]),
+    default=Level.LOW.value,
+    show_default=True,
+    help="Lowest level whose findings make the exit code 3.",
+)
+@click.option("--organization", help="Only this one of the organizations in the configuration.")
+@click.option("--strict", is_flag=True, help="Treat a setting that no event has shown yet like a gap: exit 4.")
+@click.option("--deliver", is_flag=True, help="Send the alerts too; without it they wait in the store for the daemon.")
+def command(
+    config_path: Path | None, form: str, fail_on: str, organization: str | None, strict: bool, deliver: bool
+) -> int:
+    """Take one picture of the organization, judge it, and print what fails.
+
+    \b
+    Exit codes: 0 all good, 1 nothing was audited, 2 usage or configuration,
+    3 findings at or above --fail-on, 4 something could not be read (wins over 3).
+    """
+    log.configure("warning")
+    loaded = options.load_config(config_path)
+    parts = assemble(loaded)
+    names = _chosen(parts, organization)
+    store = open_store(loaded.config.store)
+    try:
+        with bars() as progress:
+            taken = asyncio.run(_check(parts, store, names, progress, deliver))
+    finally:
+        store.close()
+    render.check(taken, form)
+    return exit_code(taken, Asked(Level(fail_on), strict))
+
+
+def exit_code(taken: Sequence[Taken], asked: Asked) -> int:
+    """What the pass means for a pipeline: a gap wins over findings, because it may hide worse ones."""
+    if any(line.gap for each in taken for line in each.run.coverage):
+        return INCOMPLETE
+    verdicts = [verdict for each in taken for result in each.results for verdict in result.verdicts]
+    if asked.strict and any(verdict.outcome is Outcome.UNKNOWN for verdict in verdicts):
+        return INCOMPLETE
+    failed = any(v.outcome is Outcome.FAIL and v.level.rank >= asked.fail_on.rank for v in verdicts)
+    return FINDINGS if failed else CLEAN
+
+
+def _chosen(parts: Parts, organization: str | None) -> list[str]:
+    known = list(parts.loaded.config.organizations)
+    if organization is None:
+        return known
+    if organization not in known:
+        raise ConfigError(f"no organization is named `{organization}`", hint=f"there is {', '.join(known)}")
+    return [organization]
+
+
+async def _check(parts: Parts, store: Store, names: Sequence[str], progress: Progress, deliver: bool) -> list[Taken]:
+    taken = []
+    for name in names:
+        async with client_of(parts.loaded, name) as client:
+            await _reach(client)
+            audit = audit_of(parts, name, client, store, progress)
+            now = clock.epoch(clock.now())
+            polled = await poll.poll(audit, now)
+            taken.append(_seen(await snapshot.take(audit, polled, now)))
+    if deliver:
+        await Deliverer(store, parts.sinks, owner=f"check:{os.getpid()}").deliver_due()
+    return taken
+
+
+async def _reach(client: AdminClient) -> None:
+    """One small read first: a server that is not there is told at once, not after every list was retried."""
+    try:
+        await client.get(BY_NAME["project"].path, (("limit", "1"),))
+    except ApiError as error:
+        if error.status is None:
+            raise _nothing(error.message, error.hint) from error
+
+
+def _seen(taken: Taken) -> Taken:
+    """`taken`, unless not a single read was answered with status 200."""
+    if any(line.pages for line in taken.run.coverage):
+        return taken
+    gap = next(line.gap for line in taken.run.coverage if line.gap)
+    raise _nothing(gap.reason, gap.hint)
+
+
+def _nothing(reason: str, hint: str) -> ApiError:
+    return ApiError(f"nothing was audited: {reason}", hint=hint)

@@ -1,0 +1,205 @@
+"""How a pass and its findings look: a table for people, one JSON document for machines."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from auditor import __version__, clock
+from auditor.findings.model import Finding
+from auditor.inventory.model import Coverage, by_kind
+from auditor.jobs.snapshot import Taken
+from auditor.policy.model import Verdict
+from auditor.terms import Level, Outcome, Status
+
+STYLES: Mapping[Level, str] = {
+    Level.CRITICAL: "bold white on red",
+    Level.HIGH: "bold red",
+    Level.MEDIUM: "yellow",
+    Level.LOW: "cyan",
+    Level.INFORMATIONAL: "dim",
+}
+
+
+def check(taken: Sequence[Taken], form: str) -> None:
+    """Print what a pass over one or more organizations found."""
+    if form == "json":
+        click.echo(json.dumps(document(taken), indent=2, ensure_ascii=False))
+    else:
+        _print(taken, Console())
+
+
+def document(taken: Sequence[Taken]) -> dict[str, Any]:
+    """The JSON document: `summary` counts policies, `findings` has one entry per failing policy and resource, and one
+    per policy and gap, `coverage` one line per kind of resource."""
+    return {
+        "schema_version": 1,
+        "auditor": __version__,
+        "organizations": [each.run.organization for each in taken],
+        "taken_at": next(_iso(each.run.started_at) for each in taken),
+        "summary": {key: sum(each.run.summary[key] for each in taken) for key in ("pass", "fail", "unknown")},
+        "policies": [
+            {"organization": each.run.organization, "policy": line.policy, "level": line.level, "outcome": line.outcome}
+            for each in taken
+            for line in each.run.policies
+        ],
+        "findings": [_entry(each.run.organization, verdict) for each in taken for verdict in _verdicts(each)],
+        "coverage": [_coverage(each.run.organization, line, each) for each in taken for line in _ledger(each)],
+    }
+
+
+def _ledger(taken: Taken) -> Iterable[Coverage]:
+    return by_kind(taken.run.coverage).values()
+
+
+def _verdicts(taken: Taken) -> list[Verdict]:
+    """Worst first, failures before unknowns."""
+    verdicts = [verdict for result in taken.results for verdict in result.verdicts]
+    return sorted(verdicts, key=lambda v: (v.outcome is not Outcome.FAIL, -v.level.rank, v.policy, v.ids))
+
+
+def _entry(organization: str, verdict: Verdict) -> dict[str, Any]:
+    gap = verdict.gap
+    return {
+        "organization": organization,
+        "policy": verdict.policy,
+        "level": verdict.level,
+        "outcome": verdict.outcome,
+        "resource": {
+            "type": verdict.kind,
+            "id": verdict.ids[-1] if verdict.ids else "*",
+            "name": verdict.name,
+            "parents": list(verdict.ids[:-1]),
+        },
+        "message": verdict.message,
+        "matched": list(verdict.matched),
+        "gap": {
+            "resource": gap.kind,
+            "scope": list(gap.scope),
+            "status": gap.status,
+            "reason": gap.reason,
+            "hint": gap.hint,
+        }
+        if gap
+        else None,
+    }
+
+
+def _coverage(organization: str, line: Coverage, taken: Taken) -> dict[str, Any]:
+    gaps = [part.gap for part in taken.run.coverage if part.kind == line.kind and part.gap]
+    return {
+        "organization": organization,
+        "resource": line.kind,
+        "status": line.status,
+        "pages": line.pages,
+        "items": line.items,
+        "seconds": round(line.seconds, 3),
+        "surprises": dict(line.surprises),
+        "gaps": [{"scope": list(g.scope), "status": g.status, "reason": g.reason, "hint": g.hint} for g in gaps],
+    }
+
+
+def _iso(seconds: int) -> str:
+    return clock.from_epoch(seconds).isoformat().replace("+00:00", "Z")
+
+
+def _print(taken: Sequence[Taken], console: Console) -> None:
+    for each in taken:
+        verdicts = _verdicts(each)
+        if verdicts:
+            console.print(verdict_table(verdicts))
+        print_gaps(each.run.coverage, console)
+        console.print(headline(each))
+
+
+def headline(taken: Taken) -> Text:
+    """The numbers of a pass in one line."""
+    run, kinds = taken.run, len(by_kind(taken.run.coverage))
+    counts = run.summary
+    return Text.assemble(
+        (run.organization, "bold"),
+        f": {run.resources} resources of {kinds} kinds read; policies: ",
+        (f"{counts['pass']} passed", "green"),
+        ", ",
+        (f"{counts['fail']} failed", "red" if counts["fail"] else ""),
+        ", ",
+        (f"{counts['unknown']} unknown", "yellow" if counts["unknown"] else ""),
+    )
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """One row per failing resource or gap."""
+    table = _table("level", "policy", "resource", "message")
+    for verdict in verdicts:
+        unknown = verdict.outcome is Outcome.UNKNOWN
+        mark = Text("unknown", "yellow") if unknown else Text(verdict.level, STYLES[verdict.level])
+        resource = "/".join(verdict.ids) or verdict.kind
+        table.add_row(mark, Text(verdict.policy), Text(plain(resource)), Text(plain(verdict.message)))
+    return table
+
+
+def findings(found: Sequence[Finding], form: str) -> None:
+    """Print findings from the store."""
+    if form == "json":
+        click.echo(json.dumps([_finding(each) for each in found], indent=2, ensure_ascii=False))
+        return
+    table = _table("level", "state", "policy", "resource", "since", "message", "id")
+    for each in found:
+        table.add_row(
+            Text(each.level, STYLES[each.level]),
+            Text(each.state),
+            Text(each.policy),
+            Text(plain("/".join(each.ids))),
+            Text(_iso(each.opened_at)[:10]),
+            Text(plain(each.message)),
+            Text(each.id, "dim"),
+        )
+    console = Console()
+    console.print(table if found else Text("no findings"))
+
+
+def _finding(each: Finding) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "organization": each.organization,
+        "policy": each.policy,
+        "level": each.level,
+        "state": each.state,
+        "resource": {"type": each.kind, "id": each.ids[-1], "name": each.name, "parents": list(each.ids[:-1])},
+        "title": each.title,
+        "message": each.message,
+        "occurrence": each.occurrence,
+        "opened_at": _iso(each.opened_at),
+        "seen_at": _iso(each.seen_at),
+        "resolved_at": _iso(each.resolved_at) if each.resolved_at is not None else None,
+        "evidence": dict(each.evidence),
+    }
+
+
+def print_gaps(coverage: Iterable[Coverage], console: Console) -> None:
+    """Say what could not be seen: a reader must never take silence for health."""
+    gaps = [line.gap for line in coverage if line.gap and line.status is not Status.COMPLETE]
+    for gap in gaps[:20]:
+        place = f"{gap.kind} {'/'.join(gap.scope)}".strip()
+        console.print(Text.assemble((f"{gap.status}: ", "bold yellow"), plain(f"{place}: {gap.reason}")))
+        if gap.hint:
+            console.print(Text(f"         {plain(gap.hint)}", "dim"))
+    if len(gaps) > 20:
+        console.print(Text(f"... and {len(gaps) - 20} more gaps", "yellow"))
+
+
+def plain(text: str) -> str:
+    """`text` without characters that drive a terminal or reorder what it shows; names come from strangers."""
+    return "".join(each if each.isprintable() else "�" for each in text)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in {"level", "state", "since"})
+    return table

@@ -1,0 +1,42 @@
+"""`auditor report`: the weekly report, now."""
+
+from pathlib import Path
+
+import click
+
+from auditor import clock
+from auditor.assembly import policies_of
+from auditor.cli import options
+from auditor.errors import ConfigError, StoreError
+from auditor.jobs.report import write
+from auditor.store import runs
+from auditor.store.database import Store, open_store
+
+
+@click.command(name="report")
+@options.config
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
+@click.option("--organization", help="Which organization, where the configuration has several.")
+def command(config_path: Path | None, output: Path, organization: str | None) -> None:
+    """Write the report of the last seven days from the store; nothing is read from the API."""
+    loaded = options.load_config(config_path, need_keys=False)
+    names = list(loaded.config.organizations)
+    name = organization or names[0]
+    if name not in names or (organization is None and len(names) > 1):
+        raise ConfigError("say which organization", hint=f"--organization {' | '.join(names)}")
+    store = open_store(loaded.config.store)
+    try:
+        _need_a_run(store, name)
+        written = write(store, name, policies_of(loaded).by_name, output, clock.epoch(clock.now()))
+    finally:
+        store.close()
+    click.echo(f"wrote {written.path} (sha256 {written.sha256})")
+
+
+def _need_a_run(store: Store, organization: str) -> None:
+    with store.transaction() as tx:
+        if runs.latest(tx, organization, "snapshot") is None:
+            raise StoreError(
+                f"the store holds no snapshot of {organization}: there is nothing to report",
+                hint="run `auditor check` or `auditor run` first",
+            )

@@ -1,0 +1,22 @@
+"""`auditor simulate`: a simulated organization's Admin API."""
+
+import click
+
+from auditor.simulator.plan import Size
+
+
+@click.command(name="simulate")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 picks a free one.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same organization.")
+@click.option("--size", type=click.Choice([size.value for size in Size]), default=Size.SMALL.value, show_default=True)
+@click.option("--key", help="Accept this admin key only [default: any].")
+@click.option("--refuse", multiple=True, metavar="RESOURCE", help="Answer 403 for this kind of resource; repeatable.")
+@click.option("--scenario", help="Play changes while it runs [default: a still organization].")
+def command(port: int, seed: int, size: str, key: str | None, refuse: tuple[str, ...], scenario: str | None) -> None:
+    """Serve a simulated organization on loopback, with the real paths, paging and errors, until Ctrl-C.
+
+    The first line of the output is the base URL to put into auditor.yaml.
+    """
+    from auditor.simulator.serve import simulate
+
+    simulate(port=port, seed=seed, size=Size(size), key=key, refuse=refuse, scenario=scenario)

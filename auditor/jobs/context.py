@@ -1,0 +1,40 @@
+"""What every job needs of one organization."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor.adminapi.client import AdminClient
+from auditor.config import Route
+from auditor.policy.load import PolicySet
+from auditor.store.database import Store
+from auditor.store.work import Lease
+
+Progress = Callable[[str, int, int], None]
+"""Told of each finished walk of a snapshot: kind, walks done, walks known so far."""
+
+
+def no_progress(kind: str, done: int, known: int) -> None:
+    """Nobody is watching."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One organization under audit."""
+
+    organization: str
+    client: AdminClient
+    store: Store
+    policies: PolicySet
+    sinks: tuple[str, ...] = ()
+    """Names of the sinks that exist."""
+    routes: Sequence[Route] = ()
+    link: str = ""
+    """Address of the page, for links in alerts; empty for none."""
+    report_to: tuple[str, ...] = ()
+    """Sinks that are told of a new report."""
+    report_directory: Path = Path("reports")
+    reports_kept: int = 52
+    lease: Lease | None = None
+    """The work lease under which the job runs; its writes fail once another process took over."""
+    progress: Progress = no_progress

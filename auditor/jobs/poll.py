@@ -1,0 +1,198 @@
+"""Following the audit log: both streams, a closed window each, judged and stored in the transaction that counts it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from auditor.adminapi import auditlog
+from auditor.errors import ApiError
+from auditor.findings.model import identity
+from auditor.findings.reconcile import occur
+from auditor.inventory.events import record_of
+from auditor.inventory.model import Coverage, Gap, Record
+from auditor.inventory.schema import EVENT_KIND
+from auditor.jobs import announce
+from auditor.jobs.context import Audit
+from auditor.log import get
+from auditor.policy.evaluate import base_matches, correlate, match
+from auditor.policy.model import Verdict
+from auditor.policy.policyset import Correlated
+from auditor.store import events, findings, matches, organizations, transitions, watermarks, work
+from auditor.store.database import Transaction
+from auditor.store.events import StoredEvent
+from auditor.store.watermarks import Watermark
+from auditor.terms import Status, Stream
+
+log = get(__name__)
+
+OVERLAP = 3600
+"""Seconds before the watermark that are read again: events arrive late, and times are whole seconds."""
+CHUNK = 5000
+"""Events that are stored and judged in one transaction, so that a first backfill does not fill the memory."""
+
+
+@dataclass
+class Polled:
+    """What one poll of both streams gave."""
+
+    new: int = 0
+    """Events that were not known before."""
+    alerts: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
+    """Occurrences found for the first time."""
+    coverage: list[Coverage] = field(default_factory=list)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Streams that could not be read."""
+        return tuple(line.gap for line in self.coverage if line.gap)
+
+
+@dataclass
+class _Walk:
+    """Where the walk of one stream stands."""
+
+    stream: Stream
+    pages: int = 0
+    ids: set[str] = field(default_factory=set)
+    broken: int = 0
+    newest: int | None = None
+
+
+async def poll(audit: Audit, now: int) -> Polled:
+    """Read what is new in both streams until `now`, judge it, store it, and queue what must be told.
+
+    An API that refuses or breaks off leaves the watermark where it was and a gap in the result; it raises nothing.
+    """
+    polled = Polled()
+    for stream in Stream:
+        walk = _Walk(stream)
+        gap: Gap | None = None
+        try:
+            await _follow(audit, walk, polled, now)
+        except ApiError as error:
+            gap = _gap(walk, error)
+            await asyncio.to_thread(_record_gap, audit, stream, gap, now)
+            log.warning("audit_log.gap", organization=audit.organization, stream=stream, reason=gap.reason)
+        if gap is None and walk.broken:
+            gap = Gap(EVENT_KIND, (stream,), Status.PARTIAL, f"{walk.broken} events could not be read")
+        status = gap.status if gap else Status.COMPLETE
+        polled.coverage.append(Coverage(EVENT_KIND, (stream,), status, walk.pages, len(walk.ids), gap=gap))
+    return polled
+
+
+async def _follow(audit: Audit, walk: _Walk, polled: Polled, now: int) -> None:
+    watermark = await asyncio.to_thread(_watermark, audit, walk.stream)
+    since = watermark.at - OVERLAP if watermark and watermark.at is not None else None
+    waiting: list[StoredEvent] = []
+    # The bound is exclusive and events of the current second may still arrive: they belong to the next poll,
+    # whose overlap reads this second again.
+    async for page in auditlog.read(audit.client, walk.stream, since, now + 1):
+        walk.pages += 1
+        waiting += _events(page.items, walk, now)
+        if len(waiting) >= CHUNK:
+            await asyncio.to_thread(_commit, audit, waiting, None, walk.stream, polled, now)
+            waiting = []
+    mark = max(filter(None, (walk.newest, watermark.at if watermark else None)), default=None)
+    done = Watermark(at=mark, polled_at=now, status=Status.COMPLETE, reason="")
+    await asyncio.to_thread(_commit, audit, waiting, done, walk.stream, polled, now)
+
+
+def _events(items: Sequence[bytes], walk: _Walk, now: int) -> list[StoredEvent]:
+    found = []
+    for raw in items:
+        try:
+            record = record_of(raw)
+        except (ValueError, RecursionError):
+            walk.broken += 1
+            continue
+        at = _time_of(record, now)
+        if record.id in walk.ids:
+            continue
+        walk.ids.add(record.id)
+        # A time in the future must not drag the watermark past events that are still to come.
+        walk.newest = max(walk.newest or 0, min(at, now))
+        kind = str(record.fields["type"])
+        found.append(StoredEvent(record.id, kind, at, arrived_at=now, stream=walk.stream, raw=raw))
+    return found
+
+
+def _time_of(record: Record, now: int) -> int:
+    """When an event happened; when it arrived, if the API sends no time that a clock can show."""
+    at = record.fields.get("effective_at")
+    return at if isinstance(at, int) and not isinstance(at, bool) and 0 <= at < 1 << 40 else now
+
+
+def _watermark(audit: Audit, stream: Stream) -> Watermark | None:
+    with audit.store.transaction() as tx:
+        return watermarks.read(tx, audit.organization, stream)
+
+
+def _commit(
+    audit: Audit, fetched: Sequence[StoredEvent], done: Watermark | None, stream: Stream, polled: Polled, now: int
+) -> None:
+    """One transaction: the events that are new, what they mean, what must be told, and the watermark."""
+    with audit.store.transaction() as tx:
+        if audit.lease:
+            work.verify(tx, audit.lease)
+        known = events.known(tx, audit.organization, [event.id for event in fetched])
+        fresh = [event for event in fetched if event.id not in known]
+        events.insert(tx, audit.organization, fresh)
+        verdicts = _judge(tx, audit, [record_of(event.raw) for event in fresh], now)
+        known_findings = findings.by_ids(tx, [_finding_id(audit, verdict) for verdict in verdicts])
+        found = occur(audit.organization, verdicts, audit.policies.by_name, known_findings, now)
+        findings.save(tx, found.findings)
+        transitions.add(tx, found.transitions, run_id=None)
+        told = 0
+        if organizations.read(tx, audit.organization).baseline_at is not None:
+            told = announce.transitions(tx, audit, found.transitions, now)
+        if done:
+            watermarks.write(tx, audit.organization, stream, done)
+    polled.new += len(fresh)
+    polled.alerts += told
+    polled.verdicts += verdicts
+
+
+def _finding_id(audit: Audit, verdict: Verdict) -> str:
+    return identity(audit.organization, verdict.policy, verdict.kind, verdict.ids)
+
+
+def _judge(tx: Transaction, audit: Audit, fresh: Sequence[Record], now: int) -> list[Verdict]:
+    """What the event policies and the correlations say of events that nobody has judged before."""
+    verdicts = list(match(audit.policies, fresh, now))
+    for correlated in audit.policies.correlations:
+        verdicts += _correlate(tx, audit, correlated, fresh, now)
+    return verdicts
+
+
+def _correlate(
+    tx: Transaction, audit: Audit, correlated: Correlated, fresh: Sequence[Record], now: int
+) -> list[Verdict]:
+    """The windows that the new events fill, together with what earlier polls kept of their groups."""
+    name, reach = correlated.policy.name, 2 * correlated.correlation.timespan
+    found = base_matches(correlated, audit.policies.bases, fresh)
+    matches.add(tx, audit.organization, name, found)
+    verdicts: list[Verdict] = []
+    for group in dict.fromkeys(each.group for each in found):
+        times = [each.at for each in found if each.group == group]
+        kept = matches.of_group(tx, audit.organization, name, group, min(times) - reach, max(times) + reach)
+        for verdict in correlate(correlated, kept, now):
+            matches.consume(tx, audit.organization, name, verdict.events, verdict.events[0])
+            verdicts.append(verdict)
+    return verdicts
+
+
+def _record_gap(audit: Audit, stream: Stream, gap: Gap, now: int) -> None:
+    """Keep the watermark where it was, and say since when and why it stands still."""
+    with audit.store.transaction() as tx:
+        if audit.lease:
+            work.verify(tx, audit.lease)
+        before = watermarks.read(tx, audit.organization, stream)
+        at = before.at if before else None
+        watermarks.write(tx, audit.organization, stream, Watermark(at, now, gap.status, gap.reason))
+
+
+def _gap(walk: _Walk, error: ApiError) -> Gap:
+    refused = error.status in {401, 403}
+    status = Status.PARTIAL if walk.pages else Status.REFUSED if refused else Status.FAILED
+    return Gap(EVENT_KIND, (walk.stream,), status, error.message, error.hint)
