@@ -1,0 +1,57 @@
+"""What the README says is so: its commands, exit codes, links and examples."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from auditor.cli import COMMANDS
+from auditor.cli.check import CLEAN, FINDINGS, INCOMPLETE
+from auditor.config import Config
+from auditor.policy.examples import check
+from auditor.policy.load import load
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+YAML_BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)]
+POLICY_BLOCK = next(
+    block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if block.startswith("title:")
+)
+
+
+def rows(heading: str) -> dict[str, str]:
+    """The two-column table under a heading: first column to second."""
+    section = README.split(f"{heading}\n", 1)[1].split("\n#", 1)[0]
+    cells = [line.strip("|").split("|", 1) for line in section.splitlines() if line.startswith("|")]
+    return {first.strip(): second.strip() for first, second in cells[2:]}
+
+
+def test_the_table_of_commands_is_the_help_of_the_program() -> None:
+    assert rows("## Commands") == {f"`auditor {name}`": text for name, text in COMMANDS.items()}
+
+
+def test_the_table_of_exit_codes_holds_those_of_check() -> None:
+    assert set(rows("### Exit codes of `check`")) == {str(code) for code in (CLEAN, 1, 2, FINDINGS, INCOMPLETE)}
+
+
+def test_the_first_policy_of_one_s_own_works_and_is_short(tmp_path: Path) -> None:
+    file = tmp_path / f"{yaml.safe_load(POLICY_BLOCK)['name']}.yaml"
+    file.write_text(POLICY_BLOCK, encoding="utf-8")
+    assert check(load([str(file)], {}, {})) == ()
+    assert len(POLICY_BLOCK.splitlines()) <= 15
+
+
+@pytest.mark.parametrize("block", [block for block in YAML_BLOCKS if "title" not in block])
+def test_pieces_of_configuration_are_accepted(block: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    organizations = {"organizations": {"acme": {"admin_key": "key"}}}
+    config = Config.model_validate({**organizations, **block})
+    assert set(block) <= config.model_fields_set
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    pictures = {"reports/examples/report.png"}
+    assert len(links) > 5
+    assert not [link for link in links if link not in pictures and not (ROOT / link).exists()]
