@@ -1,16 +1,18 @@
 """The one YAML loader: bounded, without anchors and tags, YAML 1.2 scalars, every value with its place in the file."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import yaml
+from yaml.reader import ReaderError
 
 from auditor.errors import Fault, FaultyFiles
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 32
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 
 Place = tuple[str | int, ...]
 
@@ -18,6 +20,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
 _OCTAL = re.compile(r"0o[0-7]{1,100}")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,100}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _WORDS: dict[str, object] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 
@@ -56,7 +59,12 @@ def load(text: str, file: str) -> list[Document]:
     except yaml.MarkedYAMLError as error:
         message = str(error.problem or error.context or "not YAML")
         raise _faulty(file, message, error.problem_mark or error.context_mark) from None
-    except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
+    except ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        message = f"the character U+{ord(text[error.position]):04X} is not allowed"
+        raise FaultyFiles([Fault(file, line, column, message, "delete it")]) from None
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, AttributeError) as error:
         # PyYAML lets some of its own faults out as these; none of them is worth a traceback to whoever wrote the file.
         raise _faulty(file, f"not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
 
@@ -77,7 +85,7 @@ def _documents(text: str) -> Iterator[list[yaml.Event]]:
     depth = nodes = 0
     events: list[yaml.Event] = []
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        _refuse_reuse(event)
+        _refuse(event)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         nodes += isinstance(event, yaml.NodeEvent)
         if depth > MAX_DEPTH:
@@ -92,11 +100,14 @@ def _documents(text: str) -> Iterator[list[yaml.Event]]:
             events.append(event)
 
 
-def _refuse_reuse(event: yaml.Event) -> None:
+def _refuse(event: yaml.Event) -> None:
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
         raise _Refused("anchors and aliases are not allowed", event.start_mark, "write the value out where it is used")
     if getattr(event, "tag", None):
         raise _Refused("tags are not allowed", event.start_mark, "write a plain value")
+    if isinstance(event, yaml.ScalarEvent) and (found := _UNPRINTABLE.search(event.value)):
+        # Written as an escape: `"\e[2J"` would reach terminals, half a surrogate pair no encoder accepts.
+        raise _Refused(f"the character U+{ord(found[0]):04X} is not allowed", event.start_mark, "delete it")
 
 
 def _document(events: Iterable[yaml.Event], file: str) -> Document:
@@ -158,4 +169,5 @@ def _scalar(event: yaml.ScalarEvent) -> object:
     for pattern, base in ((_INTEGER, 10), (_OCTAL, 8), (_HEX, 16)):
         if pattern.fullmatch(text):
             return int(text.replace("0o", "").replace("0x", ""), base)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    number = float(text) if _FLOAT.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else text

@@ -1,43 +1,53 @@
 """Windows of time over the matches of one group: what is enough, told once, whenever its events arrive. Pure."""
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from auditor.detection.model import BaseMatch, Correlation, Occurrence
 
 TYPES = ("event_count", "value_count", "temporal", "temporal_ordered")
 
 
-def occurrences(correlation: Correlation, matches: Sequence[BaseMatch]) -> list[Occurrence]:
+def occurrences(correlation: Correlation, matches: Sequence[BaseMatch], since: int | None = None) -> list[Occurrence]:
     """The windows that hold enough and were not told yet, among all kept matches of one group.
 
     Windows do not overlap: each starts at the earliest match that no window holds. A match within the time of an
-    occurrence that was told already belongs to it, however late it arrives.
+    occurrence that was told, before or after its first event, belongs to it, however late it arrives: one burst is
+    told once. `since` (Unix seconds) is the earliest start: where `matches` are not all that ever were, a window
+    needs two timespans of them before it, else what an older occurrence holds would be counted again.
     """
-    fresh = unclaimed(correlation, matches)
+    fresh = [match for match in unclaimed(correlation, matches) if since is None or match.at >= since]
+    holds = _HELD[correlation.type](correlation, fresh)
     found: list[Occurrence] = []
-    start = 0
+    start = end = 0
+    # One pass: a group may hold very many matches that are never enough, and somebody may want that to be slow.
     while start < len(fresh):
-        end = start
         while end < len(fresh) and fresh[end].at - fresh[start].at <= correlation.timespan:
+            holds.enter(fresh[end])
             end += 1
-        count = _COUNTS[correlation.type](correlation, fresh[start:end])
-        if count >= correlation.least:
+        count = holds.count(fresh[start].at)
+        enough = count >= correlation.least
+        if enough:
             found.append(_occurrence(fresh[start:end], count))
-            start = end
-        else:
-            start += 1
+        passed = fresh[start : end if enough else start + 1]
+        for match in passed:
+            holds.leave(match)
+        start += len(passed)
     return found
 
 
 def unclaimed(correlation: Correlation, matches: Sequence[BaseMatch]) -> list[BaseMatch]:
     """Matches that belong to no occurrence that was told, oldest first."""
-    starts = [match.at for match in matches if match.occurrence == match.event_id]
+    told = sorted(match.at for match in matches if match.occurrence == match.event_id)
     ordered = sorted(matches, key=lambda match: (match.at, match.event_id, match.rule))
-    return [
-        match
-        for match in ordered
-        if match.occurrence is None and not any(0 <= match.at - start <= correlation.timespan for start in starts)
-    ]
+    return [match for match in ordered if match.occurrence is None and not _near(match.at, told, correlation.timespan)]
+
+
+def _near(at: int, told: Sequence[int], timespan: int) -> bool:
+    index = bisect_left(told, at - timespan)
+    return index < len(told) and told[index] <= at + timespan
 
 
 def _occurrence(window: Sequence[BaseMatch], count: int) -> Occurrence:
@@ -45,34 +55,61 @@ def _occurrence(window: Sequence[BaseMatch], count: int) -> Occurrence:
     return Occurrence(window[0].group, events, window[0].at, count)
 
 
-def _events(_correlation: Correlation, window: Sequence[BaseMatch]) -> int:
-    return len({match.event_id for match in window})
+class _Held(Protocol):
+    """What a window holds while it moves over the matches in the order of time."""
+
+    def enter(self, match: BaseMatch) -> None: ...
+    def leave(self, match: BaseMatch) -> None: ...
+    def count(self, start: int) -> int: ...
 
 
-def _values(_correlation: Correlation, window: Sequence[BaseMatch]) -> int:
-    return len({match.value for match in window if match.value is not None})
+class _Distinct:
+    """How many different events, values or rules the window holds."""
+
+    def __init__(self, key: Callable[[BaseMatch], str | None]) -> None:
+        self._key = key
+        self._held: Counter[str] = Counter()
+
+    def enter(self, match: BaseMatch) -> None:
+        key = self._key(match)
+        if key is not None:
+            self._held[key] += 1
+
+    def leave(self, match: BaseMatch) -> None:
+        key = self._key(match)
+        if key is not None:
+            self._held[key] -= 1
+            if not self._held[key]:
+                del self._held[key]
+
+    def count(self, start: int) -> int:
+        return len(self._held)
 
 
-def _rules(_correlation: Correlation, window: Sequence[BaseMatch]) -> int:
-    return len({match.rule for match in window})
-
-
-def _rules_in_order(correlation: Correlation, window: Sequence[BaseMatch]) -> int:
+class _Ordered:
     """How many of the rules matched one after the other; events of one second count in either order."""
-    done, since = 0, None
-    for rule in correlation.rules:
-        at = min(
-            (match.at for match in window if match.rule == rule and (since is None or match.at >= since)), default=None
-        )
-        if at is None:
-            break
-        done, since = done + 1, at
-    return done
+
+    def __init__(self, correlation: Correlation, fresh: Sequence[BaseMatch]) -> None:
+        self._correlation = correlation
+        self._times = {rule: [match.at for match in fresh if match.rule == rule] for rule in correlation.rules}
+
+    def enter(self, match: BaseMatch) -> None: ...
+    def leave(self, match: BaseMatch) -> None: ...
+
+    def count(self, start: int) -> int:
+        since, until = start, start + self._correlation.timespan
+        for done, rule in enumerate(self._correlation.rules):
+            times = self._times[rule]
+            index = bisect_left(times, since)
+            if index == len(times) or times[index] > until:
+                return done
+            since = times[index]
+        return len(self._correlation.rules)
 
 
-_COUNTS: Mapping[str, Callable[[Correlation, Sequence[BaseMatch]], int]] = {
-    "event_count": _events,
-    "value_count": _values,
-    "temporal": _rules,
-    "temporal_ordered": _rules_in_order,
+_HELD: Mapping[str, Callable[[Correlation, Sequence[BaseMatch]], _Held]] = {
+    "event_count": lambda correlation, fresh: _Distinct(lambda match: match.event_id),
+    "value_count": lambda correlation, fresh: _Distinct(lambda match: match.value),
+    "temporal": lambda correlation, fresh: _Distinct(lambda match: match.rule),
+    "temporal_ordered": _Ordered,
 }

@@ -1,27 +1,27 @@
 """From the documents of one policy file to compiled policies, or to the faults in them. Pure."""
 
+import difflib
 import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from pydantic import ValidationError
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
-from auditor import clock
 from auditor.config import Override
-from auditor.detection.model import Correlation
-from auditor.detection.windows import TYPES
 from auditor.errors import Fault
 from auditor.inventory.schema import KINDS, fields_of, is_open
 from auditor.policy import params as parameters
 from auditor.policy.compile import Asked, compile_detection, compile_selection
+from auditor.policy.counting import correlation_of
 from auditor.policy.examplefile import examples_of
-from auditor.policy.files import CorrelationFile, PolicyFile, RuleFile, StateFile
+from auditor.policy.files import AllowedFile, CorrelationFile, PolicyFile, RuleFile, StateFile
 from auditor.policy.grammar import (
     Detection,
     Selection,
@@ -33,12 +33,12 @@ from auditor.policy.grammar import (
 )
 from auditor.policy.model import EVENT, Allowed, Policy
 from auditor.policy.policyset import Correlated, Judge, PolicySet
-from auditor.policy.template import Message, names_in
+from auditor.policy.template import Message
 from auditor.yamlfile import Document, Place
 
 File = TypeVar("File", bound=PolicyFile)
 
-_OURS = {"product": "openai", "service": "audit"}
+_OURS = {"product": "openai", "service": "audit", "category": None}
 _IN_EVERY_MESSAGE = frozenset({"count", "names", "now"})
 
 
@@ -54,14 +54,17 @@ class Built:
     """Name of a policy, enabled or not, to the places where it is defined."""
     declared: set[str] = field(default_factory=set)
     """Every parameter that some policy declares."""
+    warnings: list[Fault] = field(default_factory=list)
 
-    def policy_set(self) -> PolicySet:
-        """The set; its order does not depend on that of the files."""
+    def policy_set(self, written: PolicySet | None = None) -> PolicySet:
+        """The set, whose order does not depend on that of the files; `written` is what examples are run with."""
         return PolicySet(
             tuple(sorted(self.states, key=lambda each: each.policy.name)),
             tuple(sorted(self.rules, key=lambda each: each.policy.name)),
             tuple(sorted(self.correlations, key=lambda each: each.policy.name)),
             self.bases,
+            tuple(self.warnings),
+            written,
         )
 
     def doubles(self) -> list[Fault]:
@@ -129,30 +132,33 @@ class Builder:
         if file.resource not in KINDS or is_open(file.resource):
             hint = did_you_mean(file.resource, tuple(kind for kind in KINDS if not is_open(kind)), "kinds")
             self._complain(("resource",), f"unknown kind of resource `{file.resource}`", hint)
+            self._note(value)
             return
         words = Vocabulary({name: each.type for name, each in fields_of(file.resource).items()}, False, True, False)
         self._named_like_its_file(file.name)
-        policy, tree = self._policy(file, file.resource, {"detection": file.detection, "applies_to": file.applies_to})
+        tree: dict[str, Any] = {"detection": file.detection, "applies_to": file.applies_to, "allowed": file.allowed}
+        policy, tree = self._policy(file, file.resource, tree)
         self._asks_for_examples(file)
         detection = self._detection(tree["detection"], words)
         applies = self._applies(tree["applies_to"], words)
         message = self._message(file, frozenset(words.fields))
-        if policy and detection and message and not self._faults:
-            allowed = file.allowed
-            if allowed:
-                policy = replace(policy, allowed=Allowed(allowed.min, allowed.max))
-            if self._enabled(policy.name):
-                self._built.states.append(Judge(policy, compile_detection(detection), message, *_applies(applies)))
+        allowed = self._allowed(tree["allowed"])
+        if policy and detection and message and not self._faults and self._enabled(policy.name):
+            policy = replace(policy, allowed=allowed)
+            self._built.states.append(Judge(policy, compile_detection(detection), message, *_applies(applies)))
 
     def _rule(self, value: Mapping[str, object], *, alone: bool) -> Judge | None:
         """One event rule; `alone` in its file, it takes the name of the file when it has none."""
         file = self._shape(RuleFile, value)
         if file is None:
             return None
-        if any(file.logsource.get(key, wanted) != wanted for key, wanted in _OURS.items()):
+        source = {"service": "audit", **file.logsource}
+        if {key: source.get(key) for key in _OURS} != _OURS:
             self._complain(("logsource",), "this rule is for other logs", "here is `product: openai, service: audit`")
         self._sigma(SigmaRule, value)
         name = file.name or (self._path.stem if alone else str(file.id or ""))
+        if not name:
+            self._complain((), "a rule among others needs a `name`", "the correlation refers to it")
         if alone and file.name and _is_ours(file):
             self._named_like_its_file(file.name)
         policy, tree = self._policy(file, EVENT, {"detection": file.detection}, name)
@@ -160,10 +166,49 @@ class Builder:
         message = self._message(file, None)
         if policy is None or detection is None or message is None:
             return None
+        self._warn(file, detection)
         return Judge(policy, compile_detection(detection), message)
+
+    def _warn(self, file: RuleFile, detection: Detection) -> None:
+        """Events are open, and so are rules written elsewhere: what looks like a slip is told, and refused nowhere."""
+        known = tuple(RuleFile.model_fields)
+        for key in file.model_extra or ():
+            if difflib.get_close_matches(key, known, n=1, cutoff=0.8):
+                self._warned((key,), f"unknown key `{key}`", did_you_mean(key, known, "keys"))
+        fields = tuple(fields_of(EVENT))
+        for name in sorted(detection.fields - set(fields)):
+            if "." not in name:
+                self._warned(("detection",), f"no event has the field `{name}`", did_you_mean(name, fields, "fields"))
+
+    def _warned(self, place: Place, message: str, hint: str) -> None:
+        self._built.warnings.append(Fault(str(self._path), *self._document.where(place), message, hint))
 
     def _correlation(self) -> None:
         """Base rules first, the correlation last; the bases are silent unless it says `generate: true`."""
+        bases = self._bases()
+        self._document = self._documents[-1]
+        value = self._document.value
+        file = self._shape(CorrelationFile, value) if isinstance(value, Mapping) else None
+        if file is None or not isinstance(value, Mapping):
+            return
+        name = file.name or self._path.stem
+        if file.name and _is_ours(file):
+            self._named_like_its_file(file.name)
+        policy, _ = self._policy(file, EVENT, {}, name)
+        message = self._message(file, None)
+        names = {reference: judge.policy.name for reference, judge in bases.items()}
+        correlation = correlation_of(file.correlation, names, self._complain)
+        if correlation:
+            self._sigma(SigmaCorrelationRule, value)
+        if not (policy and message and correlation) or self._faults or not self._enabled(name):
+            return
+        self._built.correlations.append(Correlated(policy, correlation, message))
+        self._built.bases.update({judge.policy.name: judge for judge in bases.values()})
+        if file.correlation.generate:
+            self._built.rules += {judge.policy.name: judge for judge in bases.values()}.values()
+
+    def _bases(self) -> dict[str, Judge]:
+        """The rules that a correlation counts, by name and by id."""
         bases = {}
         for document in self._documents[:-1]:
             self._document = document
@@ -174,71 +219,7 @@ class Builder:
             if judge:
                 bases[judge.policy.name] = judge
                 bases[str(document.value.get("id", judge.policy.name))] = judge
-        self._document = self._documents[-1]
-        value = self._document.value
-        file = self._shape(CorrelationFile, value) if isinstance(value, Mapping) else None
-        if file is None or not isinstance(value, Mapping):
-            return
-        self._sigma(SigmaCorrelationRule, value)
-        name = file.name or self._path.stem
-        if file.name and _is_ours(file):
-            self._named_like_its_file(file.name)
-        policy, _ = self._policy(file, EVENT, {}, name)
-        message = self._message(file, None)
-        correlation = self._counted(file, policy, bases, message) if policy and message else None
-        if correlation is None or self._faults or not self._enabled(name):
-            return
-        self._built.correlations.append(correlation)
-        self._built.bases.update({judge.policy.name: judge for judge in bases.values()})
-        if file.correlation.generate:
-            self._built.rules += {judge.policy.name: judge for judge in bases.values()}.values()
-
-    def _counted(
-        self, file: CorrelationFile, policy: Policy, bases: Mapping[str, Judge], message: Message
-    ) -> Correlated | None:
-        body = file.correlation
-        if body.type not in TYPES:
-            hint = f"there is {', '.join(TYPES)}"
-            self._complain(("correlation", "type"), f"correlations of type `{body.type}` are not supported", hint)
-        rules = [body.rules] if isinstance(body.rules, str) else body.rules
-        for index, rule in enumerate(rules):
-            if rule not in bases:
-                hint = did_you_mean(rule, tuple(bases), "rules in this file")
-                self._complain(("correlation", "rules", index), f"no rule `{rule}` stands in this file", hint)
-        least = self._least(body.condition, len(rules))
-        if body.aliases is not None:
-            self._complain(("correlation", "aliases"), "aliases are not supported", "give the fields one name")
-        seconds = self._timespan(body.timespan)
-        if self._faults or least is None or seconds is None:
-            return None
-        names = tuple(bases[rule].policy.name for rule in rules)
-        counted = str((body.condition or {}).get("field", ""))
-        return Correlated(policy, Correlation(body.type, names, tuple(body.group_by), seconds, least, counted), message)
-
-    def _least(self, condition: Mapping[str, Any] | None, rules: int) -> float | None:
-        """The count that is enough; a correlation without a condition asks for all of its rules."""
-        place: Place = ("correlation", "condition")
-        if condition is None:
-            return rules
-        operators = [each for each in condition if each != "field"]
-        count = condition[operators[0]] if len(operators) == 1 else None
-        if not isinstance(count, int | float) or isinstance(count, bool):
-            self._complain(place, "the condition names no count", "for example {gte: 5}")
-            return None
-        if operators[0] not in {"gte", "gt"}:
-            # Fewer than so many events is true of every quiet minute: nothing would ever end such a window.
-            self._complain(
-                place, f"`{operators[0]}` is not supported", "a window is told when it holds enough: gte, gt"
-            )
-            return None
-        return count if operators[0] == "gte" else count + 1
-
-    def _timespan(self, text: str) -> int | None:
-        try:
-            return clock.duration(text)
-        except ValueError as error:
-            self._complain(("correlation", "timespan"), f"timespan {error}")
-            return None
+        return bases
 
     def _shape(self, model: type[File], value: Mapping[str, object]) -> File | None:
         try:
@@ -247,10 +228,18 @@ class Builder:
             known = tuple(each.alias or name for name, each in model.model_fields.items())
             for fault in error.errors(include_url=False, include_input=False, include_context=False):
                 self._misshapen(fault, known)
+            self._note(value)
             return None
 
+    def _note(self, value: Mapping[str, object]) -> None:
+        """Remember the name and the parameters of a policy that cannot be used: who names them makes no mistake."""
+        declared = value.get("params")
+        self._built.names.setdefault(str(value.get("name", self._path.stem)), [])
+        self._built.declared.update(declared if isinstance(declared, Mapping) else ())
+
     def _misshapen(self, fault: Any, known: tuple[str, ...]) -> None:
-        place: Place = tuple(fault["loc"])
+        # A step like `[key]` is pydantic's own, and stands in no file.
+        place: Place = tuple(step for step in fault["loc"] if "[" not in str(step))
         name = ".".join(str(step) for step in place)
         if fault["type"] == "missing":
             self._complain(place[:-1], f"`{name}` is missing", _WHY.get(name, ""))
@@ -258,19 +247,25 @@ class Builder:
             hint = did_you_mean(str(place[-1]), known, "keys") if len(place) == 1 else ""
             self._complain(place, f"unknown key `{name}`", hint)
         elif place[:1] == ("controls",):
-            self._complain(place[:3], f"`{name}`: {fault['msg'].lower()}")
+            self._complain(place[:3], f"`{name}`: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
         else:
-            self._complain(place, f"`{name}`: {fault['msg'].removeprefix('Value error, ').lower()}")
+            message = fault["msg"].removeprefix("Value error, ").replace("dictionary", "mapping")
+            self._complain(place, f"`{name}`: {message[:1].lower()}{message[1:]}")
 
     def _sigma(self, kind: type[SigmaRule] | type[SigmaCorrelationRule], value: Mapping[str, object]) -> None:
         """What other Sigma tools would refuse is a fault here, too."""
+        # Of the detection, the parser here knows line and column of what is wrong.
+        head = {**_plain(value), "detection": {"any": {"type": "*"}, "condition": "any"}}
         try:
-            rule = kind.from_dict(_plain(value), collect_errors=True)
+            rule = kind.from_dict(head, collect_errors=True)
         except (SigmaError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             self._complain((), f"not a valid Sigma rule: {error}")
             return
         for each in rule.errors:
-            self._complain((), f"not a valid Sigma rule: {each}")
+            # "Sigma tag must start with ..." is about `tags`: the only trace of the place.
+            words = str(each).lower().replace("identifier", "id").split()
+            place = next((key for key in value if key.removesuffix("s") in words), "")
+            self._complain((place,), f"not a valid Sigma rule: {each}")
 
     def _policy(
         self, file: PolicyFile, kind: str, tree: Mapping[str, object], name: str = ""
@@ -283,10 +278,12 @@ class Builder:
         override = self._overrides.get(name)
         try:
             values = parameters.in_force(file.params, self._everywhere, override.params if override else {})
-            replaced = {key: parameters.substitute(value, values) for key, value in tree.items()}
         except parameters.Wrong as error:
             self._complain(("params",), str(error), error.hint)
             return None, dict(tree)
+        self._sound_params(file, kind, tree)
+        substitution = parameters.Substitution(values, self._complain, marked=kind == EVENT)
+        replaced = {key: substitution.of(value, (key,)) for key, value in tree.items()}
         examples = examples_of(file.examples, kind, self._document, self._complain)
         policy = Policy(
             name=name,
@@ -307,6 +304,14 @@ class Builder:
         )
         return policy, replaced
 
+    def _sound_params(self, file: PolicyFile, kind: str, tree: Mapping[str, object]) -> None:
+        for name, fault in parameters.unusable(file.params).items():
+            self._complain(("params", name), f"`{name}`: {fault}")
+        if kind != EVENT:
+            used = parameters.names_in(tree) | set(re.findall(r"[a-z][a-z0-9_]*", file.message))
+            for name in file.params.keys() - used:
+                self._complain(("params", name), f"nothing uses the parameter `{name}`", "write `%name%`, or delete it")
+
     def _detection(self, tree: Mapping[str, object], words: Vocabulary) -> Detection | None:
         return parse_detection(tree, words, self._complain)
 
@@ -315,18 +320,28 @@ class Builder:
             return None
         return parse_selection("applies_to", tree, ("applies_to",), words, self._complain)
 
+    def _allowed(self, tree: object) -> Allowed:
+        """How many may match, by default none; complains of what is no such thing."""
+        if tree is None:
+            return Allowed()
+        try:
+            found = AllowedFile.model_validate(tree)
+        except ValidationError as error:
+            for fault in error.errors(include_url=False, include_input=False, include_context=False):
+                self._misshapen({**fault, "loc": ("allowed", *fault["loc"])}, ())
+            return Allowed()
+        return Allowed(found.min, found.max)
+
     def _message(self, file: PolicyFile, fields: frozenset[str] | None) -> Message | None:
         """The compiled message; `fields` None where any field may occur."""
-        text = file.message or "{{ title }}"
         try:
-            names = names_in(text) if file.message else frozenset()
-            message = Message(text if file.message else _literal(file.title))
+            message = Message(file.message)
         except ValueError as error:
             self._complain(("message",), str(error))
             return None
         if fields is not None:
             known = fields | frozenset(file.params) | _IN_EVERY_MESSAGE
-            for name in sorted(names - known):
+            for name in sorted(message.names - known):
                 hint = did_you_mean(name, tuple(known), "fields")
                 self._complain(("message",), f"the message names the unknown field `{name}`", hint)
         return message
@@ -365,11 +380,6 @@ def _is_ours(file: PolicyFile) -> bool:
     return bool(file.remediation or file.examples)
 
 
-def _literal(text: str) -> str:
-    """A template that gives `text`, whatever is in it."""
-    return "{% raw %}" + text.replace("{%", "{ %") + "{% endraw %}"
-
-
 def _plain(value: Any) -> Any:
     """A copy that pySigma may change."""
     if isinstance(value, Mapping):
@@ -378,5 +388,5 @@ def _plain(value: Any) -> Any:
 
 
 def _digest(documents: Sequence[Document], values: Mapping[str, object]) -> str:
-    content = msgspec.json.encode([[document.value for document in documents], dict(values)], order="deterministic")
-    return hashlib.sha256(content).hexdigest()
+    content = json.dumps([[document.value for document in documents], dict(values)], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -178,13 +179,22 @@ def _cidr(value: SigmaCIDRExpression) -> Test:
     return within
 
 
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Asks of a whole field, not of its elements, whether it is there: an empty list is."""
+
+    wanted: bool
+
+    def __call__(self, found: object, _now: int) -> bool:
+        return (found is not None) is self.wanted
+
+
 def _exists(value: SigmaExists) -> Test:
-    wanted = bool(value.exists)
-    return lambda found, _now: (found is not None) is wanted
+    return Presence(bool(value.exists))
 
 
 def _null(_value: SigmaNull) -> Test:
-    return lambda found, _now: found is None
+    return Presence(False)
 
 
 def _is_number(value: object) -> bool:

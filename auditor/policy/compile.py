@@ -1,10 +1,10 @@
 """From a detection to closures: True, False, or None where a gap hides the answer (Kleene's logic). Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from auditor.inventory.model import Fields, Unknown
-from auditor.policy.comparison import Test
+from auditor.policy.comparison import Presence, Test
 from auditor.policy.grammar import Comparison, Condition, Detection, Named, Selection
 
 Answer = bool | None
@@ -90,20 +90,36 @@ def _negated(operand: Asked) -> Asked:
 
 
 def _comparison(comparison: Comparison) -> Asked:
-    tests, join = comparison.tests, all if comparison.every and comparison.tests else any
+    tests, every = comparison.tests, comparison.every and bool(comparison.tests)
+    join = all if every else any
     field = comparison.field
 
     def asked(fields: Fields, now: int) -> Answer:
         value = fields.get(field) if field else [each for each in fields.values() if isinstance(each, str)]
         if isinstance(value, Unknown):
-            # What was seen of a list may suffice; that it is not among what was seen proves nothing.
-            return join(_met(test, value.known, now) for test in tests) or None if tests else False
-        elements = value if isinstance(value, list) else (value,)
-        return join(_met(test, elements, now) for test in tests)
+            return _kleene([_partly(test, value, now) for test in tests], every=every)
+        return join(_met(test, value, now) for test in tests)
 
     return _negated(asked) if comparison.negated else asked
 
 
-def _met(test: Test, elements: Iterable[object], now: int) -> bool:
-    """Whether any element passes: a field that is a list matches when any of it does."""
-    return any(test(each, now) for each in elements)
+def _met(test: Test, value: object, now: int) -> bool:
+    """Whether the value passes: one that is a list does when any element does."""
+    if isinstance(value, list) and not isinstance(test, Presence):
+        return any(test(each, now) for each in value)
+    return test(value, now)
+
+
+def _partly(test: Test, value: Unknown, now: int) -> Answer:
+    """What was seen of a list may suffice; that something is not among what was seen proves nothing."""
+    if isinstance(test, Presence):
+        return test(value.known, now) if value.known else None
+    return any(test(each, now) for each in value.known) or None
+
+
+def _kleene(answers: list[Answer], *, every: bool) -> Answer:
+    """`and` of the answers, or `or`: one that decides wins over those that are unknown."""
+    decisive = not every
+    if decisive in answers:
+        return decisive
+    return None if None in answers else every

@@ -31,8 +31,8 @@ def base_matches(correlated: Correlated, bases: Mapping[str, Judge], events: Seq
     found = []
     for event in events:
         group = [event.fields.get(name) for name in spec.group_by]
-        at = event.fields.get("effective_at")
-        if None in group or not isinstance(at, int):
+        at = _at(event)
+        if None in group or at is None:
             continue
         value = event.fields.get(spec.counted) if spec.counted else None
         found += [
@@ -43,11 +43,16 @@ def base_matches(correlated: Correlated, bases: Mapping[str, Judge], events: Seq
     return found
 
 
-def correlate(correlated: Correlated, matches: Sequence[BaseMatch], now: int) -> list[Verdict]:
-    """What a correlation says of all kept matches of one group: each window that holds enough, once."""
+def correlate(
+    correlated: Correlated, matches: Sequence[BaseMatch], now: int, since: int | None = None
+) -> list[Verdict]:
+    """What a correlation says of all kept matches of one group: each window that holds enough, once.
+
+    `since` (Unix seconds) is the earliest start of a window, where `matches` are those of a part of the history.
+    """
     policy, spec = correlated.policy, correlated.correlation
     verdicts = []
-    for each in occurrences(spec, matches):
+    for each in occurrences(spec, matches, since):
         fields = {**dict(zip(spec.group_by, each.group, strict=True)), "count": each.count}
         message = correlated.message.render({**policy.params, **fields}, now, policy.title)
         verdicts.append(
@@ -67,13 +72,18 @@ def correlate(correlated: Correlated, matches: Sequence[BaseMatch], now: int) ->
     return verdicts
 
 
+def _at(event: Record) -> int | None:
+    at = event.fields.get("effective_at")
+    return at if isinstance(at, int) and not isinstance(at, bool) else None
+
+
 def _matches(judge: Judge, event: Record, now: int) -> bool:
     # In an event nothing is hidden: what is absent is absent.
     return judge.matcher.asked(event.fields, now) is True
 
 
 def _occurrence(judge: Judge, event: Record, now: int) -> Verdict:
-    at = event.fields.get("effective_at")
+    at = _at(event)
     return Verdict(
         policy=judge.policy.name,
         level=judge.policy.level,
@@ -85,7 +95,7 @@ def _occurrence(judge: Judge, event: Record, now: int) -> Verdict:
         matched=judge.matcher.matched(event.fields, now),
         record=event,
         events=(event.id,),
-        at=at if isinstance(at, int) else now,
+        at=now if at is None else at,
     )
 
 
@@ -114,7 +124,7 @@ def _judge(judge: Judge, collection: Collection, now: int) -> PolicyResult:
         verdicts += _unknowns(judge, collection, undecided)
     else:
         verdicts = _counted(judge, collection, matching, undecided, now)
-        passed += len(matching)
+        passed = int(not verdicts)
     return PolicyResult(
         judge.policy.name,
         _worst(verdicts),
@@ -168,7 +178,11 @@ def _whole(judge: Judge, matching: Sequence[Record], now: int) -> Verdict:
         ids=WHOLE,
         name="the whole organization",
         message=_said(judge, {"count": len(matching), "names": names}, now),
-        matched=tuple(judge.matcher.selections) if matching else (),
+        matched=tuple(
+            name
+            for name, asked in judge.matcher.selections.items()
+            if any(asked(record.fields, now) for record in matching)
+        ),
     )
 
 
@@ -182,7 +196,7 @@ def _unknowns(judge: Judge, collection: Collection, undecided: Sequence[Record])
         for gap in behind:
             gaps[gap.key] = (gap, gaps.get(gap.key, (gap, 0))[1] + 1)
     verdicts = [_unknown(judge, gap.scope or WHOLE, _because(judge, gap, count), gap) for gap, count in gaps.values()]
-    if collection.unseen:
+    if collection.unseen and not collection.gaps:
         verdicts.append(_unknown(judge, WHOLE, f"{judge.policy.title}: unknown, because {collection.unseen}", None))
     if unseen:
         verdicts.append(

@@ -55,7 +55,12 @@ def _records(
     known = fields_of(kind)
     records = []
     for index, body in enumerate(bodies):
-        fields: dict[str, object] = {}
+        fields: dict[str, object] = {
+            name: Unknown(why="the example does not have this field")
+            for name, field in known.items()
+            # Null says that there is none; an older server that does not send the key says nothing.
+            if field.absent_is_unknown and name not in body
+        }
         for name, value in {**dict(flatten(body)), **dict.fromkeys(gaps)}.items():
             if name not in known:
                 complain(

@@ -25,7 +25,8 @@ class ExampleFailure:
 
 
 def check(policies: PolicySet) -> tuple[ExampleFailure, ...]:
-    """Every example that does not hold, of every policy."""
+    """Every example that does not hold, of every policy, under the parameters that the files declare."""
+    policies = policies.written or policies
     failures = []
     for policy in policies.policies:
         for example in policy.examples:

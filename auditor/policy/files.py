@@ -1,9 +1,9 @@
 """The shape of a policy file: strict for what is ours, open for Sigma rules that were written elsewhere. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from auditor.terms import Level, Outcome
 
@@ -43,13 +43,21 @@ class AllowedFile(_Strict):
     min: int = Field(default=0, ge=0)
     max: int | None = Field(default=None, ge=0)
 
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.min == 0 and self.max is None:
+            raise ValueError("any number is allowed, so the policy could never fail; write `min:` or `max:`")
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"no number is both at least {self.min} and at most {self.max}")
+        return self
+
 
 class PolicyFile(BaseModel):
     """What state policies, event rules and correlations share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    title: str = Text
+    title: str = Field(min_length=1, max_length=256)
     name: str = Field(default="", pattern=r"^[a-z0-9][a-z0-9_-]*$|^$", max_length=100)
     level: Level = Field(strict=False)
     status: Literal["stable", "test", "experimental", "deprecated", "unsupported"] = "stable"
@@ -62,6 +70,10 @@ class PolicyFile(BaseModel):
     params: Mapping[str, Any] = {}
     examples: list[ExampleFile] = []
     falsepositives: list[str] = []
+    id: str | None = None
+    author: str = ""
+    date: str = ""
+    modified: str = ""
 
     @field_validator("level", mode="before")
     @classmethod
@@ -74,8 +86,9 @@ class StateFile(PolicyFile):
 
     resource: str
     detection: Mapping[str, Any]
-    applies_to: Mapping[str, Any] | list[Mapping[str, Any]] | None = None
-    allowed: AllowedFile | None = None
+    applies_to: Any = None
+    allowed: Mapping[str, Any] | None = None
+    """As AllowedFile, once the parameters are in it."""
     description: str = Text
     remediation: str = Text
 
@@ -84,9 +97,11 @@ class _Sigma(PolicyFile):
     # Sigma has more keys than these, and rules written elsewhere have keys of their own.
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
-    id: str | None = None
     level: Level = Field(default=Level.MEDIUM, strict=False)
     falsepositives: Any = []
+    author: Any = ""
+    date: Any = ""
+    modified: Any = ""
     name: str = Field(default="", max_length=200)
 
 
@@ -101,12 +116,24 @@ class CorrelationBody(_Strict):
     """What a correlation counts."""
 
     type: str
-    rules: list[str] | str
+    rules: list[str] = Field(min_length=1)
     timespan: str
     group_by: list[str] = Field(default=[], alias="group-by")
     condition: Mapping[str, Any] | None = None
     generate: bool = False
     aliases: Any = None
+
+    @field_validator("rules", "group_by", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("condition", mode="before")
+    @classmethod
+    def _no_expression(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError("conditions that are expressions are not supported; all rules must match")
+        return value
 
 
 class CorrelationFile(_Sigma):

@@ -30,6 +30,9 @@ class Complain(Protocol):
     def __call__(self, place: Place, message: str, hint: str = "") -> None: ...
 
 
+MAX_CONDITION = 2000
+"""Characters of a condition."""
+
 SIGMA_MODIFIERS = (
     "all", "cased", "cidr", "contains", "dotall", "endswith", "exists", "expand", "gt", "gte", "i", "ignorecase",
     "lt", "lte", "m", "multiline", "neq", "re", "s", "startswith",
@@ -122,9 +125,19 @@ def parse_detection(tree: Mapping[str, object], words: Vocabulary, complain: Com
     }
     if not selections:
         complain(("detection",), "there is no selection", "name at least one: `stale: {field: value}`")
+        return None
     condition = _parse_condition(tree.get("condition"), tuple(selections), complain)
+    if condition and not words.open:
+        for name in selections.keys() - _named(condition):
+            complain(("detection", name), f"the condition never asks for `{name}`", "name it there, or delete it")
     found = {name: selection for name, selection in selections.items() if selection}
     return Detection(found, condition) if condition and len(found) == len(selections) else None
+
+
+def _named(condition: "Condition") -> frozenset[str]:
+    if isinstance(condition, Named):
+        return frozenset({condition.name})
+    return frozenset().union(*(_named(each) for each in condition.operands))
 
 
 def parse_selection(
@@ -135,7 +148,7 @@ def parse_selection(
         alternatives = [_parse_mapping(definition, place, words, complain)]
     elif isinstance(definition, list) and definition and all(isinstance(each, Mapping) and each for each in definition):
         alternatives = [_parse_mapping(each, (*place, i), words, complain) for i, each in enumerate(definition)]
-    elif words.keywords and isinstance(definition, str | list) and definition:
+    elif words.keywords and _are_keywords(definition):
         alternatives = [[_parse_item("|contains", definition, place, words, complain)]]
     else:
         complain(place, f"`{name}` selects nothing", "write `field: value`, or a list of such mappings")
@@ -143,6 +156,11 @@ def parse_selection(
     whole = tuple(tuple(each for each in alternative if each) for alternative in alternatives)
     complete = all(each is not None for alternative in alternatives for each in alternative)
     return Selection(name, whole) if complete else None
+
+
+def _are_keywords(definition: object) -> bool:
+    listed = definition if isinstance(definition, list) else [definition]
+    return bool(listed) and all(isinstance(each, str) and each for each in listed)
 
 
 def _parse_mapping(
@@ -179,7 +197,7 @@ def _comparison(field: str | None, modifiers: list[str], value: object, source: 
         for each in values:
             check_pattern(each)
     if not values:
-        return Comparison(field, (), source=source)
+        return Comparison(field, (), negated="neq" in modifiers, source=source)
     name = "|".join((field or "", *(each for each in modifiers if each != "expand")))
     item = SigmaDetectionItem.from_mapping(name, values)
     tests = tuple(sigma_test(each) for each in item.value)
@@ -231,11 +249,13 @@ def _of_type(kind: Type, value: object) -> bool:
     }
     if kind in wanted:
         return isinstance(value, wanted[kind]) and (kind is Type.BOOLEAN or not isinstance(value, bool))
-    return isinstance(value, str | int)
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def did_you_mean(word: str, known: tuple[str, ...], what: str) -> str:
-    """The nearest known word, or all of them."""
+    """The nearest of the known words, or all of them."""
+    if not known:
+        return f"there are no {what}"
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean `{close[0]}`?" if close else f"known {what}: {', '.join(sorted(known))}"
 
@@ -246,10 +266,12 @@ _NO_DETECTIONS: Any = None
 
 def _parse_condition(text: object, names: tuple[str, ...], complain: Complain) -> Condition | None:
     place: Place = ("detection", "condition")
-    listed = text if isinstance(text, list) else [text]
-    texts = [each for each in listed if isinstance(each, str) and each]
-    if not texts:
+    texts: list[Any] = text if isinstance(text, list) else [text]
+    if not texts or not all(isinstance(each, str) and each for each in texts):
         complain(place, "`condition` is missing", "for example `condition: stale and not excepted`")
+        return None
+    if any(len(each) > MAX_CONDITION for each in texts):
+        complain(place, f"the condition is longer than {MAX_CONDITION} characters", "")
         return None
     try:
         parsed = [SigmaCondition(each, _NO_DETECTIONS).parse(postprocess=False) for each in texts]

@@ -9,6 +9,7 @@ from auditor.errors import ConfigError, Fault, FaultyFiles
 from auditor.policy.build import Builder, Built
 from auditor.policy.grammar import did_you_mean
 from auditor.policy.policyset import PolicySet
+from auditor.yamlfile import MAX_CHARACTERS, Document
 from auditor.yamlfile import load as load_yaml
 
 __all__ = ["PolicySet", "load"]
@@ -21,25 +22,46 @@ def load(paths: Sequence[str], params: Mapping[str, object], overrides: Mapping[
     """The policies in `paths`: files, directories (searched below), or `builtin:openai` for the shipped pack.
 
     `params` sets a value in every policy that declares it, `overrides` changes one policy by name. Raises FaultyFiles
-    with every fault of every file, ConfigError for a path or a name that is not there.
+    with every fault of every file and of `params` and `overrides`, ConfigError for a path that is not there.
     """
+    files, faults = _documents(paths)
     built = Built()
-    faults: list[Fault] = []
-    for file in _files(paths):
-        try:
-            documents = load_yaml(_read(file), str(file))
-        except FaultyFiles as error:
-            faults += error.faults
-            continue
+    unread = bool(faults)
+    for file, documents in files:
         faults += Builder(file, documents, params, overrides, built).build()
     faults += built.doubles()
+    # A file that cannot be read may hold what seems to be missing.
+    faults += [] if unread else _dangling(overrides, params, built)
     if faults:
         raise FaultyFiles(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column)))
-    _check_overrides(overrides, params, built)
-    policies = built.policy_set()
+    policies = built.policy_set(_as_written(files, params, overrides))
     if not len(policies):
         raise ConfigError("there is no policy to judge by", hint=f"looked in {', '.join(paths)}")
     return policies
+
+
+_Files = list[tuple[Path, list[Document]]]
+
+
+def _documents(paths: Sequence[str]) -> tuple[_Files, list[Fault]]:
+    files: _Files = []
+    faults: list[Fault] = []
+    for file in _files(paths):
+        try:
+            files.append((file, load_yaml(_read(file), str(file))))
+        except FaultyFiles as error:
+            faults += error.faults
+    return files, faults
+
+
+def _as_written(files: _Files, params: Mapping[str, object], overrides: Mapping[str, Override]) -> PolicySet | None:
+    if not params and not any(each.params for each in overrides.values()):
+        return None
+    built = Built()
+    plain = {name: Override(enabled=each.enabled) for name, each in overrides.items()}
+    for file, documents in files:
+        Builder(file, documents, {}, plain, built).build()
+    return built.policy_set()
 
 
 def _files(paths: Iterable[str]) -> Iterator[Path]:
@@ -70,6 +92,9 @@ def _below(path: Path) -> Iterator[Path]:
 
 def _read(file: Path) -> str:
     try:
+        # The size first: not every file that ends in .yaml should be read into memory to be refused.
+        if file.stat().st_size > 4 * MAX_CHARACTERS:
+            raise FaultyFiles([Fault(str(file), 0, 0, f"more than {MAX_CHARACTERS:,} characters")])
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise FaultyFiles([Fault(str(file), 0, 0, f"cannot be read: {error.strerror}")]) from error
@@ -77,13 +102,18 @@ def _read(file: Path) -> str:
         raise FaultyFiles([Fault(str(file), 0, 0, "is not UTF-8 text", "save the file as UTF-8")]) from error
 
 
-def _check_overrides(overrides: Mapping[str, Override], params: Mapping[str, object], built: Built) -> None:
+def _dangling(overrides: Mapping[str, Override], params: Mapping[str, object], built: Built) -> list[Fault]:
     """What auditor.yaml changes must exist: a typing error there would change nothing, in silence."""
-    for name in overrides:
-        if name not in built.names:
-            hint = did_you_mean(name, tuple(built.names), "policies")
-            raise ConfigError(f"policies.overrides: no policy is named `{name}`", hint=hint)
-    for name in params:
-        if name not in built.declared:
-            hint = did_you_mean(name, tuple(built.declared), "parameters")
-            raise ConfigError(f"policies.params: no policy declares `{name}`", hint=hint)
+    faults = [
+        Fault(f"policies.overrides.{name}", 0, 0, "no policy has this name", did_you_mean(name, known, "policies"))
+        for known in [tuple(built.names)]
+        for name in overrides
+        if name not in known
+    ]
+    faults += [
+        Fault(f"policies.params.{name}", 0, 0, "no policy declares it", did_you_mean(name, known, "parameters"))
+        for known in [tuple(built.declared)]
+        for name in params
+        if name not in known
+    ]
+    return faults

@@ -103,7 +103,7 @@ class PolicyResult:
     policy: str
     outcome: Outcome
     passed: int
-    """Applicable records that comply."""
+    """Applicable records that comply; of a policy on the count of them 1 when it complies."""
     verdicts: tuple[Verdict, ...] = ()
     undecided: frozenset[Scope] | None = None
     """Ids of the records that were judged UNKNOWN: no finding of theirs is resolved.

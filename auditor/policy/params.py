@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 
-from auditor.policy.grammar import did_you_mean
+from auditor.policy.grammar import Complain, did_you_mean
+from auditor.yamlfile import Place
 
-_WHOLE = re.compile(r"%([a-z][a-z0-9_]*)%")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_WHOLE = re.compile(rf"%({_NAME.pattern})%")
 
 
 class Wrong(ValueError):
@@ -34,7 +36,7 @@ def in_force(
 
 
 def _same_type(declared: object, value: object) -> bool:
-    if declared is None or value is None:
+    if declared is None:
         return True
     if isinstance(declared, bool) or isinstance(value, bool):
         return isinstance(declared, bool) and isinstance(value, bool)
@@ -43,31 +45,47 @@ def _same_type(declared: object, value: object) -> bool:
     return isinstance(value, type(declared))
 
 
-def substitute(tree: object, values: Mapping[str, object]) -> object:
-    """`tree` with every value that is exactly `%name%` replaced; a list among the values of a list is spliced.
+class Substitution:
+    """Puts the values in force where a tree says `%name%`, complaining of names that are not declared."""
 
-    Raises Wrong for a name that is not declared.
-    """
-    if isinstance(tree, Mapping):
-        return {key: substitute(value, values) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [each for item in tree for each in _spliced(item, values)]
-    return _value(tree, values)
+    def __init__(self, values: Mapping[str, object], complain: Complain, *, marked: bool) -> None:
+        """`marked`: only below `field|expand`, as in Sigma, so that other tools read the rule alike."""
+        self._values = values
+        self._complain = complain
+        self._marked = marked
 
+    def of(self, tree: object, place: Place) -> object:
+        """`tree`, which stands at `place`, with every value that is exactly a name replaced; lists are spliced."""
+        if isinstance(tree, Mapping):
+            return {key: self._entry(key, value, (*place, key)) for key, value in tree.items()}
+        if isinstance(tree, list):
+            return [self.of(each, (*place, index)) for index, each in enumerate(tree)]
+        return tree
 
-def _spliced(item: object, values: Mapping[str, object]) -> list[object]:
-    replaced = substitute(item, values)
-    was_name = isinstance(item, str) and _WHOLE.fullmatch(item)
-    return replaced if was_name and isinstance(replaced, list) else [replaced]
+    def _entry(self, key: str, value: object, place: Place) -> object:
+        listed = value if isinstance(value, list) else [value]
+        if any(isinstance(each, Mapping | list) for each in listed):
+            return self.of(value, place)
+        if not listed:
+            self._complain(place, "an empty list matches nothing", "write the values, or null")
+        expands = "expand" in key.split("|")
+        if self._marked and not expands:
+            return value
+        found = [each for item in listed for each in self._replaced(item, place, expands=expands)]
+        return found if isinstance(value, list) or len(found) != 1 else found[0]
 
-
-def _value(leaf: object, values: Mapping[str, object]) -> object:
-    found = _WHOLE.fullmatch(leaf) if isinstance(leaf, str) else None
-    if found is None:
-        return leaf
-    if found[1] not in values:
-        raise Wrong(f"`%{found[1]}%` is not declared", f"add it to `params`, which has {', '.join(values) or 'none'}")
-    return values[found[1]]
+    def _replaced(self, item: object, place: Place, *, expands: bool) -> list[object]:
+        named = _WHOLE.fullmatch(item) if isinstance(item, str) else None
+        if named is None:
+            if expands and isinstance(item, str) and "%" in item:
+                self._complain(place, f"`{item}` is more than a parameter", "write exactly `%name%`")
+            return [item]
+        if named[1] not in self._values:
+            hint = did_you_mean(named[1], tuple(self._values), "parameters")
+            self._complain(place, f"the parameter `{named[1]}` is not declared in `params`", hint)
+            return [item]
+        value = self._values[named[1]]
+        return list(value) if isinstance(value, list) else [value]
 
 
 def names_in(tree: object) -> frozenset[str]:
@@ -78,3 +96,15 @@ def names_in(tree: object) -> frozenset[str]:
         return frozenset().union(*(names_in(value) for value in tree))
     found = _WHOLE.fullmatch(tree) if isinstance(tree, str) else None
     return frozenset({found[1]}) if found else frozenset()
+
+
+def unusable(declared: Mapping[str, object]) -> dict[str, str]:
+    """What is wrong with the declared parameters, by name."""
+    wrong = {}
+    for name, value in declared.items():
+        values = value if isinstance(value, list) else [value]
+        if not _NAME.fullmatch(name):
+            wrong[name] = "the name of a parameter is lower case: letters, digits and `_`"
+        elif not all(isinstance(each, str | int | float | None) for each in values):
+            wrong[name] = "the value of a parameter is one plain value, or a list of them"
+    return wrong

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from auditor.detection.model import Correlation
+from auditor.errors import Fault
 from auditor.policy.compile import Asked, Matcher
 from auditor.policy.model import Policy
 from auditor.policy.template import Message
@@ -41,6 +42,10 @@ class PolicySet:
     correlations: tuple[Correlated, ...] = ()
     bases: Mapping[str, Judge] = field(default_factory=dict)
     """Rules that correlations count, by name."""
+    warnings: tuple[Fault, ...] = ()
+    """What looks like a mistake in a rule that was written elsewhere, and is none that stops it."""
+    written: "PolicySet | None" = None
+    """The same policies with the parameters their files declare, which their examples count on; None when equal."""
 
     @cached_property
     def policies(self) -> tuple[Policy, ...]:

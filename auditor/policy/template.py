@@ -14,6 +14,11 @@ from auditor.inventory.model import Unknown
 MAX_LENGTH = 500
 """Characters of a rendered message."""
 
+MAX_TEMPLATE = 2000
+"""Characters of a template."""
+MAX_VALUE = 120
+"""Characters of one value in it, so that a long name does not push the rest out."""
+
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -29,14 +34,19 @@ class Message:
     """A compiled message."""
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError when `text` is no template."""
+        """Without `text` the fallback is said. Raises ValueError when it does more than to name fields and filters."""
+        self._text = text
+        self.names = names_in(text)
+        """Every name the template asks for, dotted where it is dotted."""
         try:
             self._template = _ENVIRONMENT.from_string(text)
-        except (TemplateError, RecursionError) as error:
+        except (TemplateError, RecursionError, SyntaxError, MemoryError) as error:
             raise ValueError(f"the template cannot be read: {error}") from error
 
     def render(self, fields: Mapping[str, object], now: int, fallback: str) -> str:
         """The sentence, one line, without control characters; `fallback` when the template fails."""
+        if not self._text:
+            return one_line(fallback, MAX_LENGTH)
         try:
             text = self._template.render({**_nested(fields), "now": now})
         except (TemplateError, ArithmeticError, TypeError, ValueError, RecursionError, AttributeError):
@@ -45,16 +55,29 @@ class Message:
 
 
 def names_in(text: str) -> frozenset[str]:
-    """Every name the template asks for, dotted where it is dotted. Raises ValueError when it is no template."""
+    """Every name the template asks for, dotted where it is dotted.
+
+    Raises ValueError when it is no template, or holds anything but names, filters, plain values and conditions: the
+    compiler would already compute `{{ 'a' * 10 ** 9 }}`.
+    """
+    if len(text) > MAX_TEMPLATE:
+        raise ValueError(f"the template is longer than {MAX_TEMPLATE} characters")
     try:
         tree = _ENVIRONMENT.parse(text)
     except (TemplateError, RecursionError) as error:
         raise ValueError(f"the template cannot be read: {error}") from error
+    for node in tree.find_all(nodes.Node):
+        if type(node) not in _ALLOWED:
+            raise ValueError(f"line {node.lineno}: a message names fields and filters, and computes nothing")
     inner = {id(node.node) for node in tree.find_all(nodes.Getattr)}
     found = {_dotted(node) for node in tree.find_all((nodes.Getattr, nodes.Name)) if id(node) not in inner}
-    for loop in tree.find_all((nodes.For, nodes.Call, nodes.Macro, nodes.Import, nodes.Include, nodes.Extends)):
-        raise ValueError(f"line {loop.lineno}: a message names fields and filters, and has no loops, calls or imports")
     return frozenset(found)
+
+
+_ALLOWED = frozenset(
+    {nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Filter, nodes.Const}
+    | {nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not}
+)
 
 
 def _dotted(node: nodes.Node) -> str:
@@ -63,9 +86,12 @@ def _dotted(node: nodes.Node) -> str:
     return node.name if isinstance(node, nodes.Name) else "?"
 
 
+_NO_TEXT = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
 def one_line(text: str, limit: int) -> str:
-    """`text` without control characters and line breaks, cut at `limit` characters."""
-    clean = "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in text[: limit * 4])
+    """`text` without control characters, line breaks and marks that turn its direction, cut at `limit` characters."""
+    clean = "".join(" " if unicodedata.category(each) in _NO_TEXT else each for each in text[: limit * 4])
     clean = re.sub(r" {2,}", " ", clean).strip()
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
@@ -92,8 +118,12 @@ def _shown(value: object) -> object:
     if isinstance(value, Unknown):
         return None
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value[:20]) + (", …" if len(value) > 20 else "")
-    return value
+        return ", ".join(_short(str(each)) for each in value[:20]) + (", …" if len(value) > 20 else "")
+    return _short(value) if isinstance(value, str) else value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
 
 
 @pass_context
@@ -128,8 +158,20 @@ def _date(value: object) -> str:
         return "?"
 
 
+class _FieldsOnly(ImmutableSandboxedEnvironment):
+    """A dot leads to a field, never to an attribute: `payload.items` is what the event says, not a method."""
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        if isinstance(obj, dict) and attribute in obj:
+            return obj[attribute]
+        return self.undefined(obj=obj, name=attribute)
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(autoescape=False, undefined=_Missing)
+    # A name that has fields below it has no value of its own.
+    environment = _FieldsOnly(
+        autoescape=False, undefined=_Missing, finalize=lambda value: "?" if isinstance(value, dict) else value
+    )
     environment.globals = {}
     environment.filters = {"ago": _relative, "until": _relative, "date": _date, "default": _default}
     environment.tests = {}

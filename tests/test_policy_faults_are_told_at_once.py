@@ -1,0 +1,208 @@
+"""Whatever is wrong in policy files is told at load: all of it, with file, line, column and what was probably meant."""
+
+from pathlib import Path
+
+import pytest
+from policyfiles import RULE, STATE, faults, loaded, state, written
+
+from auditor.config import Override
+from auditor.errors import ConfigError, FaultyFiles
+from auditor.policy.load import load
+from auditor.terms import Level
+
+SOUND = state("{bad: {name: bad}, condition: bad}")
+
+
+def detection(text: str) -> str:
+    return state(f"{{bad: {text}, condition: bad}}")
+
+
+def test_a_sound_policy_loads(tmp_path: Path) -> None:
+    (policy,) = loaded(tmp_path, SOUND)
+    assert (policy.name, policy.kind, policy.level) == ("policy", "project_api_key", Level.HIGH)
+
+
+CASES = {
+    "a field that does not exist": (detection("{last_usd_at: null}"), "`last_usd_at`", "`last_used_at`?"),
+    "a nested mapping": (detection("{owner: {role: owner}}"), "unknown field `owner`", "owner."),
+    "a modifier that does not exist": (detection("{name|containz: a}"), "modifier `containz`", "`contains`?"),
+    "a modifier of another type": (detection("{name|older_than: 9d}"), "does not fit `name`", ""),
+    "a text modifier on a time": (detection("{created_at|contains: a}"), "does not fit `created_at`", ""),
+    "a number for a text": (state("{bad: {owner.is_member: 1}, condition: bad}"), "never equals 1", ""),
+    "a truth for a text": (detection("{name: true}"), "never equals True", ""),
+    "a text for a time": (detection("{created_at: yesterday}"), "never equals 'yesterday'", ""),
+    "a duration that is none": (detection("{created_at|older_than: 90}"), "must be a duration like", ""),
+    "a network that is none": (detection("{name|cidr: 300.0.0.0/8}"), "Invalid CIDR", ""),
+    "an expression that is none": (detection("{name|re: '('}"), "missing )", ""),
+    "an expression of exponential time": (detection("{name|re: '(a)\\1'}"), "cannot be used", ""),
+    "an expression that is too long": (detection(f"{{name|re: '{'a' * 1001}'}}"), "longer than 1000", ""),
+    "an empty list": (detection("{name: []}"), "an empty list matches nothing", "null"),
+    "a keyword": (detection("[bad, worse]"), "selects nothing", "field: value"),
+    "a selection of a number": (detection("7"), "selects nothing", "field: value"),
+    "no selection": (state("{condition: bad}"), "there is no selection", ""),
+    "no condition": (state("{bad: {name: bad}}"), "`condition` is missing", ""),
+    "a condition on nothing": (state("{bad: {name: bad}, condition: bda}"), "`bda`, which is no selection", "bad"),
+    "a condition that is none": (state("{bad: {name: bad}, condition: bad and}"), "cannot be read", ""),
+    "a condition of the old kind": (
+        state("{bad: {name: bad}, condition: 'bad | count() > 5'}"),
+        "cannot be read",
+        "",
+    ),
+    "a pattern that selects nothing": (state("{bad: {name: bad}, condition: 1 of x_*}"), "selects nothing", ""),
+    "a selection without use": (
+        state("{bad: {name: bad}, worse: {name: worse}, condition: bad}"),
+        "never asks for `worse`",
+        "",
+    ),
+    "a condition without an end": (state(f"{{bad: {{name: a}}, condition: {'not ' * 600}bad}}"), "longer than", ""),
+    "a parameter that is not declared": (detection("{name: '%nmae%'}"), "`nmae` is not declared", "there are no"),
+    "a parameter without use": (state("{bad: {name: bad}, condition: bad}", params="{x: 1}"), "parameter `x`", ""),
+    "a parameter with structure": (detection("{name: '%x%'}") + "params: {x: {y: 1}}\n", "one plain value", ""),
+    "a kind that does not exist": (SOUND.replace("project_api_key", "project_apikey"), "unknown kind", "_api_key`?"),
+    "the kind of events": (SOUND.replace("project_api_key", "audit_event"), "unknown kind", ""),
+    "a level that does not exist": (SOUND.replace("high", "severe"), "`level`", ""),
+    "a key that does not exist": (SOUND + "remedation: x\n", "unknown key `remedation`", "`remediation`?"),
+    "no remediation": (SOUND.replace("remediation: What to do.\n", ""), "`remediation` is missing", "what to do"),
+    "no description": (SOUND.replace("description: Why it matters.\n", ""), "`description` is missing", "why"),
+    "no failing example": (SOUND.replace("expect: fail", "expect: pass"), "no example that expects `fail`", ""),
+    "no passing example": (SOUND.replace("expect: pass", "expect: unknown"), "no example that expects `pass`", ""),
+    "an example that names no field": (SOUND.replace("{name: good}}", "{nmae: good}}"), "field `nmae`", "`name`?"),
+    "an example with two bodies": (SOUND.replace("{name: good}}", "{name: good}, resources: []}"), "one of", ""),
+    "an example without a body": (SOUND.replace(", resource: {name: good}}", "}"), "exactly one of", ""),
+    "an example at no time": (
+        SOUND.replace("pass, resource", "pass, now: noon, resource"),
+        "`now` is no time",
+        "2026-01-01",
+    ),
+    "another name than the file's": (SOUND.replace("name: policy", "name: polcy"), "differs from the file's", "policy"),
+    "a framework that does not exist": (SOUND + "controls: {soc3: {CC6.1: direct}}\n", "controls.soc3", ""),
+    "a strength that does not exist": (SOUND + "controls: {soc2: {CC6.1: maybe}}\n", "controls.soc2.CC6.1", ""),
+    "any number allowed": (SOUND + "allowed: {}\n", "could never fail", ""),
+    "no number allowed": (SOUND + "allowed: {min: 3, max: 1}\n", "no number is both", ""),
+    "a negative number allowed": (SOUND + "allowed: {min: -1}\n", "`allowed.min`", ""),
+    "a message on nothing": (SOUND + "message: '{{ nmae }}'\n", "unknown field `nmae`", "`name`?"),
+    "a message without an end": (SOUND + "message: '{{ name'\n", "cannot be read", ""),
+    "a message with an unknown filter": (SOUND + "message: '{{ name | upper }}'\n", "No filter named 'upper'", ""),
+    "neither state nor event": (SOUND.replace("resource: p", "resuorce: p"), "neither `resource:`", ""),
+    "a list": ("- a\n", "a policy is a mapping", ""),
+    "nothing": ("", "the file is empty", ""),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_fault_is_told_with_its_place_and_a_hint(tmp_path: Path, case: str) -> None:
+    text, message, hint = CASES[case]
+    found = faults(tmp_path, text)
+    assert found, "it loaded"
+    assert len({(fault.line, fault.column, fault.message) for fault in found}) == len(found)
+    told = [fault for fault in found if message in fault.message and hint in fault.hint]
+    assert told, "\n".join(map(str, found))
+    assert all(fault.line > 0 and fault.column > 0 and fault.file.endswith("policy.yaml") for fault in found)
+
+
+def test_the_place_is_that_of_the_comparison(tmp_path: Path) -> None:
+    text = STATE + "detection:\n  bad:\n    name: bad\n    last_usd_at: null\n  condition: bad\n"
+    (fault,) = faults(tmp_path, text)
+    assert (fault.line, fault.column) == (len(STATE.splitlines()) + 4, 5)
+
+
+def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    written(tmp_path, "a: [", "broken.yaml")
+    written(tmp_path, detection("{nmae: a, created_at|older_than: x}").replace("high", "hihg"), "policy.yaml")
+    written(tmp_path, RULE + "detection: {s: {type|older_than: 5d}, condition: t}\n", "rule.yml")
+    with pytest.raises(FaultyFiles) as error:
+        load([str(tmp_path)], {}, {})
+    files = [Path(fault.file).name for fault in error.value.faults]
+    assert files.count("broken.yaml") == 1
+    assert files.count("policy.yaml") >= 1
+    assert files.count("rule.yml") == 2
+    assert "rule.yml:6:" in str(error.value)
+
+
+def test_a_name_stands_for_one_policy(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder, SOUND)
+    with pytest.raises(FaultyFiles, match=r"the name `policy` is taken by .*a/policy\.yaml"):
+        load([str(tmp_path)], {}, {})
+
+
+def test_the_same_file_named_twice_is_one(tmp_path: Path) -> None:
+    path = written(tmp_path, SOUND)
+    assert len(load([str(tmp_path), path, f"{tmp_path}/../{tmp_path.name}"], {}, {})) == 1
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load([str(tmp_path / "nothing")], {}, {})
+    with pytest.raises(ConfigError, match="there is no policy"):
+        load([str(tmp_path)], {}, {})
+    for pack in ("builtin:nothing", "builtin:../policies", "builtin:openai/keys"):
+        with pytest.raises(ConfigError, match="no pack of policies"):
+            load([pack], {}, {})
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_bytes(b"title: \xff\xfe")
+    with pytest.raises(FaultyFiles, match="not UTF-8"):
+        load([str(tmp_path)], {}, {})
+
+
+WITH_PARAMS = state("{bad: {created_at|older_than: '%after%', name: '%names%'}, condition: bad}").replace(
+    "examples:", "params: {after: 90d, names: [bad]}\nexamples:"
+)
+
+
+def test_parameters_are_set_for_all_policies_or_for_one(tmp_path: Path) -> None:
+    def values(params: dict[str, object], own: dict[str, object]) -> object:
+        (policy,) = loaded(tmp_path, WITH_PARAMS, params=params, overrides={"policy": Override(params=own)})
+        return policy.params
+
+    assert values({}, {}) == {"after": "90d", "names": ["bad"]}
+    assert values({"after": "60d"}, {}) == {"after": "60d", "names": ["bad"]}
+    assert values({"after": "60d"}, {"after": "30d", "names": []}) == {"after": "30d", "names": []}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"after": 60}, "must be like '90d'"),
+        ({"after": "soon"}, "duration"),
+        ({"names": "bad"}, r"must be like \['bad'\]"),
+    ],
+)
+def test_a_parameter_keeps_its_type(tmp_path: Path, value: dict[str, object], message: str) -> None:
+    with pytest.raises(FaultyFiles, match=message):
+        loaded(tmp_path, WITH_PARAMS, params=value)
+
+
+def test_what_the_configuration_changes_must_exist_and_all_that_does_not_is_told(tmp_path: Path) -> None:
+    overrides = {"polcy": Override(enabled=False), "policy": Override(params={"aftr": "1d"})}
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, WITH_PARAMS, params={"namse": []}, overrides=overrides)
+    told = str(error.value)
+    assert "policies.overrides.polcy: no policy has this name (did you mean `policy`?)" in told
+    assert "policies.params.namse: no policy declares it (did you mean `names`?)" in told
+    assert "the policy has no parameter `aftr` (did you mean `after`?)" in told
+
+
+def test_a_faulty_policy_does_not_make_its_name_or_parameters_unknown(tmp_path: Path) -> None:
+    text = WITH_PARAMS.replace("level: high", "level: severe")
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, text, params={"after": "1d"}, overrides={"policy": Override(level=Level.LOW)})
+    assert [fault.line for fault in error.value.faults] == [4]
+
+
+def test_a_policy_is_switched_off_and_its_level_changed(tmp_path: Path) -> None:
+    written(tmp_path, SOUND)
+    written(tmp_path, SOUND.replace("name: policy", "name: other"), "other.yaml")
+    overrides = {"policy": Override(enabled=False), "other": Override(level=Level.LOW)}
+    assert [(policy.name, policy.level) for policy in load([str(tmp_path)], {}, overrides)] == [("other", Level.LOW)]
+
+
+def test_the_digest_changes_with_the_text_and_with_the_parameters(tmp_path: Path) -> None:
+    texts = (WITH_PARAMS, WITH_PARAMS.replace("Why", "How"), WITH_PARAMS)
+    params: tuple[dict[str, object], ...] = ({}, {}, {"after": "1d"})
+    digests = {loaded(tmp_path, text, params=p).by_name["policy"].digest for text, p in zip(texts, params, strict=True)}
+    assert len(digests) == 3
+    assert loaded(tmp_path, WITH_PARAMS).by_name["policy"].digest in digests

@@ -1,0 +1,210 @@
+"""Sigma rules for the audit log: ours are read by other tools, and theirs run here."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from policyfiles import NOW, RULE, event, faults, loaded, state, written
+from sigma.policy import default_policy
+from sigma.policy.profiles import SafePolicy
+from sigma.policy.regex_engine import RE2RegexEngine
+
+from auditor.errors import FaultyFiles
+from auditor.policy.evaluate import match
+from auditor.policy.load import PolicySet, load
+from auditor.terms import Level, Outcome
+
+ELSEWHERE = """\
+title: Admin key created by somebody outside
+id: 5013198f-4c64-4a4b-a2cb-a43c1a72ad5c
+status: experimental
+description: As published by somebody else.
+references: [https://example.com/rule]
+author: Robin Example
+date: 2026-01-01
+modified: 2026/02/03
+tags: [attack.persistence, attack.t1098]
+logsource: {product: openai, service: audit, definition: audit logs must be collected}
+detection:
+  selection:
+    type|endswith: _key.created
+    actor.ip|cidr: [203.0.113.0/24, '2001:db8::/32']
+  filter_staff:
+    - actor.email|endswith: '@example.com'
+    - actor.kind: service_account
+  keywords: ['*scope*']
+  condition: selection and keywords and not 1 of filter_*
+fields: [actor.email]
+falsepositives: [Unknown]
+related: [{id: 0aff2549-c559-4701-829d-281960e8cda8, type: derived}]
+level: medium
+license: DRL 1.1
+vendor_key: {anything: goes}
+"""
+
+
+def one(folder: Path, text: str, name: str = "created-outside.yml") -> PolicySet:
+    return loaded(folder, text, name)
+
+
+def test_a_rule_from_elsewhere_loads_as_it_is_and_takes_the_name_of_its_file(tmp_path: Path) -> None:
+    policies = one(tmp_path, ELSEWHERE)
+    (policy,) = policies
+    assert (policy.name, policy.level, policy.kind) == ("created-outside", Level.MEDIUM, "audit_event")
+    assert policies.warnings == ()
+
+
+def test_it_matches_what_it_says(tmp_path: Path) -> None:
+    policies = one(tmp_path, ELSEWHERE)
+    fields: dict[str, Any] = {
+        "actor__ip": "203.0.113.9",
+        "actor__email": "x@example.net",
+        "payload__note": "all scopes",
+    }
+    hit = event("e1", "admin_api_key.created", NOW - 5, **fields)
+    misses = [
+        event("e2", "admin_api_key.deleted", **fields),
+        event("e3", "admin_api_key.created", **fields | {"actor__ip": "198.51.100.1"}),
+        event("e4", "admin_api_key.created", **fields | {"actor__email": "x@EXAMPLE.com"}),
+        event("e5", "admin_api_key.created", **fields | {"actor__kind": "service_account"}),
+        event("e6", "admin_api_key.created", **fields | {"payload__note": "none"}),
+    ]
+    (verdict,) = match(policies, [*misses, hit], NOW)
+    assert (verdict.outcome, verdict.ids, verdict.events) == (Outcome.FAIL, ("e1",), ("e1",))
+    assert (verdict.at, verdict.kind, verdict.matched) == (NOW - 5, "audit_event", ("selection", "keywords"))
+    assert verdict.message == "Admin key created by somebody outside"
+    assert verdict.record is hit
+
+
+def test_what_looks_like_a_slip_in_a_rule_is_a_warning(tmp_path: Path) -> None:
+    text = RULE + "remedation: x\ndetection: {s: {eventType: a, payload.anything: b}, condition: s}\n"
+    warnings = one(tmp_path, text, "rule.yml").warnings
+    told = [str(warning) for warning in warnings]
+    assert len(told) == 2
+    assert "rule.yml:6:1: unknown key `remedation` (did you mean `remediation`?)" in told[0]
+    assert "no event has the field `eventType`" in told[1]
+
+
+SERVED = "detection: {s: {type: a}, condition: s}\n"
+
+
+def test_a_rule_for_another_log_is_refused(tmp_path: Path) -> None:
+    others = (
+        "{product: okta, service: okta}",
+        "{product: openai, service: chat}",
+        "{category: process_creation}",
+        "{service: audit}",
+        "{product: openai, service: audit, category: webserver}",
+    )
+    for source in others:
+        text = RULE.replace("{product: openai, service: audit}", source) + SERVED
+        assert "for other logs" in faults(tmp_path, text, "rule.yaml")[0].message, source
+    assert one(tmp_path, RULE.replace(", service: audit", "") + SERVED, "rule.yaml")
+
+
+NOT_SIGMA = {
+    "an id that is no UUID": (RULE.replace("0aff2549-c559-4701-829d-281960e8cda8", "rule-1") + SERVED, 2),
+    "no title": (RULE.replace("title: A rule\n", "") + SERVED, 1),
+    "a tag without a namespace": (RULE + "tags: [admin]\n" + SERVED, 6),
+    "a date that is none": (RULE + "date: yesterday\n" + SERVED, 6),
+    "a modifier of ours": (RULE + "detection: {s: {effective_at|older_than: 5d}, condition: s}\n", 6),
+    "a modifier we do not run": (RULE + "detection: {s: {type|windash: a}, condition: s}\n", 6),
+    "a parameter that is not declared": (RULE + "detection: {s: {type|expand: '%x%'}, condition: s}\n", 6),
+    "a parameter in a text": (
+        RULE + "params: {x: 1}\ndetection: {s: {type|expand: 'a%x%'}, condition: s}\n",
+        7,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_SIGMA)
+def test_what_other_tools_would_refuse_is_refused_here_once(tmp_path: Path, case: str) -> None:
+    text, line = NOT_SIGMA[case]
+    (fault,) = faults(tmp_path, text, "rule.yaml")
+    assert fault.line == line
+
+
+def test_in_rules_parameters_are_expanded_and_other_percent_signs_are_text(tmp_path: Path) -> None:
+    text = RULE + "params: {x: [a, b]}\ndetection: {s: {type|expand: '%x%', payload.path: '%windir%'}, condition: s}\n"
+    policies = one(tmp_path, text, "rule.yaml")
+    hit, miss = event("e1", "B", payload__path="%WinDir%"), event("e2", "c", payload__path="%windir%")
+    assert [verdict.events for verdict in match(policies, [hit, miss], NOW)] == [("e1",)]
+
+
+def test_state_and_event_policies_keep_to_what_they_judge(tmp_path: Path) -> None:
+    written(tmp_path, state("{bad: {name: a}, condition: bad}"))
+    written(tmp_path, RULE + SERVED, "rule.yml")
+    policies = load([str(tmp_path)], {}, {})
+    assert [policy.name for policy in policies] == ["policy", "rule"]
+    assert [verdict.policy for verdict in match(policies, [event("e1", "a")], NOW)] == ["rule"]
+
+
+def test_expressions_run_in_linear_time_because_of_the_engine_that_pysigma_is_told_to_use() -> None:
+    assert default_policy is SafePolicy
+    assert isinstance(default_policy.regex_engine, RE2RegexEngine)
+    assert not default_policy.allow_external_sources
+    assert not default_policy.allow_template_vars
+
+
+CORRELATION = """\
+---
+title: Many
+id: 8cca5e73-e765-4c4a-b7ea-722e179eaa0d
+name: many
+level: high
+correlation:
+"""
+BASE = RULE.replace("name: rule", "name: base") + SERVED
+
+
+def correlation(body: str) -> str:
+    return BASE + CORRELATION + body
+
+
+FAULTY = {
+    "a type that is not supported": ("  type: value_sum\n", "`value_sum` are not supported"),
+    "a rule of another file": ("  rules: [bsae]\n", "no rule `bsae` stands in this file"),
+    "no rules": ("  rules: []\n", "correlation.rules"),
+    "too few": ("  condition: {lt: 3}\n", "`lt` is not supported"),
+    "two conditions": ("  condition: {gte: 3, gt: 4}\n", "names no count"),
+    "no number": ("  condition: {gte: many}\n", "names no count"),
+    "nothing at all is enough": ("  condition: {gte: 0}\n", "no window holds"),
+    "an expression": ("  condition: base and other\n", "expressions are not supported"),
+    "values of no field": ("  type: value_count\n", "counts the values of one field"),
+    "more rules than there are": ("  type: temporal\n", "no window holds"),
+    "a span that is none": ("  timespan: 1M\n", "timespan must be a duration"),
+    "no span": ("  timespan: 0s\n", "greater than zero"),
+    "other names for fields": ("  aliases: {ip: {base: actor.ip}}\n", "aliases are not supported"),
+    "a key that does not exist": ("  groupby: [actor.ip]\n", "unknown key `correlation.groupby`"),
+}
+GOOD = {"type": "  type: event_count\n", "rules": "  rules: [base]\n", "timespan": "  timespan: 15m\n"} | {
+    "condition": "  condition: {gte: 5}\n"
+}
+
+
+@pytest.mark.parametrize("case", FAULTY)
+def test_a_correlation_that_cannot_run_is_refused_by_name(tmp_path: Path, case: str) -> None:
+    line, message = FAULTY[case]
+    body = "".join({**GOOD, line.strip().split(":")[0]: line}.values())
+    told = faults(tmp_path, correlation(body), "many.yaml")
+    assert [fault for fault in told if message in fault.message], told
+    assert all(fault.line >= 8 for fault in told)
+
+
+def test_base_rules_are_silent_unless_the_correlation_says_otherwise(tmp_path: Path) -> None:
+    body = "".join(GOOD.values())
+    assert [policy.name for policy in one(tmp_path, correlation(body), "many.yaml")] == ["many"]
+    told = one(tmp_path, correlation(body + "  generate: true\n"), "many.yaml")
+    assert [policy.name for policy in told] == ["base", "many"]
+    assert [verdict.policy for verdict in match(told, [event("e1", "a")], NOW)] == ["base"]
+
+
+def test_a_correlation_refers_to_rules_by_id_as_well(tmp_path: Path) -> None:
+    body = "".join(GOOD.values()).replace("[base]", "0aff2549-c559-4701-829d-281960e8cda8")
+    (correlated,) = one(tmp_path, correlation(body), "many.yaml").correlations
+    assert correlated.correlation.rules == ("base",)
+
+
+def test_before_a_correlation_stand_rules(tmp_path: Path) -> None:
+    with pytest.raises(FaultyFiles, match="stand the rules that it counts"):
+        one(tmp_path, "a: b\n" + CORRELATION + "".join(GOOD.values()), "many.yaml")
