@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 
 import msgspec
 
+from auditor import __version__
 from auditor.findings.model import Finding
 from auditor.policy.model import EVENT, WHOLE, Policy
 from auditor.reporting import controls, rows, score
@@ -78,7 +78,7 @@ def compose(facts: Facts, policies: Mapping[str, Policy]) -> Report:
         unseen=unseen(coverage, latest.unknowns if latest else (), titles, facts.streams),
         proof=_proof(facts, policies),
         deliveries=facts.deliveries,
-        version=version("openai-org-auditor"),
+        version=__version__,
     )
 
 

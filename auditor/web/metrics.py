@@ -1,12 +1,12 @@
 """What Prometheus scrapes: numbers of the daemon and of the store. No name and no id of the organization's members."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from auditor import __version__
 from auditor.errors import StoreError
 from auditor.store import findings, outbox, runs, watermarks
 from auditor.store.database import Store, Transaction
@@ -42,7 +42,7 @@ class Metrics:
             registry=self._registry,
         )
         Gauge("auditor_build_info", "1, with the version as label.", ["version"], registry=self._registry).labels(
-            version("openai-org-auditor")
+            __version__
         ).set(1)
         self._registry.register(_StoreCollector(store, tuple(organizations), now))
 
@@ -50,9 +50,9 @@ class Metrics:
         """Count one request to the Admin API; None when no response came."""
         self._requests.labels("error" if status is None else str(status)).inc()
 
-    def delivery(self, sink: str, result: str) -> None:
-        """Count one try to deliver: `delivered`, `postponed` or `dead`."""
-        self._deliveries.labels(sink, result).inc()
+    def delivery(self, sink: str, result: str, count: int = 1) -> None:
+        """Count tries to deliver: `delivered`, `postponed` or `dead`."""
+        self._deliveries.labels(sink, result).inc(count)
 
     def config_loaded(self, at: int) -> None:
         """The configuration on disk came into force at `at` (Unix seconds)."""
