@@ -33,6 +33,13 @@ def policies_of(loaded: Loaded) -> PolicySet:
     settings = loaded.config.policies
     base = Path(loaded.document.file).parent
     paths = [path if path.startswith("builtin:") else str(base / path) for path in settings.paths]
+    missing = [
+        loaded.fault(("policies", "paths", i), f"there is no file or folder {path}", "paths are relative to this file")
+        for i, path in enumerate(paths)
+        if not path.startswith("builtin:") and not Path(path).exists()
+    ]
+    if missing:
+        raise FaultyFiles(missing)
     return load(paths, settings.params, settings.overrides)
 
 
@@ -80,5 +87,6 @@ def audit_of(
         report_to=config.reports.to,
         report_directory=config.reports.directory,
         reports_kept=config.reports.keep,
+        timezone=config.schedule.timezone,
         progress=progress,
     )

@@ -17,6 +17,11 @@ def epoch(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
+def is_time(value: object) -> bool:
+    """Whether `value` is whole Unix seconds between the years 1970 and 9999."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 253_402_300_800
+
+
 def from_epoch(seconds: float) -> datetime:
     """The UTC moment of Unix `seconds`."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -19,7 +19,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from starlette.applications import Starlette
 
 from auditor import clock, systemd
-from auditor.alerts.deliver import Deliverer
+from auditor.alerts.deliver import Delivered, Deliverer
 from auditor.alerts.message import Alert
 from auditor.assembly import Parts, audit_of, client_of
 from auditor.errors import AuditorError, LeaseLost
@@ -27,7 +27,7 @@ from auditor.jobs import poll, report, snapshot
 from auditor.jobs.context import Audit, Progress, no_progress
 from auditor.jobs.poll import Polled
 from auditor.jobs.report import Written
-from auditor.jobs.schedule import KINDS, REPORT, SNAPSHOT, first_due, next_due
+from auditor.jobs.schedule import KINDS, REPORT, SNAPSHOT, SWEEP, first_due, next_due
 from auditor.jobs.snapshot import Taken
 from auditor.log import get
 from auditor.store import work
@@ -45,8 +45,8 @@ TICK = 1.0
 """Seconds between looks at what is due."""
 STALLED = 60.0
 """Seconds without a tick after which the loop counts as stuck."""
-DRAIN = 25.0
-"""Seconds that work under way has to finish after SIGTERM; the supervisor's patience is usually 30 or 90."""
+DRAIN = 4.0
+"""Seconds that work under way has to finish after SIGTERM. What is cut then is safe: it is claimed and done again."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class Daemon:
         now: clock.Clock = clock.now,
         watchers: Watchers | None = None,
         drain: float = DRAIN,
+        tick: float = TICK,
     ) -> None:
         self._parts = parts
         self._store = store
@@ -79,6 +80,7 @@ class Daemon:
         self._now = now
         self._watchers = watchers or Watchers()
         self._drain_seconds = drain
+        self._tick_seconds = tick
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._audits: Mapping[str, Audit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,7 +105,8 @@ class Daemon:
             lambda: self._parts.policies.by_name,
             lambda: clock.epoch(self._now()),
         )
-        hosts = (*config.web.allowed_hosts, *_host_of(config.web.external_url))
+        named = (config.web.address[0], urlsplit(config.web.external_url).hostname or "")
+        hosts = (*config.web.allowed_hosts, *(_in_header(host) for host in named))
         return create_app(reader, self._metrics.render, self.ready, self.live, hosts=hosts)
 
     async def run(
@@ -118,6 +121,7 @@ class Daemon:
         the daemon and is raised.
         """
         hangup = hangup or asyncio.Event()
+        self._metrics.config_loaded(clock.epoch(self._now()))
         while not stop.is_set():
             async with AsyncExitStack() as stack:
                 deliverer = await self._open(stack)
@@ -145,7 +149,14 @@ class Daemon:
             audits[name] = audit_of(self._parts, name, client, self._store, self._watchers.progress)
         self._audits = audits
         await asyncio.to_thread(self._ensure_work)
-        return Deliverer(self._store, self._parts.sinks, owner=self._owner, now=self._now, on_delivered=self._delivered)
+        return Deliverer(
+            self._store,
+            self._parts.sinks,
+            owner=self._owner,
+            now=self._now,
+            on_delivered=self._watchers.delivered,
+            on_turn=self._delivered,
+        )
 
     def _ensure_work(self) -> None:
         now, schedule = clock.epoch(self._now()), self._parts.loaded.config.schedule
@@ -155,13 +166,16 @@ class Daemon:
                     work.ensure(tx, name, kind, first_due(kind, schedule, now))
 
     def _scheduler(self, deliverer: Deliverer, stop: asyncio.Event) -> AsyncIOScheduler:
-        """Ticks only; a tick that is still busy is skipped, and a late one is not made up."""
+        """Ticks only; a tick that is still busy is skipped, and a late one is not made up.
+
+        They are of the scheduler's own time: the daemon's may be moved.
+        """
         scheduler = AsyncIOScheduler(
             jobstores={"default": MemoryJobStore()},
             timezone=UTC,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        every = {"trigger": "interval", "seconds": TICK, "next_run_time": self._now()}
+        every = {"trigger": "interval", "seconds": self._tick_seconds, "next_run_time": clock.now()}
         scheduler.add_job(self._tick, args=(deliverer, stop), **every)
         return scheduler
 
@@ -169,6 +183,12 @@ class Daemon:
         """Claim everything that is due, and see that messages go out."""
         self._ticked_at = time.monotonic()
         systemd.notify("WATCHDOG=1")
+        # In a task of its own: the scheduler cancels its ticks when it is shut down, and a claim must not be cut.
+        if not any(task.get_name() == _CLAIM for task in self._tasks):
+            self._spawn(self._claim_due(stop), stop, _CLAIM)
+        deliverer.wake()
+
+    async def _claim_due(self, stop: asyncio.Event) -> None:
         try:
             leases = await asyncio.to_thread(self._claim)
         except AuditorError as error:
@@ -178,7 +198,6 @@ class Daemon:
         self._ready = True
         for lease in leases:
             self._spawn(self._work(lease), stop)
-        deliverer.wake()
 
     def _claim(self) -> list[Lease]:
         leases = []
@@ -203,9 +222,14 @@ class Daemon:
         """Run one piece of due work, and say when it is due next, whether it went well or not."""
         audit = replace(self._audits[lease.organization], lease=lease)
         now = clock.epoch(self._now())
+        failed = False
         try:
             async with self._renewing(lease):
                 await self._run(lease.kind, audit, now)
+        except asyncio.CancelledError:
+            # Cut by a stop: whoever comes next need not wait until the lease runs out.
+            await asyncio.shield(asyncio.to_thread(self._give_back, lease, lease.due_at))
+            raise
         except LeaseLost:
             log.warning("work.lost", organization=lease.organization, kind=lease.kind)
             return
@@ -213,11 +237,11 @@ class Daemon:
             log.error(
                 "work.failed", organization=lease.organization, kind=lease.kind, error=error.message, hint=error.hint
             )
-        await asyncio.to_thread(self._complete, lease)
+            failed = True
+        due = next_due(lease.kind, self._parts.loaded.config.schedule, lease.due_at, clock.epoch(self._now()), failed)
+        await asyncio.to_thread(self._give_back, lease, due)
 
-    def _complete(self, lease: Lease) -> None:
-        now = clock.epoch(self._now())
-        due = next_due(lease.kind, self._parts.loaded.config.schedule, lease.due_at, now)
+    def _give_back(self, lease: Lease, due: int) -> None:
         try:
             with self._store.transaction() as tx:
                 work.complete(tx, lease, due)
@@ -229,7 +253,7 @@ class Daemon:
         if kind == REPORT:
             self._watchers.written(await report.weekly(audit, now))
             return
-        polled = await poll.poll(audit, now)
+        polled = await poll.poll(audit, now, poll.SWEEP if kind == SWEEP else poll.OVERLAP)
         self._watchers.polled(polled)
         # A snapshot reads the log first: settings are folded from it, and must be as fresh as the rest.
         if kind == SNAPSHOT:
@@ -257,17 +281,18 @@ class Daemon:
         with self._store.transaction() as tx:
             work.renew(tx, lease, LEASE)
 
-    def _delivered(self, alert: Alert, sink: str) -> None:
-        self._metrics.delivery(sink, "delivered")
-        self._watchers.delivered(alert, sink)
+    def _delivered(self, sink: str, done: Delivered) -> None:
+        for result, count in (("delivered", done.sent), ("postponed", done.failed), ("dead", done.dead)):
+            self._metrics.delivery(sink, result, count)
 
     async def _drain(self, drained: asyncio.Event) -> None:
-        """Let work under way finish, then the deliveries of what it told.
+        """Let work under way finish, then the messages that are due, those of that work among them.
 
-        What does not finish in time is cut; its lease or outbox row is taken up later.
+        What does not finish in time is cut: its lease is given back, and what waits in the outbox goes out after the
+        next start.
         """
-        working = {task for task in self._tasks if task.get_name() != _DELIVERY}
-        await _finish(working, self._drain_seconds)
+        for name in (_CLAIM, "work"):
+            await _finish([task for task in self._tasks if task.get_name() == name], self._drain_seconds)
         drained.set()
         await _finish(self._tasks, self._drain_seconds)
 
@@ -285,6 +310,7 @@ class Daemon:
 
 
 _DELIVERY = "delivery"
+_CLAIM = "claim"
 
 
 async def _finish(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:
@@ -296,9 +322,9 @@ async def _finish(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _host_of(url: str) -> tuple[str, ...]:
-    host = urlsplit(url).hostname
-    return (host,) if host else ()
+def _in_header(host: str) -> str:
+    """`host` as the Host header of a request shows it."""
+    return f"[{host}]" if ":" in host else host
 
 
 async def _first_of(*events: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
+import stamina
 import structlog
 
 from auditor.redaction import redact
@@ -47,6 +48,8 @@ def configure(level: str = "info", form: Format = "auto") -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("auditor").setLevel(level.upper())
+    # A retry that helps is no news, and one that does not is told by whoever called: once, as a gap or an error.
+    stamina.instrumentation.set_on_retry_hooks(())
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -18,9 +18,3 @@ def notify(message: str) -> None:
     except OSError:
         # A supervisor that does not listen must not stop the audit.
         return
-
-
-def watchdog_seconds() -> float | None:
-    """How often systemd wants to hear of us, None when it does not watch."""
-    micros = os.environ.get("WATCHDOG_USEC", "")
-    return int(micros) / 1_000_000 if micros.isdigit() and int(micros) > 0 else None

@@ -60,6 +60,8 @@ class ResourceType:
     identity: str = "id"
     """Field of the body that identifies an item within its parents."""
     tier: Tier = Tier.LIST
+    never_empty: bool = False
+    """Whether every organization has at least one, so that an empty list is a lie and no news."""
     unset_on_404: bool = False
     """Whether 404 on this singleton means that nothing is configured, so that there is no such resource."""
     skip_parents: Mapping[str, object] = field(default_factory=dict)
@@ -98,6 +100,7 @@ RESOURCES: tuple[ResourceType, ...] = (
         path="/organization/users",
         paging=Paging.LAST_ID,
         limit=100,
+        never_empty=True,
         fields={
             "id": STRING,
             "name": STRING,
@@ -217,6 +220,7 @@ RESOURCES: tuple[ResourceType, ...] = (
         paging=Paging.LAST_ID,
         limit=100,
         params={"include_archived": "true"},
+        never_empty=True,
         fields={
             "id": STRING,
             "name": STRING,

@@ -82,6 +82,11 @@ def expire(active: Mapping[str, Finding], now: int) -> Reconciled:
     return _reconciled(_resolved(each, Reason.EXPIRED, now) for each in active.values() if _expired(each, now))
 
 
+def is_fresh(finding: Finding, now: int) -> bool:
+    """Whether it is an occurrence that has not grown old at `now` (Unix seconds)."""
+    return finding.occurrence and not _expired(finding, now)
+
+
 def _identity(organization: str, verdict: Verdict) -> str:
     return identity(organization, verdict.policy, verdict.kind, verdict.ids)
 

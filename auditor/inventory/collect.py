@@ -19,6 +19,9 @@ from auditor.terms import Status
 WORKERS = 16
 """Walks under way at once; the client bounds the requests."""
 
+WALK_SECONDS = 3600
+"""Longest that one list may take; at the default budget, 180,000 pages would fit."""
+
 Progress = Callable[[str, int, int], None]
 """Told of each finished walk: kind, walks done, walks known so far."""
 
@@ -137,16 +140,21 @@ async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope) -> _W
     pages = broken = 0
     error: ApiError | None = None
     try:
-        async for page in walk(client, kind, dict(zip(ancestors(kind.name), scope, strict=True))):
-            pages += 1
-            for raw in page.items:
-                record = _parse(kind, scope, raw, surprises)
-                if record is None:
-                    broken += 1
-                else:
-                    records[record.id] = record  # a row that moved between pages comes twice
+        async with asyncio.timeout(WALK_SECONDS):
+            async for page in walk(client, kind, dict(zip(ancestors(kind.name), scope, strict=True))):
+                pages += 1
+                for raw in page.items:
+                    record = _parse(kind, scope, raw, surprises)
+                    if record is None:
+                        broken += 1
+                    else:
+                        records[record.id] = record  # a row that moved between pages comes twice
     except ApiError as caught:
         error = caught
+    except TimeoutError:
+        error = ApiError(f"the list was not read whole within {WALK_SECONDS // 60} minutes")
+    if error is None and not records and kind.never_empty:
+        error = ApiError("the list is empty, which it cannot be")
     gap = _gap(kind, scope, pages, broken, error)
     coverage = Coverage(
         kind.name,

@@ -1,9 +1,10 @@
 """From the bytes of one audit event to the record that policies judge."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from auditor import clock
 from auditor.inventory.model import Record
 from auditor.inventory.records import flatten, lookup
 from auditor.inventory.schema import EVENT_KIND
@@ -24,7 +25,8 @@ _ACTOR: Mapping[str, tuple[str, ...]] = {
 def record_of(raw: bytes | Mapping[str, object]) -> Record:
     """The record of an event: every leaf by dotted name, the payload also as `payload.*`, and `actor.*` in one form.
 
-    `raw` is the item as the audit log sent it, as bytes or decoded. Raises ValueError when it is no event.
+    `raw` is the item as the audit log sent it, as bytes or decoded. A time that no calendar holds (milliseconds, say)
+    is left out; the raw bytes keep it. Raises ValueError when it is no event.
     """
     try:
         body = msgspec.json.decode(raw) if isinstance(raw, bytes) else raw
@@ -36,17 +38,23 @@ def record_of(raw: bytes | Mapping[str, object]) -> Record:
     if not isinstance(event, str) or not isinstance(kind, str):
         raise ValueError("an audit event has the texts `id` and `type`")
     fields = dict(flatten(body))
+    if not clock.is_time(fields.get("effective_at")):
+        fields.pop("effective_at", None)
     payload = body.get(kind)
     if isinstance(payload, Mapping):
         fields.update(flatten(payload, "payload."))
-    for name, places in _ACTOR.items():
-        found = next((fields[place] for place in places if isinstance(fields.get(place), str)), None)
-        if found is not None:
-            fields[name] = found
+    fields.update(_actor(fields))
     actor = _actor_kind(body)
     if actor:
         fields["actor.kind"] = actor
     return Record(EVENT_KIND, (event,), fields, raw if isinstance(raw, bytes) else msgspec.json.encode(raw))
+
+
+def _actor(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, places in _ACTOR.items():
+        found = next((value for place in places if isinstance(value := fields.get(place), str)), None)
+        if found is not None:
+            yield name, found
 
 
 def _actor_kind(body: Mapping[str, object]) -> str | None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
+from auditor import clock
 from auditor.adminapi.fields import Type
 from auditor.adminapi.resources import BY_NAME, ResourceType
 from auditor.inventory.model import Record, Scope, Unknown
@@ -16,7 +17,7 @@ _CHECKS: Mapping[Type, Callable[[object], bool]] = {
     Type.INTEGER: lambda value: isinstance(value, int) and not isinstance(value, bool),
     Type.NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     Type.BOOLEAN: lambda value: isinstance(value, bool),
-    Type.TIME: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    Type.TIME: clock.is_time,
     Type.STRINGS: lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
     Type.ANY: lambda value: True,
 }
@@ -33,7 +34,8 @@ def record_of(
     table does not know.
     """
     identity = body.get(kind.identity) if kind.identity in kind.fields else kind.name
-    if not isinstance(identity, str) or not identity:
+    # A path with `.` or `..` in it would be read as another path.
+    if not isinstance(identity, str) or identity in {"", ".", ".."}:
         return None
     fields = {name: value for name, value in _known(kind, body, surprises) if value is not None}
     for name in body.keys() - _documented(kind.name):

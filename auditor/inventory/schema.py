@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from auditor.adminapi.fields import ANY, BOOLEAN, STRING, STRINGS, TIME, Field, Type
+from auditor.adminapi.fields import ANY, BOOLEAN, STRING, STRINGS, TIME, Field
 from auditor.adminapi.resources import BY_NAME, RESOURCES
 
 EVENT_KIND = "audit_event"
@@ -51,6 +51,7 @@ FOLDED: Mapping[str, Mapping[str, Field]] = {
         "allowed_ips": STRINGS,
         "active": BOOLEAN,
         "seen_at": TIME,
+        "switched_at": TIME,
         "event": STRING,
     },
     SETTINGS: {
@@ -90,9 +91,3 @@ def ancestors(kind: str) -> tuple[str, ...]:
     """Kinds of the parents of `kind`, outermost first: `("project", "project_user")`."""
     parent = BY_NAME[kind].parent if kind in BY_NAME else None
     return (*ancestors(parent), parent) if parent else ()
-
-
-def type_of(kind: str, field: str) -> Type:
-    """The type of `field`; ANY for what the schema does not know."""
-    known = fields_of(kind).get(field)
-    return known.type if known else Type.ANY

@@ -69,8 +69,10 @@ def _entry(lists: dict[str, dict[str, object]], key: str, event: Record) -> dict
 def _created(lists: dict[str, dict[str, object]], event: Record) -> None:
     key = event.fields.get("payload.id")
     if isinstance(key, str):
-        # A new list is not in force before it is activated.
-        entry = _entry(lists, key, event) | {"active": False}
+        # A new list is not in force before it is activated; events of one second come in no certain order.
+        before = lists.get(key)
+        switched = before is not None and before["seen_at"] == _time(event) and isinstance(before["active"], bool)
+        entry = _entry(lists, key, event) | ({} if switched else {"active": False})
         lists[key] = entry | _present(event.fields, "name", "allowed_ips")
 
 
@@ -91,8 +93,13 @@ def _switched(active: bool) -> Callable[[dict[str, dict[str, object]], Record], 
         names = names if isinstance(names, list) and len(names) == len(keys) else [None] * len(keys)
         for key, name in zip(keys, names, strict=True):
             if isinstance(key, str):
+                before = lists.get(key)
+                torn = (
+                    before is not None and before.get("switched_at") == _time(event) and before["active"] is not active
+                )
                 entry = _entry(lists, key, event)
-                entry["active"] = active
+                entry["active"] = Unknown(why="it was switched on and off within one second") if torn else active
+                entry["switched_at"] = _time(event)
                 if isinstance(name, str):
                     entry["name"] = name
 

@@ -35,6 +35,8 @@ class Audit:
     """Sinks that are told of a new report."""
     report_directory: Path = Path("reports")
     reports_kept: int = 52
+    timezone: str = "UTC"
+    """Whose calendar names the week of a report: the one its schedule is written in."""
     lease: Lease | None = None
     """The work lease under which the job runs; its writes fail once another process took over."""
     progress: Progress = no_progress

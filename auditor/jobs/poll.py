@@ -27,6 +27,8 @@ log = get(__name__)
 
 OVERLAP = 3600
 """Seconds before the watermark that are read again: events arrive late, and times are whole seconds."""
+SWEEP = 7 * 86_400
+"""Seconds before the watermark that a sweep reads again, for events that arrive later than the overlap forgives."""
 CHUNK = 5000
 """Events that are stored and judged in one transaction, so that a first backfill does not fill the memory."""
 
@@ -59,9 +61,10 @@ class _Walk:
     newest: int | None = None
 
 
-async def poll(audit: Audit, now: int) -> Polled:
+async def poll(audit: Audit, now: int, overlap: int = OVERLAP) -> Polled:
     """Read what is new in both streams until `now`, judge it, store it, and queue what must be told.
 
+    `overlap` is how many seconds before the watermark are read again: OVERLAP, or SWEEP once a day.
     An API that refuses or breaks off leaves the watermark where it was and a gap in the result; it raises nothing.
     """
     polled = Polled()
@@ -69,21 +72,21 @@ async def poll(audit: Audit, now: int) -> Polled:
         walk = _Walk(stream)
         gap: Gap | None = None
         try:
-            await _follow(audit, walk, polled, now)
+            await _follow(audit, walk, polled, now, overlap)
         except ApiError as error:
             gap = _gap(walk, error)
             await asyncio.to_thread(_record_gap, audit, stream, gap, now)
             log.warning("audit_log.gap", organization=audit.organization, stream=stream, reason=gap.reason)
         if gap is None and walk.broken:
-            gap = Gap(EVENT_KIND, (stream,), Status.PARTIAL, f"{walk.broken} events could not be read")
+            gap = Gap(EVENT_KIND, (stream,), Status.PARTIAL, _unreadable(walk.broken))
         status = gap.status if gap else Status.COMPLETE
         polled.coverage.append(Coverage(EVENT_KIND, (stream,), status, walk.pages, len(walk.ids), gap=gap))
     return polled
 
 
-async def _follow(audit: Audit, walk: _Walk, polled: Polled, now: int) -> None:
+async def _follow(audit: Audit, walk: _Walk, polled: Polled, now: int, overlap: int) -> None:
     watermark = await asyncio.to_thread(_watermark, audit, walk.stream)
-    since = watermark.at - OVERLAP if watermark and watermark.at is not None else None
+    since = watermark.at - overlap if watermark and watermark.at is not None else None
     waiting: list[StoredEvent] = []
     # The bound is exclusive and events of the current second may still arrive: they belong to the next poll,
     # whose overlap reads this second again.
@@ -93,8 +96,12 @@ async def _follow(audit: Audit, walk: _Walk, polled: Polled, now: int) -> None:
         if len(waiting) >= CHUNK:
             await asyncio.to_thread(_commit, audit, waiting, None, walk.stream, polled, now)
             waiting = []
-    mark = max(filter(None, (walk.newest, watermark.at if watermark else None)), default=None)
-    done = Watermark(at=mark, polled_at=now, status=Status.COMPLETE, reason="")
+    before = watermark.at if watermark else None
+    if walk.broken:
+        # What could not be read may be mended: it is asked for again until it is, and the gap stays until then.
+        done = Watermark(before, now, Status.PARTIAL, _unreadable(walk.broken))
+    else:
+        done = Watermark(max(filter(None, (walk.newest, before)), default=None), now, Status.COMPLETE, "")
     await asyncio.to_thread(_commit, audit, waiting, done, walk.stream, polled, now)
 
 
@@ -117,10 +124,14 @@ def _events(items: Sequence[bytes], walk: _Walk, now: int) -> list[StoredEvent]:
     return found
 
 
+def _unreadable(count: int) -> str:
+    return f"{count} event{'s' if count > 1 else ''} could not be read"
+
+
 def _time_of(record: Record, now: int) -> int:
-    """When an event happened; when it arrived, if the API sends no time that a clock can show."""
+    """When an event happened; when it arrived, if the API sent no usable time."""
     at = record.fields.get("effective_at")
-    return at if isinstance(at, int) and not isinstance(at, bool) and 0 <= at < 1 << 40 else now
+    return at if isinstance(at, int) else now
 
 
 def _watermark(audit: Audit, stream: Stream) -> Watermark | None:
@@ -145,12 +156,18 @@ def _commit(
         transitions.add(tx, found.transitions, run_id=None)
         told = 0
         if organizations.read(tx, audit.organization).baseline_at is not None:
-            told = announce.transitions(tx, audit, found.transitions, now)
+            # A stream that could not be read before shows what is old: that is one digest.
+            told = announce.transitions(tx, audit, found.transitions, now, fold=not _was_read(tx, audit, stream))
         if done:
             watermarks.write(tx, audit.organization, stream, done)
     polled.new += len(fresh)
     polled.alerts += told
     polled.verdicts += verdicts
+
+
+def _was_read(tx: Transaction, audit: Audit, stream: Stream) -> bool:
+    watermark = watermarks.read(tx, audit.organization, stream)
+    return watermark is not None and watermark.at is not None
 
 
 def _finding_id(audit: Audit, verdict: Verdict) -> str:
@@ -176,7 +193,7 @@ def _correlate(
     for group in dict.fromkeys(each.group for each in found):
         times = [each.at for each in found if each.group == group]
         kept = matches.of_group(tx, audit.organization, name, group, min(times) - reach, max(times) + reach)
-        for verdict in correlate(correlated, kept, now):
+        for verdict in correlate(correlated, kept, now, since=min(times) - correlated.correlation.timespan):
             matches.consume(tx, audit.organization, name, verdict.events, verdict.events[0])
             verdicts.append(verdict)
     return verdicts

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from auditor import clock
 from auditor.alerts import compose
@@ -44,7 +45,7 @@ async def weekly(audit: Audit, now: int) -> Written:
 
 
 def _weekly(audit: Audit, now: int) -> Written:
-    period = clock.from_epoch(now).strftime("%G-W%V")
+    period = clock.from_epoch(now).astimezone(ZoneInfo(audit.timezone)).strftime("%G-W%V")
     folder = audit.report_directory / _file_name(audit.organization)
     written = write(audit.store, audit.organization, audit.policies.by_name, folder / f"{period}.html", now)
     with audit.store.transaction() as tx:
@@ -97,3 +98,6 @@ def _file_name(organization: str) -> str:
 def _prune(folder: Path, keep: int) -> None:
     for old in sorted(folder.glob("*-W*.html"))[:-keep]:
         old.unlink(missing_ok=True)
+    # Left by a process that was killed while it wrote; nobody else writes here while this one has the lease.
+    for half in folder.glob(".*-W*.html.*"):
+        half.unlink(missing_ok=True)

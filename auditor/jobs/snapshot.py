@@ -1,27 +1,26 @@
 """Taking the picture: collect, join, fold, judge, reconcile, and write it all down in one transaction."""
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.findings.model import identity
-from auditor.findings.reconcile import expire, reconcile
+from auditor.findings.model import Transition, identity
+from auditor.findings.reconcile import expire, is_fresh, reconcile
 from auditor.inventory import settings
 from auditor.inventory.collect import collect
 from auditor.inventory.events import record_of
 from auditor.inventory.model import Coverage, Gap, Snapshot
 from auditor.inventory.relations import join
-from auditor.inventory.schema import EVENT_KIND
 from auditor.jobs import announce
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
+from auditor.jobs.runrecord import event_results, run_of
 from auditor.log import get
 from auditor.policy.evaluate import evaluate
-from auditor.policy.model import EVENT, Policy, PolicyResult, Verdict
+from auditor.policy.model import PolicyResult
 from auditor.store import events, findings, organizations, runs, transitions, watermarks, work
 from auditor.store.database import Transaction
-from auditor.store.runs import PolicyLine, Run, UnknownLine
+from auditor.store.runs import Run
 from auditor.terms import Outcome, Status, Stream
 
 log = get(__name__)
@@ -55,16 +54,26 @@ async def take(audit: Audit, polled: Polled, now: int) -> Taken:
     return taken
 
 
+def blind(coverage: Sequence[Coverage]) -> Gap | None:
+    """The first gap of a pass that saw not one object, None when anything was seen.
+
+    A wrong key or a wrong address gives such a pass. It proves nothing, and what stood before is still to be told.
+    """
+    seen = any(line.items for line in coverage)
+    return None if seen else next((line.gap for line in coverage if line.gap), None)
+
+
 def _judge_and_store(audit: Audit, seen: Snapshot, polled: Polled, now: int) -> Taken:
     with audit.store.transaction() as tx:
         snapshot = _with_settings(tx, audit, seen)
     results = evaluate(audit.policies, snapshot, now)
     coverage = (*seen.coverage, *polled.coverage)
-    everything = (*results, *_event_results(audit, polled))
-    run = _run(audit, everything, coverage, now)
+    everything = (*results, *event_results(audit.policies, polled))
     with audit.store.transaction() as tx:
         if audit.lease:
             work.verify(tx, audit.lease)
+        standing = {each.policy for each in findings.active(tx, audit.organization).values() if is_fresh(each, now)}
+        run = run_of(audit.organization, audit.policies.by_name, everything, coverage, standing, now)
         return _write(tx, audit, snapshot, results, everything, run, now)
 
 
@@ -81,75 +90,33 @@ def _with_settings(tx: Transaction, audit: Audit, seen: Snapshot) -> Snapshot:
     return settings.fold(seen, [record_of(event.raw) for event in stored], gap)
 
 
-def _event_results(audit: Audit, polled: Polled) -> list[PolicyResult]:
-    """What the event policies said in this pass: an unreadable log is UNKNOWN, never a pass."""
-    results = []
-    for policy in audit.policies.policies:
-        if policy.kind != EVENT:
-            continue
-        fails = [verdict for verdict in polled.verdicts if verdict.policy == policy.name]
-        unknowns = [_unseen(policy, gap) for gap in polled.gaps]
-        outcome = Outcome.FAIL if fails else Outcome.UNKNOWN if unknowns else Outcome.PASS
-        results.append(PolicyResult(policy.name, outcome, passed=0, verdicts=(*fails, *unknowns)))
-    return results
+def _is_baseline(run: Run, before: Run | None) -> bool:
+    """Whether `run` shows what stood before anybody watched: the first pass in which no list failed.
+
+    What lasts is not waited for: refusals, and failures in the second pass that saw anything. An API that comes up in
+    the middle of a pass would otherwise make the rest of it news, one alert each.
+    """
+    if blind(run.coverage):
+        return False
+    failed = any(line.status in {Status.FAILED, Status.PARTIAL} for line in run.coverage)
+    return not failed or (before is not None and blind(before.coverage) is None)
 
 
-def _unseen(policy: Policy, gap: Gap) -> Verdict:
-    return Verdict(
-        policy=policy.name,
-        level=policy.level,
-        outcome=Outcome.UNKNOWN,
-        kind=EVENT_KIND,
-        ids=gap.scope,
-        name=f"{gap.scope[0]} audit log",
-        message=f"{policy.title}: {gap.reason}",
-        gap=gap,
-    )
+def _healed(run: Run, before: Run | None) -> bool:
+    """Whether it saw what the pass before could not see: most of what that shows is no news, only newly seen."""
+    hidden = {line.gap.key for line in before.coverage if line.gap} if before else set()
+    return bool(hidden - {line.gap.key for line in run.coverage if line.gap})
 
 
-def _run(audit: Audit, results: Sequence[PolicyResult], coverage: Sequence[Coverage], now: int) -> Run:
-    policies = audit.policies.by_name
-    outcomes = [result.outcome for result in results]
-    unknowns = [verdict for result in results for verdict in result.verdicts if verdict.outcome is Outcome.UNKNOWN]
-    return Run(
-        id=uuid.uuid4().hex,
-        organization=audit.organization,
-        kind="snapshot",
-        started_at=now,
-        finished_at=now,
-        resources=sum(line.items for line in coverage if line.kind != EVENT_KIND),
-        summary={outcome.value: outcomes.count(outcome) for outcome in (Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN)},
-        policies=tuple(_line(policies[result.policy], result) for result in results),
-        coverage=tuple(coverage),
-        unknowns=tuple(_unknown(verdict) for verdict in unknowns),
-    )
-
-
-def _line(policy: Policy, result: PolicyResult) -> PolicyLine:
-    said = [verdict.outcome for verdict in result.verdicts]
-    return PolicyLine(
-        policy=policy.name,
-        title=policy.title,
-        level=policy.level,
-        outcome=result.outcome,
-        passed=result.passed,
-        failed=said.count(Outcome.FAIL),
-        unknown=said.count(Outcome.UNKNOWN),
-    )
-
-
-def _unknown(verdict: Verdict) -> UnknownLine:
-    gap = verdict.gap
-    return UnknownLine(
-        policy=verdict.policy,
-        level=verdict.level,
-        kind=gap.kind if gap else verdict.kind,
-        scope=verdict.ids,
-        name=verdict.name,
-        message=verdict.message,
-        reason=gap.reason if gap else "",
-        hint=gap.hint if gap else "",
-    )
+def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run, now: int) -> int:
+    """Queue what is news; of the baseline one digest. Returns how many messages were queued."""
+    before = runs.latest(tx, audit.organization, "snapshot")
+    if organizations.read(tx, audit.organization).baseline_at is not None:
+        return announce.transitions(tx, audit, changes, now, fold=_healed(run, before))
+    if not _is_baseline(run, before):
+        return 0
+    organizations.mark_baseline(tx, audit.organization, now)
+    return announce.baseline(tx, audit, list(findings.active(tx, audit.organization).values()), now)
 
 
 def _write(
@@ -170,13 +137,10 @@ def _write(
     old = expire(active, now)
     if changed.held:
         log.warning("findings.held", organization=organization, policies=list(changed.held))
+        announce.held(tx, audit, changed.held, now)
     findings.save(tx, (*changed.findings, *old.findings))
     transitions.add(tx, (*changed.transitions, *old.transitions), run.id)
+    alerts = _tell(tx, audit, changed.transitions, run, now)
     runs.add(tx, run)
-    if organizations.read(tx, organization).baseline_at is None:
-        alerts = announce.baseline(tx, audit, list(findings.active(tx, organization).values()), now)
-        organizations.mark_baseline(tx, organization, now)
-    else:
-        alerts = announce.transitions(tx, audit, changed.transitions, now)
     resolved = sum(not change.finding.state.active for change in changed.transitions)
     return Taken(run, everything, len(changed.transitions) - resolved, resolved, alerts)

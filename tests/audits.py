@@ -1,0 +1,86 @@
+"""One organization under audit with real policies, a real store and a served organization; no process, no scheduler."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from organization import KEY, NOW
+from pydantic import SecretStr
+
+from auditor.adminapi.client import AdminClient
+from auditor.config import Match, Route
+from auditor.jobs.context import Audit
+from auditor.policy.load import load
+from auditor.simulator import auditlog
+from auditor.simulator.auditlog import Event
+from auditor.simulator.model import Organization
+from auditor.store import events, organizations, outbox
+from auditor.store.database import Store, open_store
+from auditor.terms import Level
+
+POLICIES = load(["builtin:openai"], {}, {})
+
+SINKS = ("here", "there")
+"""Everything goes `here`, what is critical goes `there`, too."""
+_ROUTES = (Route(match=Match(level=(Level.CRITICAL,)), to=("there",), **{"continue": True}), Route(to=("here",)))
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Store]:
+    """A store of its own."""
+    store = open_store(f"sqlite:///{folder}/auditor.db")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@asynccontextmanager
+async def auditing(
+    address: str, store: Store, folder: Path = Path("reports"), zone: str = "UTC"
+) -> AsyncIterator[Audit]:
+    """The audit of the organization at `address`."""
+    async with AdminClient(SecretStr(KEY), base_url=address, requests_per_minute=100_000) as client:
+        yield Audit(
+            "acme",
+            client,
+            store,
+            POLICIES,
+            sinks=SINKS,
+            routes=_ROUTES,
+            report_to=("here",),
+            report_directory=folder,
+            reports_kept=3,
+            timezone=zone,
+        )
+
+
+def switch_off(organization: Organization, at: int) -> Event:
+    """Somebody switches the IP allowlist off."""
+    actor = auditlog.session(organization.owners[0], "192.0.2.1")
+    payload = {"configs": [{"id": "ip_allowlist_1", "name": "office"}]}
+    return organization.log.record("ip_allowlist.config.deactivated", at, actor, payload)
+
+
+def bind(organization: Organization, at: int) -> Event:
+    """Somebody binds a role to a resource, which only the tenant's stream shows."""
+    actor = auditlog.session(organization.owners[0], "192.0.2.1")
+    return organization.log.record("role.bound_to_resource", at, actor, {"id": "role_1", "resource_id": "res_1"})
+
+
+def begin(store: Store) -> None:
+    """What stands was told already."""
+    with store.transaction() as tx:
+        organizations.mark_baseline(tx, "acme", NOW)
+
+
+def stored(store: Store) -> set[str]:
+    """Ids of the events in the store."""
+    with store.transaction() as tx:
+        return {event.id for event in events.recent(tx, "acme", 10_000)}
+
+
+def told(store: Store) -> dict[str, int]:
+    """Messages that wait, by sink."""
+    with store.transaction() as tx:
+        return dict(outbox.pending(tx))
