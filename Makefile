@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FREEZE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help install demo test check format requirements clean
+.PHONY: help install demo test check example format requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -23,8 +23,11 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+# Job control (bash -m) gives the demo a process group of its own: Ctrl-C ends the demo, which ends with 0, and not make.
 demo: $(STAMP)  ## a simulated organization, the daemon that audits it, and the page; Ctrl-C ends it
-	@if [ -t 0 ] || [ -t 1 ]; then exec $(BIN)/auditor demo; else exec $(BIN)/auditor demo --once; fi
+	@if [ -t 0 ]; then exec bash -mc '$(BIN)/auditor demo'; \
+	elif [ -t 1 ]; then exec $(BIN)/auditor demo; \
+	else exec $(BIN)/auditor demo --once; fi
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest -n 2
@@ -34,6 +37,13 @@ check: $(STAMP)  ## format, lint, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+example: $(STAMP)  ## make the sample report in reports/examples anew (needs chromium)
+	$(BIN)/auditor demo --once --output $(VENV)/example
+	cp $(VENV)/example/report.html reports/examples/report.html
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir=$(VENV)/example/browser \
+		--window-size=1280,1000 --blink-settings=preferredColorScheme=1 \
+		--screenshot=reports/examples/report.png file://$(CURDIR)/reports/examples/report.html 2>/dev/null
 
 format: $(STAMP)  ## rewrite the code in the house format
 	$(BIN)/ruff format .
