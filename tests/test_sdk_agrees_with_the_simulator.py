@@ -8,9 +8,9 @@ import msgspec
 import openai
 import pytest
 from openai import OpenAI
-from openai._resource import SyncAPIResource
 from organization import KEY, NOW, served, small
 from pydantic import BaseModel
+from sdk import reads
 
 from auditor.simulator import access, wire
 from auditor.simulator.model import Organization, Project
@@ -39,22 +39,6 @@ def client(organization: Organization) -> Iterator[OpenAI]:
 @pytest.fixture(scope="module")
 def methods(client: OpenAI) -> Mapping[str, Callable[..., Any]]:
     return dict(reads(client.admin.organization))
-
-
-def reads(resource: SyncAPIResource, prefix: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Every method of the package that sends GET, by its dotted name."""
-    for name in sorted(dir(type(resource))):
-        if name.startswith(("_", "with_")):
-            continue
-        member = getattr(resource, name)
-        if isinstance(member, SyncAPIResource):
-            yield from reads(member, f"{prefix}{name}.")
-        elif inspect.ismethod(member) and _sends_get(inspect.getsource(member)):
-            yield prefix + name, member
-
-
-def _sends_get(source: str) -> bool:
-    return "self._get(" in source or ("self._get_api_list(" in source and 'method="post"' not in source)
 
 
 def in_projects(
