@@ -11,6 +11,7 @@ from auditor.cli.check import CLEAN, FINDINGS, INCOMPLETE
 from auditor.config import Config
 from auditor.policy.examples import check
 from auditor.policy.load import load
+from auditor.simulator.faults.file import parse
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,12 +43,17 @@ def test_the_first_policy_of_one_s_own_works_and_is_short(tmp_path: Path) -> Non
     assert len(POLICY_BLOCK.splitlines()) <= 15
 
 
-@pytest.mark.parametrize("block", [block for block in YAML_BLOCKS if "title" not in block])
+@pytest.mark.parametrize("block", [block for block in YAML_BLOCKS if not {"title", "rules"} & set(block)])
 def test_pieces_of_configuration_are_accepted(block: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     organizations = {"organizations": {"acme": {"admin_key": "key"}}}
     config = Config.model_validate({**organizations, **block})
     assert set(block) <= config.model_fields_set
+
+
+def test_the_example_of_faults_is_accepted() -> None:
+    (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if "rules:" in block]
+    assert len(parse(block, "README.md").rules) == 3
 
 
 def test_links_lead_somewhere() -> None:

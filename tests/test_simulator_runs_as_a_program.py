@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -61,6 +62,28 @@ def test_any_key_will_do_when_none_is_given() -> None:
         _, err = process.communicate(timeout=5)
 
     assert "any" in err
+
+
+def test_the_command_serves_the_faults_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text("rules: [{match: {kind: user}, do: {status: 503}, times: 1}]")
+    command = (sys.executable, "-m", "auditor", "simulate", "--port", "0", "--faults", str(file))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        address = process.stdout.readline().rstrip("\n").removeprefix("listening on ")
+        with httpx.Client(base_url=address, headers={"Authorization": "Bearer any"}, trust_env=False) as client:
+            assert [client.get("/organization/users").status_code for _ in range(2)] == [503, 200]
+        process.terminate()
+        process.communicate(timeout=5)
+
+
+def test_faults_that_are_none_are_told_with_their_line_and_nothing_is_served(tmp_path: Path) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text("rules:\n  - do: {explode: now}\n")
+    command = (sys.executable, "-m", "auditor", "simulate", "--port", "0", "--faults", str(file))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{file}:2:5" in done.stderr
 
 
 def test_what_cannot_be_done_is_said_before_anything_is_served() -> None:

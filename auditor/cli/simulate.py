@@ -1,5 +1,7 @@
 """`auditor simulate`: a simulated organization's Admin API."""
 
+from pathlib import Path
+
 import click
 
 from auditor.simulator.plan import Size
@@ -12,11 +14,20 @@ from auditor.simulator.plan import Size
 @click.option("--key", help="Accept this admin key only [default: any].")
 @click.option("--refuse", multiple=True, metavar="RESOURCE", help="Answer 403 for this kind of resource; repeatable.")
 @click.option("--scenario", help="Play changes while it runs [default: a still organization].")
-def command(port: int, seed: int, size: str, key: str | None, refuse: tuple[str, ...], scenario: str | None) -> None:
+@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="Rules of what goes wrong, in YAML.")
+def command(
+    port: int,
+    seed: int,
+    size: str,
+    key: str | None,
+    refuse: tuple[str, ...],
+    scenario: str | None,
+    faults: Path | None,
+) -> None:
     """Serve a simulated organization on loopback, with the real paths, paging and errors, until Ctrl-C.
 
     The first line of the output is the base URL to put into auditor.yaml.
     """
     from auditor.simulator.serve import simulate
 
-    simulate(port=port, seed=seed, size=Size(size), key=key, refuse=refuse, scenario=scenario)
+    simulate(port=port, seed=seed, size=Size(size), key=key, refuse=refuse, scenario=scenario, faults=faults)

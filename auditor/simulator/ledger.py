@@ -17,6 +17,7 @@ class Exchange:
     query: str
     """As it was sent, still encoded."""
     status: int
+    """0 when a fault cut the connection before the server could answer."""
     request_id: str
     kind: str | None
     """Kind of resource, None when the path is not one of the API."""

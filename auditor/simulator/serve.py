@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Collection
+from pathlib import Path
 
 import click
 
 from auditor import clock
 from auditor.errors import ConfigError
+from auditor.simulator.faults.choice import Faults
+from auditor.simulator.faults.file import read
 from auditor.simulator.organization import Organization, Size, generate
 from auditor.simulator.scenario import SCENARIOS, Scenario, Step, play
 from auditor.simulator.server import ROOT, create_app
@@ -19,26 +22,42 @@ ANY_KEY = "sk-admin-simulated"
 """What to use as a key when any will do."""
 
 
-def simulate(port: int, seed: int, size: Size, key: str | None, refuse: Collection[str], scenario: str | None) -> None:
+def simulate(
+    port: int,
+    seed: int,
+    size: Size,
+    key: str | None,
+    refuse: Collection[str],
+    scenario: str | None,
+    faults: Path | None = None,
+) -> None:
     """Serve a simulated organization until SIGINT or SIGTERM, then return.
 
     The first line on standard output is `listening on http://127.0.0.1:N/v1`; what else there is to say goes to
-    standard error. Raises ConfigError for an unknown scenario or kind, or a port that is taken.
+    standard error. `faults` is a file with rules of what goes wrong. Raises ConfigError for an unknown scenario or
+    kind, a port that is taken, or a file that cannot be used.
     """
     if scenario is not None and scenario not in SCENARIOS:
         raise ConfigError(f"no scenario {scenario!r}", hint=f"one of {', '.join(SCENARIOS)}")
     chosen = SCENARIOS[scenario] if scenario else None
-    asyncio.run(_simulate(port, seed, size, key, refuse, chosen))
+    rules = Faults(read(faults) if faults else None)
+    asyncio.run(_simulate(port, seed, size, key, refuse, chosen, rules))
 
 
 async def _simulate(
-    port: int, seed: int, size: Size, key: str | None, refuse: Collection[str], scenario: Scenario | None
+    port: int,
+    seed: int,
+    size: Size,
+    key: str | None,
+    refuse: Collection[str],
+    scenario: Scenario | None,
+    faults: Faults,
 ) -> None:
     now = clock.epoch(clock.now())
     organization = generate(seed, size, now)
     if scenario:
         scenario.prepare(organization, now)
-    app = create_app(organization, keys=None if key is None else frozenset({key}), refuse=refuse)
+    app = create_app(organization, keys=None if key is None else frozenset({key}), refuse=refuse, faults=faults)
     stop = _stop_signal()
     async with serve(app, LOOPBACK, port) as address:
         click.echo(f"listening on {address}{ROOT}")

@@ -13,13 +13,15 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auditor import clock
 from auditor.errors import ConfigError
 from auditor.simulator import organization_routes, project_routes, usage
 from auditor.simulator.endpoints import Endpoint
+from auditor.simulator.faults.choice import Faults
+from auditor.simulator.faults.layer import Layer
 from auditor.simulator.ledger import Exchange, Ledger
 from auditor.simulator.model import Organization
 from auditor.simulator.query import parse
@@ -42,11 +44,13 @@ def create_app(
     keys: Collection[str] | None,
     refuse: Collection[str] = (),
     now: Callable[[], datetime] = clock.now,
+    faults: Faults | None = None,
 ) -> Starlette:
     """The application that serves `organization` as it stands at each request.
 
     `keys` are the bearers it accepts, None accepts any. `refuse` names kinds (as RESOURCES does, and `audit_event`)
-    that are answered with 403. `app.state.ledger` keeps every exchange, `app.state.organization` what is served.
+    that are answered with 403. `app.state.ledger` keeps every exchange, `app.state.organization` what is served,
+    `app.state.faults` the rules of what goes wrong, which a test may change at any time.
     Raises ConfigError for a kind that does not exist.
     """
     table = endpoints(now)
@@ -55,10 +59,12 @@ def create_app(
         if kind not in kinds:
             raise ConfigError(f"nothing of kind {kind!r} can be refused", hint=f"one of {', '.join(kinds)}")
     ledger = Ledger()
+    faults = faults or Faults()
     app = Starlette(
         routes=[_route(endpoint, organization, keys, endpoint.kind in refuse) for endpoint in table],
         middleware=[
             Middleware(_Wire, organization=organization, ledger=ledger),
+            Middleware(Layer, faults=faults, root=ROOT, kind_of=_kinds_by_path(table), items_key=_ITEMS),
             Middleware(GZipMiddleware, minimum_size=1024, compresslevel=1),
         ],
         exception_handlers={Refusal: _refused, HTTPException: _no_route},
@@ -66,7 +72,13 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.ledger = ledger
     app.state.organization = organization
+    app.state.faults = faults
     return app
+
+
+def _kinds_by_path(table: Collection[Endpoint]) -> Callable[[str], str | None]:
+    patterns = [(compile_path(endpoint.path)[0], endpoint.kind) for endpoint in table]
+    return lambda path: next((kind for pattern, kind in patterns if pattern.match(path)), None)
 
 
 def _route(endpoint: Endpoint, organization: Organization, keys: Collection[str] | None, refused: bool) -> Route:
@@ -130,17 +142,22 @@ class _Wire:
             return
         started = time.perf_counter()
         request_id = f"req_{next(self._numbers):012x}"
+        answered = False
 
         async def marked(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 headers["openai-organization"] = self._organization.id
                 headers["openai-processing-ms"] = str(int((time.perf_counter() - started) * 1000))
+                answered = True
                 self._note(scope, message["status"], request_id)
             await send(message)
 
         await self._app(scope, receive, marked)
+        if not answered:
+            self._note(scope, 0, request_id)
 
     def _note(self, scope: Scope, status: int, request_id: str) -> None:
         self._ledger.add(
