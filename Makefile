@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FREEZE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help install demo test check example format requirements clean
+.PHONY: help install demo test prove check example format requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -31,6 +31,9 @@ demo: $(STAMP)  ## a simulated organization, the daemon that audits it, and the 
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest -n 2
+
+prove: $(STAMP)  ## every fault against every endpoint of the simulated API, some minutes
+	AUDITOR_PROVE=1 $(BIN)/python -m pytest -n 2 -s tests/test_no_fault_*.py
 
 check: $(STAMP)  ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check .

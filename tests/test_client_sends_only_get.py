@@ -96,7 +96,7 @@ async def test_a_compressed_body_that_is_cut_short_is_an_error_and_no_short_list
     async with asking(Response(half, headers={"content-encoding": "gzip"})) as (client, seen):
         with pytest.raises(ApiError, match="cut short"):
             await client.get("/x")
-        assert len(seen) == module.ATTEMPTS
+        assert len(seen) == module.Patience().attempts
 
 
 async def test_nobody_listening_is_told_with_the_address_and_without_the_key() -> None:

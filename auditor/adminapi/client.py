@@ -1,6 +1,7 @@
 """The only code that holds the admin key and talks to OpenAI. It can send GET, and nothing else."""
 
 import asyncio
+import functools
 import ssl
 import zlib
 from collections.abc import Callable, Sequence
@@ -19,11 +20,28 @@ from auditor.errors import ApiError
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of one decompressed body; a page of 1,000 items is well below 1 MiB."""
-REQUEST_SECONDS = 60.0
-"""Longest that one request may take, whatever trickles in."""
-ATTEMPTS = 4
 
 Params = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the client waits, and how often it asks. All but `attempts` in seconds."""
+
+    attempts: int = 4
+    first_wait: float = 0.5
+    """Before the second attempt; each further wait is twice as long, with jitter."""
+    longest_wait: float = 8.0
+    jitter: float = 1.0
+    total: float = 180.0
+    """For all attempts of one read."""
+    connect: float = 5.0
+    silence: float = 30.0
+    """Between two pieces of an answer."""
+    whole: float = 60.0
+    """For one request, whatever trickles in."""
+    pause: float = MAX_PAUSE
+    """The longest that all requests stand still because the server asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +68,15 @@ class AdminClient:
         requests_per_minute: int = 3000,
         concurrency: int = 8,
         on_response: Callable[[int | None], None] = lambda status: None,
+        patience: Patience = Patience(),
+        max_body: int = MAX_BODY,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._budget = Budget(requests_per_minute)
         self._slots = asyncio.Semaphore(concurrency)
         self._on_response = on_response
+        self._patience = patience
+        self._max_body = max_body
         self._http = httpx.AsyncClient(
             headers={
                 "Authorization": f"Bearer {key.get_secret_value()}",
@@ -62,7 +84,7 @@ class AdminClient:
                 "Accept-Encoding": "gzip",
                 "User-Agent": f"openai-org-auditor/{__version__}",
             },
-            timeout=httpx.Timeout(30.0, connect=5.0),
+            timeout=httpx.Timeout(patience.silence, connect=patience.connect),
             limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
             follow_redirects=False,
             trust_env=False,
@@ -83,7 +105,12 @@ class AdminClient:
         Raises ApiError: `status` 401 and 403 are refusals, 404 an unknown id; what is retryable was retried here.
         """
         async for attempt in stamina.retry_context(
-            on=_back_off, attempts=ATTEMPTS, timeout=180.0, wait_initial=0.5, wait_max=8.0, wait_jitter=1.0
+            on=_back_off,
+            attempts=self._patience.attempts,
+            timeout=self._patience.total,
+            wait_initial=self._patience.first_wait,
+            wait_max=self._patience.longest_wait,
+            wait_jitter=self._patience.jitter,
         ):
             with attempt:
                 return await self._get_once(path, params)
@@ -94,21 +121,22 @@ class AdminClient:
         async with self._slots:
             try:
                 async with (
-                    asyncio.timeout(REQUEST_SECONDS),
+                    asyncio.timeout(self._patience.whole),
                     self._http.stream("GET", self._base_url + path, params=list(params)) as response,
                 ):
-                    content = await _read(response)
+                    content = await _read(response, self._max_body)
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
                 self._on_response(None)
                 raise _unreachable(self._base_url, error) from error
         self._on_response(response.status_code)
         if response.status_code == 429:
-            self._budget.pause(min(retry_after(response.headers) or 1.0, MAX_PAUSE))
+            self._budget.pause(min(retry_after(response.headers) or 1.0, self._patience.pause))
         if response.status_code != 200:
             raise error_of(response.status_code, content, response.headers)
         return Body(content, response.headers.get("x-request-id"), response.headers.get("date"))
 
 
+@functools.cache
 def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -122,7 +150,7 @@ def _back_off(error: Exception) -> bool | float:
     return error.retry_after if error.retry_after else True
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, cap: int) -> bytes:
     """The body, decompressed under the cap: httpx itself would unpack a bomb into one piece of memory."""
     gzip = response.headers.get("content-encoding", "").strip().lower() == "gzip"
     unpack = zlib.decompressobj(wbits=31) if gzip else None
@@ -130,12 +158,14 @@ async def _read(response: httpx.Response) -> bytes:
     size = 0
     async for chunk in response.aiter_raw():
         try:
-            part = unpack.decompress(chunk, MAX_BODY - size + 1) if unpack else chunk
+            part = unpack.decompress(chunk, cap - size + 1) if unpack else chunk
         except zlib.error as error:
             raise ApiError("the Admin API sent a body that does not decompress", retryable=True) from error
         size += len(part)
-        if size > MAX_BODY:
-            raise ApiError(f"the Admin API sent a body of more than {MAX_BODY >> 20} MiB", status=response.status_code)
+        if size > cap:
+            raise ApiError(
+                f"the Admin API sent a body of more than {cap / (1 << 20):g} MiB", status=response.status_code
+            )
         parts.append(part)
     if unpack and not unpack.eof and response.status_code == 200:
         raise ApiError("the Admin API's body was cut short", retryable=True)

@@ -4,26 +4,14 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-import msgspec
-
 from auditor.adminapi.client import AdminClient, Params
+from auditor.adminapi.envelope import Envelope, decode, last_of
+from auditor.adminapi.guard import Guard
 from auditor.adminapi.resources import Paging, ResourceType
 from auditor.errors import ApiError
 
 MAX_PAGES = 20_000
 """Pages of one walk; at 100 items a page, 2 million items."""
-
-
-class _Envelope(msgspec.Struct):
-    data: list[msgspec.Raw]
-    has_more: bool | None = None
-    last_id: str | None = None
-    next: str | None = None
-    next_page: str | None = None
-
-
-class _Item(msgspec.Struct):
-    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,7 @@ async def walk(client: AdminClient, kind: ResourceType, parents: Mapping[str, st
             raise
         limit = ()
         first = await client.get(path, params)
-    async for page in follow(client, path, kind.paging, params + limit, first.content, first.date):
+    async for page in follow(client, path, kind.paging, params + limit, first.content, first.date, kind.turned):
         yield page
 
 
@@ -72,56 +60,69 @@ async def _single(client: AdminClient, kind: ResourceType, path: str) -> Page:
 
 
 async def follow(
-    client: AdminClient, path: str, paging: Paging, params: Params, content: bytes, date: str | None
+    client: AdminClient,
+    path: str,
+    paging: Paging,
+    params: Params,
+    content: bytes,
+    date: str | None,
+    turned: str = "",
 ) -> AsyncIterator[Page]:
     """The pages from the first one's `content` on.
 
-    Raises ApiError for a cursor that comes back, `has_more` without a cursor or missing, and for too many pages.
+    `turned` is the value of `order` that turns the list around, where that is needed to see whether it was whole.
+    Raises ApiError for a cursor that comes back, `has_more` without a cursor or missing, a page that brings nothing
+    new, a full last page behind which there is more, and for too many pages.
     """
-    seen: set[str] = set()
+    guard = Guard(asked=int(dict(params).get("limit", "0")))
     for _ in range(MAX_PAGES):
-        envelope = _decode(content)
-        yield Page(tuple(bytes(item) for item in envelope.data), date)
+        envelope = decode(content)
+        yield Page(envelope.items, date)
+        guard.page(envelope)
         if envelope.has_more is None:
             raise ApiError("the list does not say whether it has more pages (`has_more` is missing)")
         if not envelope.has_more:
+            if guard.doubtful(envelope):
+                await _prove_the_end(client, path, paging, params, turned, envelope, guard)
             return
         cursor = _cursor(envelope, paging)
-        if cursor in seen:
-            raise ApiError(f"the list loops: the cursor {cursor[:80]!r} came a second time")
-        seen.add(cursor)
-        parameter = "page" if paging is Paging.PAGE else "after"
-        body = await client.get(path, (*params, (parameter, cursor)))
+        guard.cursor(cursor)
+        body = await client.get(path, (*params, (_parameter(paging), cursor)))
         content, date = body.content, body.date
     raise ApiError(f"the list has more than {MAX_PAGES} pages")
 
 
-def _decode(content: bytes) -> _Envelope:
-    try:
-        return msgspec.json.decode(content, type=_Envelope)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ApiError(f"the list is not shaped as documented: {error}") from error
+async def _prove_the_end(
+    client: AdminClient, path: str, paging: Paging, params: Params, turned: str, last: Envelope, guard: Guard
+) -> None:
+    """Ask for what would come behind the last page: a list that is cut at a full page looks like one that ends there.
+
+    Where no cursor can be made up, the list is asked for its other end instead.
+    """
+    cursor = last_of(last) if paging in {Paging.LAST_ID, Paging.LAST_ITEM} else None
+    if cursor:
+        body = await client.get(path, (*params, (_parameter(paging), cursor)))
+    elif turned:
+        body = await client.get(path, (*params, ("order", turned)))
+    else:
+        return
+    guard.nothing_new(decode(body.content))
 
 
-def _cursor(envelope: _Envelope, paging: Paging) -> str:
+def _parameter(paging: Paging) -> str:
+    return "page" if paging is Paging.PAGE else "after"
+
+
+def _cursor(envelope: Envelope, paging: Paging) -> str:
     match paging:
         case Paging.NEXT:
             cursor = envelope.next
         case Paging.PAGE:
             cursor = envelope.next_page
         case Paging.LAST_ID:
-            cursor = envelope.last_id or _last_item(envelope)
+            cursor = envelope.last_id or last_of(envelope)
         case _:
-            cursor = _last_item(envelope)
+            cursor = last_of(envelope)
     if not cursor:
         raise ApiError("the list has more pages but gives no cursor to the next one")
     return cursor
-
-
-def _last_item(envelope: _Envelope) -> str | None:
-    if not envelope.data:
-        return None
-    try:
-        return msgspec.json.decode(envelope.data[-1], type=_Item).id
-    except (msgspec.DecodeError, RecursionError):
-        return None

@@ -59,6 +59,10 @@ class ResourceType:
     """Query parameters that must be sent, or the list is silently shorter."""
     identity: str = "id"
     """Field of the body that identifies an item within its parents."""
+    turned: str = ""
+    """Value of `order` that turns the list around, where it has no cursor that can be made up; empty for none."""
+    several: bool = False
+    """Whether an identity may come several times with other contents: a role that is assigned from several sources."""
     tier: Tier = Tier.LIST
     never_empty: bool = False
     """Whether every organization has at least one, so that an empty list is a lie and no news."""
@@ -174,6 +178,7 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="group",
         path="/organization/groups",
         paging=Paging.NEXT,
+        turned="desc",
         limit=1000,
         fields={
             "id": STRING,
@@ -187,6 +192,7 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="group_member",
         path="/organization/groups/{group}/users",
         paging=Paging.NEXT,
+        turned="asc",
         limit=1000,
         parent="group",
         fields={"id": STRING, "name": STRING, "email": STRING},
@@ -195,6 +201,8 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="group_role",
         path="/organization/groups/{group}/roles",
         paging=Paging.NEXT,
+        turned="desc",
+        several=True,
         limit=1000,
         parent="group",
         tier=Tier.FAN_OUT,
@@ -204,6 +212,7 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="role",
         path="/organization/roles",
         paging=Paging.NEXT,
+        turned="desc",
         limit=1000,
         fields=_ROLE,
     ),
@@ -211,6 +220,8 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="user_role",
         path="/organization/users/{user}/roles",
         paging=Paging.NEXT,
+        turned="desc",
+        several=True,
         limit=1000,
         parent="user",
         tier=Tier.FAN_OUT,
@@ -372,6 +383,7 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="project_group",
         path="/organization/projects/{project}/groups",
         paging=Paging.NEXT,
+        turned="desc",
         limit=100,
         parent="project",
         identity="group_id",
@@ -507,6 +519,7 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="project_role",
         path="/projects/{project}/roles",
         paging=Paging.NEXT,
+        turned="desc",
         limit=1000,
         parent="project",
         skip_parents=_ARCHIVED,
@@ -516,6 +529,8 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="project_user_role",
         path="/projects/{project}/users/{project_user}/roles",
         paging=Paging.NEXT,
+        turned="desc",
+        several=True,
         limit=1000,
         parent="project_user",
         tier=Tier.FAN_OUT,
@@ -525,6 +540,8 @@ RESOURCES: tuple[ResourceType, ...] = (
         name="project_group_role",
         path="/projects/{project}/groups/{project_group}/roles",
         paging=Paging.NEXT,
+        turned="desc",
+        several=True,
         limit=1000,
         parent="project_group",
         tier=Tier.FAN_OUT,

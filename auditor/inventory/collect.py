@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from auditor.adminapi.client import AdminClient
+from auditor.adminapi.envelope import refuse_two_of_a_key
 from auditor.adminapi.paging import walk
 from auditor.adminapi.resources import RESOURCES, ResourceType
 from auditor.errors import ApiError
@@ -137,25 +139,21 @@ async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope) -> _W
     started = time.monotonic()
     records: dict[str, Record] = {}
     surprises: Counter[str] = Counter()
-    pages = broken = 0
+    pages = 0
+    unread = _Unread()
     error: ApiError | None = None
     try:
         async with asyncio.timeout(WALK_SECONDS):
             async for page in walk(client, kind, dict(zip(ancestors(kind.name), scope, strict=True))):
                 pages += 1
-                for raw in page.items:
-                    record = _parse(kind, scope, raw, surprises)
-                    if record is None:
-                        broken += 1
-                    else:
-                        records[record.id] = record  # a row that moved between pages comes twice
+                _keep(kind, scope, page.items, records, unread, surprises)
     except ApiError as caught:
         error = caught
     except TimeoutError:
         error = ApiError(f"the list was not read whole within {WALK_SECONDS // 60} minutes")
-    if error is None and not records and kind.never_empty:
+    if error is None and not records and not unread.broken and kind.never_empty:
         error = ApiError("the list is empty, which it cannot be")
-    gap = _gap(kind, scope, pages, broken, error)
+    gap = _gap(kind, scope, pages, unread, error)
     coverage = Coverage(
         kind.name,
         scope,
@@ -169,10 +167,30 @@ async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope) -> _W
     return _Walk(tuple(records.values()), coverage)
 
 
+def _keep(
+    kind: ResourceType,
+    scope: Scope,
+    items: Sequence[bytes],
+    records: dict[str, Record],
+    unread: "_Unread",
+    surprises: Counter[str],
+) -> None:
+    """Add the records of one page to those of the pages before."""
+    for raw in items:
+        record = _parse(kind, scope, raw, surprises)
+        if record is None:
+            unread.broken += 1
+            continue
+        # A row that moved between pages comes twice, and is the same.
+        known = records.setdefault(record.id, record)
+        unread.contradicted += known.raw != raw and not kind.several
+
+
 def _parse(kind: ResourceType, scope: Scope, raw: bytes, surprises: Counter[str]) -> Record | None:
     try:
         body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+        refuse_two_of_a_key(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         body = None
     record = record_of(kind, scope, body, raw, surprises) if isinstance(body, dict) else None
     if record is None:
@@ -180,12 +198,30 @@ def _parse(kind: ResourceType, scope: Scope, raw: bytes, surprises: Counter[str]
     return record
 
 
-def _gap(kind: ResourceType, scope: Scope, pages: int, broken: int, error: ApiError | None) -> Gap | None:
+@dataclass
+class _Unread:
+    """Items that came and are not known all the same."""
+
+    broken: int = 0
+    contradicted: int = 0
+    """Came twice, with different contents."""
+
+
+def _gap(kind: ResourceType, scope: Scope, pages: int, unread: _Unread, error: ApiError | None) -> Gap | None:
     if error is not None:
         refused = error.status in {401, 403}
         status = Status.PARTIAL if pages else Status.REFUSED if refused else Status.FAILED
         return Gap(kind.name, scope, status, error.message, error.hint)
-    if broken:
-        reason = f"{broken} item{'s' if broken > 1 else ''} could not be read as {kind.name}"
+    if unread.broken:
+        reason = f"{_items(unread.broken)} could not be read as {kind.name}"
         return Gap(kind.name, scope, Status.PARTIAL, reason, "the API may have changed; is there a newer auditor?")
+    if unread.contradicted:
+        reason = f"{_items(unread.contradicted)} came twice with different contents"
+        return Gap(
+            kind.name, scope, Status.PARTIAL, reason, "the list changed while it was read; the next pass reads it"
+        )
     return None
+
+
+def _items(count: int) -> str:
+    return f"{count} item{'s' if count > 1 else ''}"

@@ -14,7 +14,7 @@ MAX_DEPTH = 12
 
 _CHECKS: Mapping[Type, Callable[[object], bool]] = {
     Type.STRING: lambda value: isinstance(value, str),
-    Type.INTEGER: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    Type.INTEGER: lambda value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63,
     Type.NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     Type.BOOLEAN: lambda value: isinstance(value, bool),
     Type.TIME: clock.is_time,
@@ -33,7 +33,7 @@ def record_of(
     A field of another type than documented becomes Unknown and is counted in `surprises`, as are fields that the
     table does not know.
     """
-    identity = body.get(kind.identity) if kind.identity in kind.fields else kind.name
+    identity = body.get(kind.identity) if kind.identity in kind.fields else _of_singleton(kind, body)
     # A path with `.` or `..` in it would be read as another path.
     if not isinstance(identity, str) or identity in {"", ".", ".."}:
         return None
@@ -43,16 +43,37 @@ def record_of(
     return Record(kind.name, (*parents, identity), fields, raw)
 
 
+def _of_singleton(kind: ResourceType, body: Mapping[str, object]) -> str | None:
+    """A single object has no id. One without any of its fields is something else, such as an error sent as 200."""
+    return kind.name if any((field.path or name).split(".")[0] in body for name, field in kind.fields.items()) else None
+
+
 def _known(kind: ResourceType, body: Mapping[str, object], surprises: Counter[str]) -> Iterator[tuple[str, object]]:
     for name, field in kind.fields.items():
-        value = lookup(body, field.path or name)
-        if value is _MISSING:
+        path = field.path or name
+        value = lookup(body, path)
+        if _obstructed(body, path):
+            surprises[f"wrong type: {name}"] += 1
+            yield name, Unknown(why="the API sent something else where this field would be")
+        elif value is _MISSING:
             yield name, Unknown(why="the API did not send this field") if field.absent_is_unknown else None
         elif value is None or _CHECKS[field.type](value):
             yield name, value
         else:
             surprises[f"wrong type: {name}"] += 1
             yield name, Unknown(why=f"the API sent something that is no {field.type}")
+
+
+def _obstructed(body: object, path: str) -> bool:
+    """Whether something on the way along a dotted path can hold no field: a text in the place of an object."""
+    for step in path.split(".")[:-1]:
+        inner = body.get(step) if isinstance(body, Mapping) else None
+        if isinstance(inner, list):
+            return not all(isinstance(each, Mapping) for each in inner)
+        if inner is not None and not isinstance(inner, Mapping):
+            return True
+        body = inner
+    return False
 
 
 def lookup(body: object, path: str) -> object:

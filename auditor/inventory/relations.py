@@ -85,8 +85,8 @@ class _Index:
         gaps = self.gaps(kind, (principal,))
         permissions = sorted({each for record in records for each in _strings(record.fields.get("permissions"))})
         return {
-            "roles": _listed([record.name for record in records], gaps),
-            "permissions": _listed(permissions, gaps),
+            "roles": _listed([record.name for record in records], gaps, _unsure(records, "name")),
+            "permissions": _listed(permissions, gaps, _unsure(records, "permissions")),
         }
 
     def person(self, user: str) -> Joined:
@@ -123,7 +123,10 @@ def _project(record: Record, index: _Index) -> Joined:
     people = index.in_project.get(record.id, ())
     gaps = index.gaps("project_user", (record.id,))
     owners = [person.name for person in people if person.fields.get("role") == "owner"]
-    return {"owners": _listed(owners, gaps), "members": _listed([person.name for person in people], gaps)}
+    return {
+        "owners": _listed(owners, gaps, _unsure(people, "role")),
+        "members": _listed([person.name for person in people], gaps),
+    }
 
 
 def _project_user(record: Record, index: _Index) -> Joined:
@@ -133,6 +136,9 @@ def _project_user(record: Record, index: _Index) -> Joined:
 
 def _admin_key(record: Record, index: _Index) -> Joined:
     owner = record.fields.get("owner.id")
+    unsure = _unsure((record,), "owner.id", "owner.type")
+    if unsure:
+        return _prefixed(dict.fromkeys(("email", "org_role", "groups", "is_member"), unsure))
     if not isinstance(owner, str) or record.fields.get("owner.type") == "service_account":
         return {}
     return _prefixed(index.person(owner))
@@ -141,6 +147,9 @@ def _admin_key(record: Record, index: _Index) -> Joined:
 def _project_key(record: Record, index: _Index) -> Joined:
     who = "user" if record.fields.get("owner.type") == "user" else "service_account"
     owner = {name: record.fields.get(f"owner.{who}.{name}") for name in ("id", "name", "email", "role")}
+    unsure = _unsure((record,), "owner.type", f"owner.{who}.id")
+    if unsure:
+        return _prefixed(dict.fromkeys((*owner, "org_role", "groups", "is_member"), unsure))
     if not isinstance(owner["id"], str):
         return _prefixed(owner)
     more = index.person(owner["id"]) if who == "user" else index.account(record.ids[0], owner["id"])
@@ -161,9 +170,17 @@ def _prefixed(owner: Joined) -> Joined:
     return {f"owner.{name}": value for name, value in owner.items() if value is not None}
 
 
-def _listed(values: Iterable[str], gaps: tuple[Gap, ...]) -> object:
-    """A list, or, with gaps, what is known of it."""
+def _unsure(records: Iterable[Record], *names: str) -> Unknown | None:
+    """The first value of these fields that could not be seen: what hangs on it cannot be seen either."""
+    values = (record.fields.get(name) for record in records for name in names)
+    return next((value for value in values if isinstance(value, Unknown)), None)
+
+
+def _listed(values: Iterable[str], gaps: tuple[Gap, ...], unsure: Unknown | None = None) -> object:
+    """A list, or, with gaps or something that could not be seen, what is known of it."""
     values = tuple(values)
+    if unsure:
+        return Unknown(gaps + unsure.gaps, values, unsure.why)
     return Unknown(gaps, values) if gaps else list(values)
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.adminapi import auditlog
+from auditor.adminapi.envelope import refuse_two_of_a_key
 from auditor.errors import ApiError
 from auditor.findings.model import identity
 from auditor.findings.reconcile import occur
@@ -56,8 +57,10 @@ class _Walk:
 
     stream: Stream
     pages: int = 0
-    ids: set[str] = field(default_factory=set)
+    ids: dict[str, int] = field(default_factory=dict)
+    """Hash of the bytes of each event."""
     broken: int = 0
+    """Events that are none, or that came twice with different contents."""
     newest: int | None = None
 
 
@@ -78,7 +81,7 @@ async def poll(audit: Audit, now: int, overlap: int = OVERLAP) -> Polled:
             await asyncio.to_thread(_record_gap, audit, stream, gap, now)
             log.warning("audit_log.gap", organization=audit.organization, stream=stream, reason=gap.reason)
         if gap is None and walk.broken:
-            gap = Gap(EVENT_KIND, (stream,), Status.PARTIAL, _unreadable(walk.broken))
+            gap = Gap(EVENT_KIND, (stream,), Status.PARTIAL, _broken(walk))
         status = gap.status if gap else Status.COMPLETE
         polled.coverage.append(Coverage(EVENT_KIND, (stream,), status, walk.pages, len(walk.ids), gap=gap))
     return polled
@@ -96,13 +99,23 @@ async def _follow(audit: Audit, walk: _Walk, polled: Polled, now: int, overlap: 
         if len(waiting) >= CHUNK:
             await asyncio.to_thread(_commit, audit, waiting, None, walk.stream, polled, now)
             waiting = []
-    before = watermark.at if watermark else None
-    if walk.broken:
-        # What could not be read may be mended: it is asked for again until it is, and the gap stays until then.
-        done = Watermark(before, now, Status.PARTIAL, _unreadable(walk.broken))
-    else:
-        done = Watermark(max(filter(None, (walk.newest, before)), default=None), now, Status.COMPLETE, "")
+    done = _moved(walk, watermark, now)
     await asyncio.to_thread(_commit, audit, waiting, done, walk.stream, polled, now)
+
+
+def _moved(walk: _Walk, before: Watermark | None, now: int) -> Watermark:
+    """The watermark after a walk to the end. What could not be read holds it back, but not for ever."""
+    at = before.at if before else None
+    if not walk.broken:
+        mark = max(filter(None, (walk.newest, at)), default=None)
+        return Watermark(at=mark, polled_at=now, status=Status.COMPLETE, reason="")
+    behind = walk.newest - SWEEP if walk.newest is not None else None
+    mark = max(filter(None, (behind, at)), default=None)
+    return Watermark(at=mark, polled_at=now, status=Status.PARTIAL, reason=_broken(walk))
+
+
+def _broken(walk: _Walk) -> str:
+    return f"{walk.broken} event{'s' if walk.broken > 1 else ''} could not be read"
 
 
 def _events(items: Sequence[bytes], walk: _Walk, now: int) -> list[StoredEvent]:
@@ -110,13 +123,15 @@ def _events(items: Sequence[bytes], walk: _Walk, now: int) -> list[StoredEvent]:
     for raw in items:
         try:
             record = record_of(raw)
+            refuse_two_of_a_key(raw)
         except (ValueError, RecursionError):
             walk.broken += 1
             continue
         at = _time_of(record, now)
         if record.id in walk.ids:
+            walk.broken += walk.ids[record.id] != hash(raw)
             continue
-        walk.ids.add(record.id)
+        walk.ids[record.id] = hash(raw)
         # A time in the future must not drag the watermark past events that are still to come.
         walk.newest = max(walk.newest or 0, min(at, now))
         kind = str(record.fields["type"])
@@ -124,14 +139,16 @@ def _events(items: Sequence[bytes], walk: _Walk, now: int) -> list[StoredEvent]:
     return found
 
 
-def _unreadable(count: int) -> str:
-    return f"{count} event{'s' if count > 1 else ''} could not be read"
-
-
 def _time_of(record: Record, now: int) -> int:
     """When an event happened; when it arrived, if the API sent no usable time."""
     at = record.fields.get("effective_at")
     return at if isinstance(at, int) else now
+
+
+def _record(event: StoredEvent) -> Record:
+    """The event as policies see it, at the time under which it is stored: a time that is none would stop them."""
+    record = record_of(event.raw)
+    return replace(record, fields={**record.fields, "effective_at": event.effective_at})
 
 
 def _watermark(audit: Audit, stream: Stream) -> Watermark | None:
@@ -149,7 +166,7 @@ def _commit(
         known = events.known(tx, audit.organization, [event.id for event in fetched])
         fresh = [event for event in fetched if event.id not in known]
         events.insert(tx, audit.organization, fresh)
-        verdicts = _judge(tx, audit, [record_of(event.raw) for event in fresh], now)
+        verdicts = _judge(tx, audit, [_record(event) for event in fresh], now)
         known_findings = findings.by_ids(tx, [_finding_id(audit, verdict) for verdict in verdicts])
         found = occur(audit.organization, verdicts, audit.policies.by_name, known_findings, now)
         findings.save(tx, found.findings)
