@@ -17,10 +17,10 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.outgoing import queue
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context, Receipt, Sink, SinkConfig
-from auditor.errors import DeliveryError
+from auditor.errors import DeliveryError, StoreError
 from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind
 from auditor.store import outbox
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store, Transaction, open_store
 from auditor.store.outbox import Message
 from auditor.terms import Level
 
@@ -203,14 +203,14 @@ async def test_a_final_refusal_is_a_dead_letter_that_the_other_sinks_are_told_of
 ) -> None:
     other = Recorder()
     put(store, numbered(3), "security")
-    broken = build("security", by_token(address, token="xoxb-revoked-token"))
-    delivery = deliverer(store, broken, other.named("other"))
+    slack.fail_next(Fault(FaultKind.REFUSED, error="is_archived"), times=3)
+    delivery = deliverer(store, build("security", by_token(address)), other.named("other"))
     async with draining(delivery):
         await until(lambda: len(other.got) == 1 and pending(store) == {})
     (notice,) = other.got
     assert notice.kind is AlertKind.NOTICE
     assert notice.title == "Messages to security are lost"
-    assert ("Error", "Slack refused the message: invalid_auth") in notice.facts
+    assert ("Error", "Slack refused the message: is_archived") in notice.facts
     with store.transaction() as tx:
         dead = [row for row in outbox.listing(tx, state="dead", limit=10) if row.message.sink == "security"]
     assert len(dead) == 3
@@ -272,6 +272,55 @@ async def test_a_storm_is_told_in_few_messages_that_name_everything(
     assert pending(store) == {}
     assert len(recorder.got[-1].lines) == 31
     assert await delivery.deliver_due() == Delivered()
+
+
+@pytest.mark.parametrize("place", [0, 19, 20, 41, 59])
+async def test_a_message_that_is_refused_for_good_takes_none_of_its_storm_with_it(store: Store, place: int) -> None:
+    alerts = numbered(60)
+    alerts[place] = replace(alerts[place], text="poison")
+
+    async def refuse(alert: Alert, _context: Context) -> None:
+        if "poison" in (alert.text, *(line.message for line in alert.lines)):
+            raise DeliveryError("no")
+
+    put(store, alerts, "a")
+    sink = Recorder(refuse)
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, storm_window=0.3))
+    async with draining(delivery):
+        await until(lambda: pending(store) == {})
+    with store.transaction() as tx:
+        dead = [row.message.id for row in outbox.listing(tx, state="dead", limit=100)]
+        delivered = outbox.listing(tx, state="delivered", limit=100)
+    assert dead == [alerts[place].id]
+    assert len(delivered) == 59
+
+
+async def test_a_store_that_fails_at_the_start_does_not_end_the_delivery(store: Store) -> None:
+    class Locked(Store):
+        failures = 1
+
+        @contextlib.contextmanager
+        def transaction(self) -> Iterator[Transaction]:
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("the database is locked")
+            with store.transaction() as tx:
+                yield tx
+
+    sink = Recorder()
+    put(store, [ALERT], "a")
+    locked = Locked.__new__(Locked)
+    async with draining(deliverer(locked, sink.named("a"))):
+        await until(lambda: pending(store) == {})
+    assert sink.got == [ALERT]
+
+
+async def test_what_an_operator_mends_is_told_once_it_is_mended(store: Store, slack: FakeSlack, address: str) -> None:
+    slack.fail_next(Fault(FaultKind.REFUSED, error="token_revoked"), times=2)
+    put(store, [ALERT], "security")
+    async with draining(deliverer(store, build("security", by_token(address)))):
+        await until(lambda: pending(store) == {})
+    assert len(slack.messages) == 1
 
 
 async def test_resolved_does_not_overtake_opened(store: Store) -> None:

@@ -281,13 +281,17 @@ async def test_a_rotated_secret_file_needs_no_restart(peer: Peer, tmp_path: Path
 BAD_SETTINGS: dict[str, tuple[Settings, str]] = {
     "no type": ({"channel": "#security"}, "sinks.security.type: missing"),
     "an unknown type": ({"type": "slak"}, "sinks.security.type: no such sink: 'slak'"),
-    "a misspelt setting": ({"type": "slack", "token": "x", "chanel": "#a"}, "did you mean channel?"),
+    "a misspelt setting": ({"type": "slack", "token": "x", "chanel": "#a"}, "did you mean `channel`?"),
     "no way in": ({"type": "slack", "channel": "#a"}, "set exactly one of token"),
     "two ways in": ({"type": "slack", "token": "x", "webhook_url": "https://hooks.example.com/x"}, "set exactly one"),
     "no channel": ({"type": "slack", "token": "x"}, "a bot token needs the channel"),
     "plain http": (
         {"type": "slack", "token": "x", "channel": "#a", "base_url": "http://slack.example.com/api/"},
         "sinks.security.base_url: must be an https:// address",
+    ),
+    "an address with a password": (
+        {"type": "slack", "token": "x", "channel": "#a", "base_url": "https://u:canary@slack.example.com/api/"},
+        "sinks.security.base_url: must hold no user name",
     ),
     "a plain http webhook": ({"type": "slack", "webhook_url": "http://hooks.example.com/x"}, "sinks.security.webhook"),
     "a file that is not there": (
@@ -317,18 +321,15 @@ async def test_a_token_that_cannot_be_one_is_an_error_without_the_token(token: s
 def test_an_unknown_type_names_the_nearest() -> None:
     with pytest.raises(ConfigError) as caught:
         build("security", {"type": "slak"})
-    assert caught.value.hint == "did you mean slack?"
+    assert caught.value.hint == "did you mean `slack`?"
 
 
 @pytest.mark.parametrize(
     ("error", "retryable"),
     [
-        ("invalid_auth", False),
-        ("channel_not_found", False),
-        ("not_in_channel", False),
         ("invalid_blocks", False),
         ("msg_too_long", False),
-        ("token_revoked", False),
+        ("is_archived", False),
         ("ratelimited", True),
         ("internal_error", True),
         ("fatal_error", True),
@@ -339,6 +340,18 @@ async def test_slack_refusals_in_a_200_are_told_apart(error: str, retryable: boo
     peer.body = f'{{"ok": false, "error": "{error}"}}'.encode()
     refusal = await failure(settings("slack", peer.address))
     assert refusal.retryable is retryable
+    assert error in refusal.message
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["account_inactive", "channel_not_found", "invalid_auth", "missing_scope", "not_in_channel", "token_revoked"],
+)
+async def test_what_an_operator_can_set_right_is_retryable_and_says_how(error: str, peer: Peer) -> None:
+    peer.body = f'{{"ok": false, "error": "{error}"}}'.encode()
+    refusal = await failure(settings("slack", peer.address))
+    assert refusal.retryable
+    assert refusal.hint
     assert error in refusal.message
 
 

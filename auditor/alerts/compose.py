@@ -87,7 +87,7 @@ def merged(alerts: Sequence[Alert], at: int) -> Alert:
         organization=", ".join(sorted({alert.organization for alert in alerts})),
         level=max((alert.level for alert in alerts), key=lambda level: level.rank),
         title=f"{counted(len(alerts), 'alert')} at once",
-        text="Too much at once for one message each; all of it is listed here and on the page.",
+        text="Too much at once for one message each: the worst are listed here, all of them on the page.",
         at=at,
         lines=lines,
         counts=counts,

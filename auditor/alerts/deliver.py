@@ -62,7 +62,8 @@ class Deliverer:
     """Delivers what the outbox of `store` holds for `sinks`.
 
     `owner` names this process in leases. `on_delivered` is called with each alert that a sink confirmed and the name
-    of the sink. A bug in a sink is no DeliveryError and comes out of `drain` and `deliver_due`.
+    of the sink, `on_turn` with the name of a sink and what came of its messages. A bug in a sink is no DeliveryError
+    and comes out of `drain` and `deliver_due`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Deliverer:
         now: clock.Clock = clock.now,
         chance: Callable[[], float] = random.random,
         on_delivered: Callable[[Alert, str], None] | None = None,
+        on_turn: Callable[[str, Delivered], None] = lambda _sink, _delivered: None,
     ) -> None:
         self._store = store
         self._sinks = dict(sinks)
@@ -82,8 +84,10 @@ class Deliverer:
         self._terms = terms or Terms()
         self._now = now
         self._tell = on_delivered or (lambda _alert, _sink: None)
+        self._count = on_turn
         self._lanes = {name: Lane(name, self._terms, chance) for name in sinks}
         self._awake = {name: asyncio.Event() for name in sinks}
+        self._fresh = set(sinks)
 
     def wake(self) -> None:
         """Look into the outbox now: something was just put there."""
@@ -97,7 +101,7 @@ class Deliverer:
         return sum((task.result() for task in tasks), Delivered())
 
     async def drain(self, stop: asyncio.Event, grace: float = 3) -> None:
-        """Deliver until `stop`; a message being sent then has `grace` seconds to be confirmed.
+        """Deliver until `stop`, and then what is due still, for at most `grace` seconds.
 
         One that is cut off stays leased and goes out again, under the same id, when the lease ends.
         """
@@ -117,6 +121,7 @@ class Deliverer:
             awake.clear()
             if await self._guarded_turn(lane) is None and not stop.is_set():
                 await _wait(awake, self._terms.poll)
+        await self._empty(lane)
 
     async def _empty(self, lane: Lane) -> Delivered:
         total = Delivered()
@@ -127,19 +132,35 @@ class Deliverer:
     async def _guarded_turn(self, lane: Lane) -> Delivered | None:
         """A store that cannot be read or written now delays; what was leased comes back when the lease ends."""
         try:
-            return await self._turn(lane)
+            done = await self._turn(lane)
         except StoreError as error:
             _log.error("alerts.store_failed", sink=lane.sink, error=error.message)
             return None
+        if done is not None:
+            self._count(lane.sink, done)
+        return done
 
     async def _turn(self, lane: Lane) -> Delivered | None:
         """Lease and handle one message, or many as one digest. None when there is nothing to do now."""
+        await self._recall(lane)
         limit = lane.takes(self._seconds())
         leased = await self._lease(lane.sink, limit) if limit else []
         if not leased:
             return None
         load, rest = await self._loaded(lane.sink, leased)
         return rest if load is None else rest + await self._sent(lane, load)
+
+    async def _recall(self, lane: Lane) -> None:
+        """A start is no new window: who was told much just before it is not flooded after it.
+
+        And a digest that was sent but not settled is folded again, instead of being told again message by message.
+        """
+        if lane.sink not in self._fresh:
+            return
+        ages = await self._transact(lambda tx: outbox.delivered_ages(tx, lane.sink, self._terms.storm_window))
+        for age in ages:
+            lane.sent(self._seconds() - age)
+        self._fresh.discard(lane.sink)
 
     async def _loaded(self, sink: str, leased: Sequence[Leased]) -> tuple[_Load | None, Delivered]:
         """What of `leased` can go out; the unreadable is given up."""
@@ -162,7 +183,8 @@ class Deliverer:
         except DeliveryError as error:
             return await self._failed(lane, load, error)
         lane.sent(self._seconds())
-        details = dict(receipt.details)
+        folded = {outbox.DIGEST: load.alert.id} if len(load.parts) > 1 else {}
+        details = {**receipt.details, **folded}
         await self._each(load, lambda tx, leased: outbox.settle(tx, leased, details))
         _log.info("alert.sent", sink=lane.sink, alert=load.alert.id, attempt=load.attempt, told=len(load.parts))
         self._tell(load.alert, lane.sink)
@@ -178,12 +200,21 @@ class Deliverer:
     async def _failed(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
         if error.retryable and lane.failed(self._seconds(), error.retry_after):
             _log.warning("sink.rests", sink=lane.sink, error=error.message)
+        if not error.retryable and len(load.parts) > 1:
+            return await self._unfold(lane, load, error)
         lost = [(leased, alert) for leased, alert in load.parts if not error.retryable or self._too_old(leased.message)]
         total = Delivered()
         for leased, alert in lost:
             total += await self._bury(lane.sink, leased, error.message, alert.title)
         late = _Load(load.alert, [part for part in load.parts if part not in lost])
         return total + await self._postpone(lane, late, error) if late.parts else total
+
+    async def _unfold(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
+        """One message that the sink will never take must not take the others with it: smaller digests find it."""
+        _log.warning("digest.refused", sink=lane.sink, alert=load.alert.id, told=len(load.parts), error=error.message)
+        lane.refused(len(load.parts))
+        await self._each(load, lambda tx, leased: outbox.postpone(tx, leased, 0, error.message))
+        return Delivered(failed=len(load.parts))
 
     async def _postpone(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
         wait = self._terms.wait(load.attempt, error.retry_after, lane.chance())
@@ -239,7 +270,11 @@ class Deliverer:
         return await self._transact(lambda tx: outbox.lease(tx, [sink], self._owner, seconds, limit))
 
     async def _report_orphans(self) -> None:
-        pending = await self._transact(outbox.pending)
+        try:
+            pending = await self._transact(outbox.pending)
+        except StoreError as error:
+            _log.error("alerts.store_failed", error=error.message)
+            return
         for name in pending.keys() - self._sinks.keys():
             _log.warning("alerts.without_sink", sink=name, messages=pending[name])
 

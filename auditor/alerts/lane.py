@@ -49,6 +49,7 @@ class Lane:
     chance: Callable[[], float]
     _failures: int = 0
     _rests_until: float = 0
+    _fold: int = FOLD_MAX
     _sent: deque[float] = field(default_factory=deque)
 
     def takes(self, now: float) -> int:
@@ -58,12 +59,17 @@ class Lane:
         free = self.terms.storm_limit - len(self._sent)
         if now < self._rests_until or free <= 0:
             return 0
-        return FOLD_MAX if free == 1 and not self._failures else 1
+        return self._fold if free == 1 and not self._failures else 1
 
     def sent(self, now: float) -> None:
         """The sink confirmed a message."""
         self._failures = 0
+        self._fold = FOLD_MAX
         self._sent.append(now)
+
+    def refused(self, parts: int) -> None:
+        """A digest of `parts` messages was refused for good: half as many next, until the one at fault is alone."""
+        self._fold = max(parts // 2, 1)
 
     def failed(self, now: float, floor: float | None) -> bool:
         """The sink did not confirm, and may later. Returns whether it now rests.

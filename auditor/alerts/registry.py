@@ -1,6 +1,5 @@
 """Finds the sinks: every file of `sinks/` is one kind, and nothing else lists them."""
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 
 from auditor.alerts import sinks
 from auditor.alerts.sink import Sink, SinkConfig, secret
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, did_you_mean
 
 
 def kinds() -> tuple[str, ...]:
@@ -25,7 +24,7 @@ def build(name: str, settings: Mapping[str, Any]) -> Sink:
     """
     kind = settings.get("type")
     if kind not in kinds():
-        raise ConfigError(f"sinks.{name}.type: {_unknown(kind)}", hint=_hint(kind))
+        raise ConfigError(f"sinks.{name}.type: {_unknown(kind)}", hint=did_you_mean(str(kind), kinds(), "sinks"))
     module = importlib.import_module(f"{sinks.__name__}.{kind}")
     model: type[SinkConfig] = module.Config
     try:
@@ -34,22 +33,6 @@ def build(name: str, settings: Mapping[str, Any]) -> Sink:
         raise ConfigError("\n".join(_lines(name, error, model))) from None
     _read_secrets(name, config)
     return Sink(name, str(kind), config, module.send)
-
-
-def build_all(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Sink]:
-    """Every sink of auditor.yaml. Raises ConfigError with all that is wrong, one line a fault."""
-    built: dict[str, Sink] = {}
-    faults: list[ConfigError] = []
-    for name, raw in settings.items():
-        try:
-            built[name] = build(name, raw)
-        except ConfigError as error:
-            faults.append(error)
-    if faults:
-        raise ConfigError(
-            "\n".join(fault.message for fault in faults), hint=next((f.hint for f in faults if f.hint), "")
-        )
-    return built
 
 
 def _read_secrets(name: str, config: SinkConfig) -> None:
@@ -66,18 +49,10 @@ def _unknown(kind: object) -> str:
     return "missing" if kind is None else f"no such sink: {kind!r}"
 
 
-def _hint(kind: object) -> str:
-    known = kinds()
-    near = difflib.get_close_matches(str(kind), known, 1)
-    return f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}"
-
-
 def _lines(name: str, error: ValidationError, model: type[SinkConfig]) -> Iterable[str]:
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         place = ".".join(("sinks", name, *map(str, fault["loc"])))
-        near = difflib.get_close_matches(str(fault["loc"][-1]), model.model_fields, 1) if fault["loc"] else []
-        wish = f" (did you mean {near[0]}?)" if fault["type"] == "extra_forbidden" and near else ""
-        message = (
-            "unknown setting" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
-        )
-        yield f"{place}: {message}{wish}"
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = f"unknown setting ({did_you_mean(str(fault['loc'][-1]), model.model_fields, 'settings')})"
+        yield f"{place}: {message}"

@@ -5,12 +5,10 @@ too. Without any route every sink gets everything, as from Alertmanager's root r
 none matches goes to no sink: it stays in the findings, on the page and in the report.
 """
 
-import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from auditor.alerts.message import Alert, AlertKind
 from auditor.config import Match, Route
-from auditor.errors import ConfigError
 from auditor.terms import Level
 
 
@@ -30,15 +28,6 @@ def sinks_for(routes: Sequence[Route], alert: Alert, sinks: Sequence[str]) -> tu
     return tuple(chosen)
 
 
-def check(routes: Sequence[Route], reports_to: Sequence[str], sinks: Collection[str]) -> None:
-    """Raises ConfigError naming every route, and every entry of `reports.to`, that leads to a sink nobody defined."""
-    places = [(f"routes.{index}.to", name) for index, route in enumerate(routes) for name in route.to]
-    places += [("reports.to", name) for name in reports_to]
-    faults = [f"{place}: no such sink: {name!r}{_near(name, sinks)}" for place, name in places if name not in sinks]
-    if faults:
-        raise ConfigError("\n".join(faults), hint=f"sinks are: {', '.join(sinks) or 'none'}")
-
-
 def _subjects(alert: Alert) -> Iterable[tuple[Level, str]]:
     if alert.kind is AlertKind.DIGEST and alert.lines:
         return dict.fromkeys((line.level, line.policy) for line in alert.lines)
@@ -55,8 +44,3 @@ def _taken(routes: Sequence[Route], level: Level, policy: str) -> Iterable[str]:
 
 def _matches(match: Match, level: Level, policy: str) -> bool:
     return (match.level is None or level in match.level) and (match.policy is None or policy in match.policy)
-
-
-def _near(name: str, sinks: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, sinks, 1)
-    return f" (did you mean {near[0]}?)" if near else ""

@@ -22,6 +22,10 @@ class Progress(StrEnum):
     """Given up."""
 
 
+DIGEST = "digest"
+"""In the receipt of a message that went out folded into another one: the id of that one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One alert for one sink."""
@@ -172,6 +176,19 @@ def counts(tx: Transaction, organization: str, since: int) -> dict[tuple[str, Pr
         .group_by(outbox.c.sink, outbox.c.state)
     )
     return {(row.sink, Progress(row.state)): row.number for row in tx.execute(query)}
+
+
+def delivered_ages(tx: Transaction, sink: str, seconds: float) -> list[float]:
+    """How many seconds ago `sink` confirmed each message of the last `seconds`, oldest first.
+
+    What went out folded into one digest counts once.
+    """
+    age = (DatabaseTime() - outbox.c.settled_at).label("age")
+    confirmed = (outbox.c.sink == sink, outbox.c.state == Progress.DELIVERED, age < seconds)
+    ages: dict[str, float] = {}
+    for row in tx.execute(select(outbox.c.id, outbox.c.receipt, age).where(*confirmed).order_by(age.desc())):
+        ages.setdefault((row.receipt or {}).get(DIGEST, row.id), row.age)
+    return list(ages.values())
 
 
 def receipt(tx: Transaction, sink: str, order_key: str) -> dict[str, Any] | None:

@@ -69,7 +69,8 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     """Post the alert and return `channel` and `ts`; for a webhook the channel is unknown and the receipt empty.
 
     The alert's id travels in the metadata, so that a repeat after a lost answer can be recognised.
-    Raises DeliveryError: retryable for 429, 5xx, timeouts and Slack's own troubles, final for the rest.
+    Raises DeliveryError: retryable for 429, 5xx, timeouts, Slack's own troubles and what an operator
+    sets right (the token, the bot's membership), final for the rest.
     """
     body: dict[str, Any] = {
         "text": blockkit.fallback(alert),
@@ -139,15 +140,17 @@ _TRANSIENT = frozenset(
 )
 """Errors in a 200 answer that pass by themselves."""
 
-_HINTS = {
+_MENDED = {
     "account_inactive": "the bot was removed from the workspace: install it again and store the new token",
     "channel_not_found": "check the channel's name; a private channel is invisible until the bot is invited",
     "invalid_auth": "check the bot token (it begins with xoxb-) and base_url",
-    "is_archived": "the channel is archived: choose another one",
     "missing_scope": "give the bot the scope chat:write and install it again",
     "not_in_channel": "invite the bot to the channel: /invite @auditor",
     "token_revoked": "store the new bot token",
 }
+"""Errors in a 200 answer that somebody sets right, and how; what was found meanwhile is told then."""
+
+_HINTS = {**_MENDED, "is_archived": "the channel is archived: choose another one"}
 
 
 def _explain(error: SlackApiError) -> NoReturn:
@@ -158,7 +161,7 @@ def _explain(error: SlackApiError) -> NoReturn:
     raise DeliveryError(
         f"Slack refused the message: {word}",
         hint=_HINTS.get(word, ""),
-        retryable=word in _TRANSIENT or word == _UNREADABLE,
+        retryable=word in _TRANSIENT or word in _MENDED or word == _UNREADABLE,
     ) from None
 
 
