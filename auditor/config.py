@@ -28,8 +28,16 @@ Seconds = Annotated[int, BeforeValidator(clock.duration)]
 
 
 def sane_url(url: str) -> str:
-    """`url` without a trailing slash. Raises ValueError for what would send a secret in clear text."""
-    parts = urlsplit(url)
+    """`url` without a trailing slash. Raises ValueError, which never repeats it, for what would give a secret away."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("is no address") from None
+    if parts.username is not None or parts.password is not None or "?" in url or "#" in url:
+        # Errors and logs show addresses, and user name and password would take the place of the key.
+        raise ValueError(
+            "must hold no user name, password, `?` or `#`: an address is shown, and a secret has its own key"
+        )
     if parts.scheme == "https" and parts.hostname:
         return url.rstrip("/")
     if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
@@ -172,10 +180,10 @@ class Config(BaseSettings):
     )
 
     organizations: Mapping[str, OrganizationConfig] = Field(min_length=1)
-    store: str = "sqlite:///auditor.db"
+    store: str = Field(default="sqlite:///auditor.db", repr=False)
     schedule: Schedule = Schedule()
     policies: Policies = Policies()
-    sinks: Mapping[str, Mapping[str, Any]] = {}
+    sinks: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)
     routes: tuple[Route, ...] = ()
     reports: Reports = Reports()
     web: Web = Web()

@@ -1,18 +1,20 @@
 """Reading auditor.yaml: every fault at once, each with its place and a hint; secrets resolved and registered."""
 
-import difflib
+import json
 import os
+import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_settings import SettingsError
 
 from auditor import redaction
 from auditor.config import ENV_PREFIX, Config, OrganizationConfig
-from auditor.errors import ConfigError, Fault, FaultyFiles
+from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
 from auditor.yamlfile import Document, load
 
 Place = tuple[str | int, ...]
@@ -25,10 +27,10 @@ _NOT_SETTINGS = frozenset({"AUDITOR_CONFIG"})
 class Loaded:
     """A checked configuration, its secrets, and the way back to the lines it was written in."""
 
-    config: Config
-    keys: Mapping[str, SecretStr]
+    config: Config = field(repr=False)
+    keys: Mapping[str, SecretStr] = field(repr=False)
     """Admin key of each organization."""
-    document: Document
+    document: Document = field(repr=False)
 
     def fault(self, place: Place, message: str, hint: str = "") -> Fault:
         """A fault at `place` of the file, for what can be checked only higher up (sinks, routes)."""
@@ -63,6 +65,9 @@ def parse(document: Document, file: str, environment: Mapping[str, str], *, need
         config = Config(**typing.cast(dict[str, typing.Any], document.value))
     except ValidationError as error:
         raise FaultyFiles([_explain(document, file, fault) for fault in error.errors()]) from error
+    except SettingsError:
+        # Its cause holds the value, which may be a secret.
+        raise FaultyFiles(_broken_variables(file, environment)) from None
     keys, faults = _resolve_keys(document, file, config, environment) if need_keys else ({}, [])
     faults += _dangling_sinks(document, file, config)
     faults += _unknown_variables(file, environment)
@@ -83,7 +88,7 @@ def _explain(document: Document, file: str, error: typing.Any) -> Fault:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         return _fault(
-            document, place, f"unknown key `{name}`", _did_you_mean(str(place[-1]), _keys_at(place[:-1])), file
+            document, place, f"unknown key `{name}`", did_you_mean(str(place[-1]), _keys_at(place[:-1]), "keys"), file
         )
     if error["type"] == "missing":
         return _fault(document, place[:-1], f"`{name}` is missing", _MISSING.get(name, ""), file)
@@ -91,11 +96,6 @@ def _explain(document: Document, file: str, error: typing.Any) -> Fault:
 
 
 _MISSING = {"organizations": "name the organization to audit: `organizations: {acme: {admin_key_file: ...}}`"}
-
-
-def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else "known keys: " + ", ".join(known)
 
 
 def _keys_at(place: Place) -> list[str]:
@@ -150,11 +150,20 @@ def _key_of(name: str, organization: OrganizationConfig, fallback: str) -> str:
     if not key:
         raise ConfigError(
             f"organization `{name}` has no admin key",
-            hint=f"set admin_key_file, or AUDITOR_ORGANIZATIONS__{name.upper()}__ADMIN_KEY, or OPENAI_ADMIN_KEY",
+            hint=f"set admin_key_file{_variable_of(name)}, or OPENAI_ADMIN_KEY for a single organization",
         )
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(f"the admin key of `{name}` holds characters that no HTTP header can", hint="paste it anew")
     return key
+
+
+def fits_a_variable(name: str) -> bool:
+    """Whether an environment variable can name the organization: those are folded to lower case, and split at `__`."""
+    return re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and "__" not in name
+
+
+def _variable_of(name: str) -> str:
+    return f", or {ENV_PREFIX}ORGANIZATIONS__{name.upper()}__ADMIN_KEY" if fits_a_variable(name) else ""
 
 
 def read_secret(path: Path) -> str:
@@ -175,17 +184,34 @@ def _dangling_sinks(document: Document, file: str, config: Config) -> list[Fault
     ]
     named += [(("reports", "to", j), sink) for j, sink in enumerate(config.reports.to)]
     return [
-        _fault(document, place, f"no sink is named `{sink}`", _did_you_mean(sink, list(config.sinks)), file)
+        _fault(document, place, f"no sink is named `{sink}`", did_you_mean(sink, config.sinks, "sinks"), file)
         for place, sink in named
         if sink not in config.sinks
     ]
+
+
+def _broken_variables(file: str, environment: Mapping[str, str]) -> list[Fault]:
+    """The variables that pydantic-settings could not decode, without their values; it names only their section."""
+    names = [name for name, value in environment.items() if name.startswith(ENV_PREFIX) and _is_broken(name, value)]
+    hint = "the value of a whole section is JSON; a single key is its own variable, for example AUDITOR_LOG__LEVEL"
+    return [Fault(file, 0, 0, f"the environment variable {name} is not JSON", hint) for name in names]
+
+
+def _is_broken(name: str, value: str) -> bool:
+    """Whether it should be JSON, because it is a whole section or looks like it, and is none."""
+    try:
+        json.loads(value)
+    except ValueError:
+        section = "__" not in name and name not in {*_NOT_SETTINGS, f"{ENV_PREFIX}STORE"}
+        return section or value.lstrip().startswith(("{", "["))
+    return False
 
 
 def _unknown_variables(file: str, environment: Mapping[str, str]) -> list[Fault]:
     """AUDITOR_* variables that set nothing: pydantic-settings would pass over a typing error in silence."""
     known = [f"{ENV_PREFIX}{name.upper()}" for name in Config.model_fields]
     return [
-        Fault(file, 0, 0, f"unknown environment variable {name}", _did_you_mean(name.split("__")[0], known))
+        Fault(file, 0, 0, f"unknown environment variable {name}", did_you_mean(name.split("__")[0], known, "variables"))
         for name in environment
         if name.startswith(ENV_PREFIX) and name not in _NOT_SETTINGS and name.split("__")[0] not in known
     ]

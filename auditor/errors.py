@@ -1,6 +1,7 @@
 """Every error that a person may read: what went wrong, and what to do next."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -69,6 +70,13 @@ class DeliveryError(AuditorError):
     ) -> None:
         super().__init__(message, hint=hint, retryable=retryable)
         self.retry_after = retry_after
+
+
+def did_you_mean(word: str, known: Iterable[str], what: str) -> str:
+    """A hint for a name that is none: the nearest of the known ones, or all of them; `what` they are called."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known {what}: {', '.join(names) or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)

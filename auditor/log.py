@@ -48,6 +48,8 @@ def configure(level: str = "info", form: Format = "auto") -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("auditor").setLevel(level.upper())
+    # A tick that comes while the one before is busy is skipped on purpose.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     # A retry that helps is no news, and one that does not is told by whoever called: once, as a gap or an error.
     stamina.instrumentation.set_on_retry_hooks(())
 

@@ -29,7 +29,8 @@ _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false"
 class Document:
     """One document of a file: plain data, and where each part of it stands."""
 
-    value: object
+    value: object = field(repr=False)
+    """Plain data; a configuration holds secrets, so no traceback shows it."""
     file: str
     places: dict[Place, tuple[int, int]] = field(default_factory=dict, repr=False)
 

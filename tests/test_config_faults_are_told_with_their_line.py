@@ -34,6 +34,13 @@ def test_three_lines_are_a_whole_configuration(tmp_path: Path) -> None:
 def test_the_key_shows_up_in_no_text_of_the_configuration(tmp_path: Path) -> None:
     found = loaded(tmp_path, SMALLEST.replace("admin_key_file: {key}", "admin_key: sk-admin-canary-42"))
     assert "canary" not in repr(found.config) + str(found.config) + repr(found.keys)
+    assert "canary" not in repr(found) + repr(found.document)
+
+
+def test_no_secret_of_a_sink_or_of_the_store_shows_up_in_it_either(tmp_path: Path) -> None:
+    more = "store: postgresql://u:canary@db.example.com/x\nsinks: {a: {type: slack, token: xoxb-canary, channel: c}}\n"
+    found = loaded(tmp_path, SMALLEST + more)
+    assert "canary" not in repr(found.config) + str(found.config) + repr(found) + repr(found.document)
 
 
 FAULTS = {
@@ -87,6 +94,26 @@ def test_the_key_goes_over_https_or_not_at_all(tmp_path: Path, url: str) -> None
         loaded(tmp_path, SMALLEST + f"    base_url: '{url}'\n")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:canary@api.example.com/v1",
+        "https://canary@api.example.com/v1",
+        "https://:canary@api.example.com/v1",
+        "https://api.example.com/v1?key=canary",
+        "https://api.example.com/v1#canary",
+        "http://u:canary@127.0.0.1/v1",
+        "https://u:canary@[::1/v1",
+        "https://u:canary@a\u2100b.example.com/v1",
+    ],
+)
+def test_an_address_holds_no_secret_and_none_is_repeated(tmp_path: Path, url: str) -> None:
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, SMALLEST + f"    base_url: '{url}'\n")
+    assert "organizations.acme.base_url" in str(error.value)
+    assert "canary" not in str(error.value)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8765/v1", "http://localhost:1/v1", "http://[::1]:9/v1"])
 def test_plain_http_is_accepted_for_loopback(tmp_path: Path, url: str) -> None:
     assert loaded(tmp_path, SMALLEST + f"    base_url: '{url}'\n").config.organizations["acme"].base_url == url
@@ -110,6 +137,35 @@ def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path, monkeypatch: py
     with pytest.raises(FaultyFiles, match="AUDITOR_SHEDULE__SNAPSHOT") as error:
         loaded(tmp_path, SMALLEST)
     assert "AUDITOR_SCHEDULE" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["AUDITOR_SINKS", "AUDITOR_POLICIES__PARAMS", "AUDITOR_ORGANIZATIONS"])
+def test_a_variable_that_is_not_json_is_named_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "{canary")
+    monkeypatch.setenv("AUDITOR_SCHEDULE__SNAPSHOT", "5m")
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, SMALLEST)
+    (fault,) = error.value.faults
+    assert fault.message == f"the environment variable {name} is not JSON"
+    assert "canary" not in str(fault)
+    assert error.value.__suppress_context__
+
+
+def test_a_section_that_is_a_plain_word_is_named_and_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITOR_SINKS", "canary")
+    with pytest.raises(FaultyFiles, match="AUDITOR_SINKS is not JSON") as error:
+        loaded(tmp_path, SMALLEST)
+    assert "canary" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["Acme", "a-b", "42", "a__b"])
+def test_no_variable_is_proposed_for_a_name_that_none_can_hold(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, f"organizations:\n  '{name}': {{}}\n")
+    assert "has no admin key" in str(error.value)
+    assert "AUDITOR_ORGANIZATIONS" not in str(error.value)
 
 
 def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from auditor.alerts.registry import build_all
+from auditor.assembly import sinks_of
 from auditor.config import Config
 from auditor.configfile import read
 
@@ -154,4 +154,4 @@ def test_the_example_configuration_is_one_the_daemon_accepts() -> None:
     loaded = read(DEPLOY / "auditor.yaml", need_keys=False)
     assert set(loaded.document.value) <= set(Config.model_fields)  # type: ignore[call-overload]
     assert loaded.config.web.listen == "127.0.0.1:9847"
-    assert build_all(loaded.config.sinks)
+    assert sinks_of(loaded)

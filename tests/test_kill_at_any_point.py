@@ -18,7 +18,7 @@ from crash_faults import HASTY, TORN
 from crash_points import KINDS, Kill
 
 PROVE = bool(os.environ.get("AUDITOR_PROVE"))
-SAMPLE = {"sql": 20, "commit": 12, "api": 7, "slack": 13, "file": 4}
+SAMPLE = {"sql": 18, "commit": 11, "api": 7, "slack": 12, "file": 4}
 """Points of each kind that are tried when not all are."""
 
 pytestmark = pytest.mark.timeout(7200 if PROVE else 300)

@@ -1,6 +1,8 @@
 """The commands: what they are called, and what an error looks like to the person who typed one."""
 
 import importlib
+import io
+import os
 import signal
 import sys
 from typing import Any, NoReturn
@@ -8,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from auditor import __version__
-from auditor.errors import AuditorError, ConfigError, FaultyFiles
+from auditor.errors import AuditorError, ConfigError, FaultyFiles, did_you_mean
 
 COMMANDS = {
     "check": "one pass for CI and cron: read, judge, print; exit 3 when something fails",
@@ -31,11 +33,31 @@ class Commands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, or None, and click says what is close."""
+        """The command, None for a name that is none."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"auditor.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, and an unknown name gets told which one is close."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command is named `{args[0]}`; {did_you_mean(args[0], COMMANDS, 'commands')}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does it, and a reader who has gone (`auditor ... | head`) ends it as the signal would.
+
+        Nothing is left to say, and nobody to say it to; click itself would make it an error.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What is still in the buffer is written when Python ends, and must not fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(128 + signal.SIGPIPE)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, without importing anything."""
@@ -51,6 +73,10 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit with its code. Errors go to stderr with a hint; a bug shows its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding cannot show must not end the command that shows it.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(call(arguments))
 
 
@@ -66,10 +92,6 @@ def call(arguments: list[str] | None = None) -> int:
     except AuditorError as error:
         complain(error)
         return 2 if isinstance(error, ConfigError) else 1
-    except BrokenPipeError:
-        # Whoever read our output has gone (`auditor ... | head`): nothing is left to say, and nobody to say it to.
-        sys.stderr.close()
-        return 128 + signal.SIGPIPE
     return result if isinstance(result, int) else 0
 
 

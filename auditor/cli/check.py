@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from auditor.adminapi.client import AdminClient
 from auditor.adminapi.resources import BY_NAME
 from auditor.alerts.deliver import Deliverer
 from auditor.assembly import Parts, assemble, audit_of, client_of
-from auditor.cli import options, render
+from auditor.cli import complain, options, render
 from auditor.cli.progress import bars
-from auditor.errors import ApiError, ConfigError
+from auditor.errors import ApiError, ConfigError, did_you_mean
 from auditor.jobs import poll, snapshot
 from auditor.jobs.context import Progress
-from auditor.jobs.snapshot import Taken
+from auditor.jobs.snapshot import Taken, blind
 from auditor.store.database import Store, open_store
 from auditor.terms import Level, Outcome
 
-CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
+CLEAN, NOTHING, FINDINGS, INCOMPLETE = 0, 1, 3, 4
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,15 @@ class Asked:
 
     fail_on: Level
     strict: bool
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What came of one `check`, organization by organization."""
+
+    taken: Sequence[Taken]
+    failed: Mapping[str, ApiError]
+    """Why nothing was audited, by name."""
 
 
 @click.command(name="check")
@@ -55,18 +64,25 @@ def command(
     Exit codes: 0 all good, 1 nothing was audited, 2 usage or configuration,
     3 findings at or above --fail-on, 4 something could not be read (wins over 3).
     """
-    log.configure("warning")
+    # What could not be read is printed with the result; a second telling on stderr would come before it.
+    log.configure("error")
     loaded = options.load_config(config_path)
     parts = assemble(loaded)
     names = _chosen(parts, organization)
     store = open_store(loaded.config.store)
     try:
         with bars() as progress:
-            taken = asyncio.run(_check(parts, store, names, progress, deliver))
+            seen = asyncio.run(_check(parts, store, names, progress, deliver))
     finally:
         store.close()
-    render.check(taken, form)
-    return exit_code(taken, Asked(Level(fail_on), strict))
+    if seen.taken:
+        render.check(seen.taken, form)
+    for name, error in seen.failed.items():
+        place = f" of {name}" if len(names) > 1 else ""
+        complain(ApiError(f"nothing was audited{place}: {error.message}", hint=error.hint))
+    if not seen.taken:
+        return NOTHING
+    return INCOMPLETE if seen.failed else exit_code(seen.taken, Asked(Level(fail_on), strict))
 
 
 def exit_code(taken: Sequence[Taken], asked: Asked) -> int:
@@ -85,21 +101,35 @@ def _chosen(parts: Parts, organization: str | None) -> list[str]:
     if organization is None:
         return known
     if organization not in known:
-        raise ConfigError(f"no organization is named `{organization}`", hint=f"there is {', '.join(known)}")
+        raise ConfigError(
+            f"no organization is named `{organization}`", hint=did_you_mean(organization, known, "organizations")
+        )
     return [organization]
 
 
-async def _check(parts: Parts, store: Store, names: Sequence[str], progress: Progress, deliver: bool) -> list[Taken]:
-    taken = []
+async def _check(parts: Parts, store: Store, names: Sequence[str], progress: Progress, deliver: bool) -> _Seen:
+    taken, failed = [], {}
     for name in names:
-        async with client_of(parts.loaded, name) as client:
-            await _reach(client)
-            audit = audit_of(parts, name, client, store, progress)
-            now = clock.epoch(clock.now())
-            polled = await poll.poll(audit, now)
-            taken.append(_seen(await snapshot.take(audit, polled, now)))
+        try:
+            taken.append(await _pass(parts, store, name, progress))
+        except ApiError as error:
+            failed[name] = error
     if deliver:
         await Deliverer(store, parts.sinks, owner=f"check:{os.getpid()}").deliver_due()
+    return _Seen(taken, failed)
+
+
+async def _pass(parts: Parts, store: Store, name: str, progress: Progress) -> Taken:
+    """Raises ApiError when nothing was audited."""
+    async with client_of(parts.loaded, name) as client:
+        await _reach(client)
+        audit = audit_of(parts, name, client, store, progress)
+        now = clock.epoch(clock.now())
+        polled = await poll.poll(audit, now)
+        taken = await snapshot.take(audit, polled, now)
+    gap = blind(taken.run.coverage)
+    if gap:
+        raise ApiError(gap.reason, hint=gap.hint)
     return taken
 
 
@@ -109,16 +139,4 @@ async def _reach(client: AdminClient) -> None:
         await client.get(BY_NAME["project"].path, (("limit", "1"),))
     except ApiError as error:
         if error.status is None:
-            raise _nothing(error.message, error.hint) from error
-
-
-def _seen(taken: Taken) -> Taken:
-    """`taken`, unless not a single read was answered with status 200."""
-    if any(line.pages for line in taken.run.coverage):
-        return taken
-    gap = next(line.gap for line in taken.run.coverage if line.gap)
-    raise _nothing(gap.reason, gap.hint)
-
-
-def _nothing(reason: str, hint: str) -> ApiError:
-    return ApiError(f"nothing was audited: {reason}", hint=hint)
+            raise

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from auditor.cli.render import STYLES, headline, plain
 from auditor.cli.run import on_signals
 from auditor.configfile import read
 from auditor.daemon import Daemon, Watchers
+from auditor.errors import ConfigError
 from auditor.jobs import poll, snapshot
 from auditor.jobs.context import Audit
 from auditor.jobs.report import Written, write
@@ -79,7 +81,12 @@ def command(once: bool, seed: int, output: Path, port: int) -> None:
     """Audit a simulated organization while somebody takes it over. Needs no key, no Slack, no configuration."""
     log.configure("error")
     directory = output.resolve()
-    _clear(directory)
+    try:
+        _clear(directory)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write to {directory}: {error.strerror}", hint="--output DIRECTORY names another place"
+        ) from error
     asyncio.run(_once(seed, directory) if once else _watch(seed, directory, port))
 
 
@@ -88,6 +95,10 @@ def _clear(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("auditor.db", "auditor.db-wal", "auditor.db-shm", "auditor.db-journal", "slack.jsonl", "report.html"):
         (directory / name).unlink(missing_ok=True)
+    for name in ("auditor.yaml", "slack.jsonl"):
+        # As private as the real ones ought to be: the one would hold keys, the other names.
+        with open(directory / name, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            os.fchmod(file.fileno(), 0o600)
 
 
 @contextlib.asynccontextmanager

@@ -1,9 +1,12 @@
 """`auditor init`: a starter configuration that loads as it is."""
 
+import json
+import re
 from pathlib import Path
 
 import click
 
+from auditor.configfile import fits_a_variable
 from auditor.errors import ConfigError
 
 STARTER = """\
@@ -55,20 +58,31 @@ web:
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def command(output: Path, organization: str, admin_key_file: Path | None, force: bool) -> None:
     """Write a starter auditor.yaml. It never asks for a key and never writes one."""
-    if not organization.replace("-", "").replace("_", "").isalnum() or not organization.isascii():
-        raise ConfigError(f"`{organization}` cannot name an organization", hint="use letters, digits, - and _")
+    if not fits_a_variable(organization):
+        raise ConfigError(
+            f"`{organization}` cannot name an organization",
+            hint="begin with a lower-case letter, go on with those, digits and single _: environment variables hold it",
+        )
     if output.exists() and not force:
         raise ConfigError(f"{output} is there already", hint="--force replaces it, --output FILE writes another")
-    key_line = (
-        f"admin_key_file: {admin_key_file}" if admin_key_file else "# admin_key_file: /run/secrets/openai-admin-key"
-    )
+    key_line = "# admin_key_file: /run/secrets/openai-admin-key"
+    if admin_key_file:
+        key_line = f"admin_key_file: {_scalar(str(admin_key_file))}"
     # A mapping of comments only would be null, so the base URL is said where no key file is.
-    text = STARTER.format(name=organization, variable=organization.upper(), key_line=key_line)
+    text = STARTER.format(name=_scalar(organization), variable=organization.upper(), key_line=key_line)
     if not admin_key_file:
         text = text.replace("    # base_url:", "    base_url:")
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot write {output}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot write {output}: {error.strerror}", hint="--output FILE names another place"
+        ) from error
     click.echo(f"wrote {output}")
     click.echo("next: put a read-only admin key where the file says, then run `auditor check`")
+
+
+def _scalar(text: str) -> str:
+    """`text` as YAML: in quotes unless it reads as the same text without them."""
+    plain = re.fullmatch(r"[A-Za-z./][A-Za-z0-9./_-]*", text) and text.lower() not in {"null", "true", "false"}
+    return text if plain else json.dumps(text)

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from auditor.assembly import policies_of
 from auditor.cli import options
-from auditor.cli.render import STYLES
+from auditor.cli.render import STYLES, console
 from auditor.errors import ConfigError
 from auditor.policy.describe import describe
 from auditor.policy.examples import check
@@ -37,7 +36,7 @@ def listing(config_path: Path | None, form: str, paths: Sequence[Path]) -> None:
         rows = [
             {"name": p.name, "level": p.level, "resource": p.kind, "title": p.title, "path": p.path} for p in policies
         ]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in ("level", "name", "resource", "title"):
@@ -46,9 +45,9 @@ def listing(config_path: Path | None, form: str, paths: Sequence[Path]) -> None:
         table.add_row(
             Text(policy.level, STYLES[policy.level]), Text(policy.name), Text(policy.kind), Text(policy.title)
         )
-    console = Console()
-    console.print(table)
-    console.print(f"{len(policies)} policies")
+    out = console()
+    out.print(table)
+    out.print(f"{len(policies)} policies")
 
 
 @command.command(name="show")
@@ -68,7 +67,9 @@ def show(config_path: Path | None, name: str) -> None:
 @paths_argument
 def validate(config_path: Path | None, paths: Sequence[Path]) -> None:
     """Check policies without running them; all faults at once, exit 2 when there are any."""
-    count = len(_load(config_path, paths).policies)
+    policies = _load(config_path, paths)
+    _warn(policies)
+    count = len(policies.policies)
     click.echo(f"{count} polic{'y is' if count == 1 else 'ies are'} sound")
 
 
@@ -78,12 +79,18 @@ def validate(config_path: Path | None, paths: Sequence[Path]) -> None:
 def test(config_path: Path | None, paths: Sequence[Path]) -> int:
     """Run the examples inside the policies; exit 2 when one does not hold."""
     policies = _load(config_path, paths)
+    _warn(policies)
     failures = check(policies)
     for failure in failures:
         click.echo(f"FAIL {failure}", err=True)
     count = sum(len(policy.examples) for policy in policies.policies)
     click.echo(f"{count - len(failures)} of {count} examples of {len(policies.policies)} policies hold")
     return 2 if failures else 0
+
+
+def _warn(policies: PolicySet) -> None:
+    for warning in policies.warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def _load(config_path: Path | None, paths: Sequence[Path]) -> PolicySet:

@@ -1,6 +1,9 @@
 """How a pass and its findings look: a table for people, one JSON document for machines."""
 
 import json
+import os
+import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +17,7 @@ from auditor import __version__, clock
 from auditor.findings.model import Finding
 from auditor.inventory.model import Coverage, by_kind
 from auditor.jobs.snapshot import Taken
-from auditor.policy.model import Verdict
+from auditor.policy.model import WHOLE, Verdict
 from auditor.terms import Level, Outcome, Status
 
 STYLES: Mapping[Level, str] = {
@@ -29,9 +32,9 @@ STYLES: Mapping[Level, str] = {
 def check(taken: Sequence[Taken], form: str) -> None:
     """Print what a pass over one or more organizations found."""
     if form == "json":
-        click.echo(json.dumps(document(taken), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document(taken), indent=2))
     else:
-        _print(taken, Console())
+        _print(taken, console())
 
 
 def document(taken: Sequence[Taken]) -> dict[str, Any]:
@@ -42,15 +45,29 @@ def document(taken: Sequence[Taken]) -> dict[str, Any]:
         "auditor": __version__,
         "organizations": [each.run.organization for each in taken],
         "taken_at": next(_iso(each.run.started_at) for each in taken),
-        "summary": {key: sum(each.run.summary[key] for each in taken) for key in ("pass", "fail", "unknown")},
+        "summary": {
+            outcome.value: sum(list(_outcomes(each).values()).count(outcome) for each in taken) for outcome in _ORDER
+        },
         "policies": [
-            {"organization": each.run.organization, "policy": line.policy, "level": line.level, "outcome": line.outcome}
+            {"organization": each.run.organization, "policy": policy, "level": levels[policy], "outcome": outcome}
             for each in taken
-            for line in each.run.policies
+            for levels in [{line.policy: line.level for line in each.run.policies}]
+            for policy, outcome in _outcomes(each).items()
         ],
         "findings": [_entry(each.run.organization, verdict) for each in taken for verdict in _verdicts(each)],
         "coverage": [_coverage(each.run.organization, line, each) for each in taken for line in _ledger(each)],
     }
+
+
+_ORDER = (Outcome.PASS, Outcome.UNKNOWN, Outcome.FAIL)
+
+
+def _outcomes(taken: Taken) -> dict[str, Outcome]:
+    """What each policy said in this pass, its worst word. The run counts occurrences of earlier passes, too."""
+    outcomes: dict[str, Outcome] = {}
+    for result in taken.results:
+        outcomes[result.policy] = max(outcomes.get(result.policy, Outcome.PASS), result.outcome, key=_ORDER.index)
+    return outcomes
 
 
 def _ledger(taken: Taken) -> Iterable[Coverage]:
@@ -108,59 +125,60 @@ def _iso(seconds: int) -> str:
     return clock.from_epoch(seconds).isoformat().replace("+00:00", "Z")
 
 
-def _print(taken: Sequence[Taken], console: Console) -> None:
+def _print(taken: Sequence[Taken], out: Console) -> None:
     for each in taken:
         verdicts = _verdicts(each)
         if verdicts:
-            console.print(verdict_table(verdicts))
-        print_gaps(each.run.coverage, console)
-        console.print(headline(each))
+            out.print(verdict_table(verdicts))
+        print_gaps(each.run.coverage, out)
+        out.print(headline(each))
 
 
 def headline(taken: Taken) -> Text:
     """The numbers of a pass in one line."""
     run, kinds = taken.run, len(by_kind(taken.run.coverage))
-    counts = run.summary
+    outcomes = Counter(_outcomes(taken).values())
     return Text.assemble(
         (run.organization, "bold"),
         f": {run.resources} resources of {kinds} kinds read; policies: ",
-        (f"{counts['pass']} passed", "green"),
+        (f"{outcomes[Outcome.PASS]} passed", "green"),
         ", ",
-        (f"{counts['fail']} failed", "red" if counts["fail"] else ""),
+        (f"{outcomes[Outcome.FAIL]} failed", "red" if outcomes[Outcome.FAIL] else ""),
         ", ",
-        (f"{counts['unknown']} unknown", "yellow" if counts["unknown"] else ""),
+        (f"{outcomes[Outcome.UNKNOWN]} unknown", "yellow" if outcomes[Outcome.UNKNOWN] else ""),
     )
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     """One row per failing resource or gap."""
-    table = _table("level", "policy", "resource", "message")
+    table = _table("level", "policy and resource", "message")
     for verdict in verdicts:
         unknown = verdict.outcome is Outcome.UNKNOWN
         mark = Text("unknown", "yellow") if unknown else Text(verdict.level, STYLES[verdict.level])
-        resource = "/".join(verdict.ids) or verdict.kind
-        table.add_row(mark, Text(verdict.policy), Text(plain(resource)), Text(plain(verdict.message)))
+        resource = verdict.ids[-1] if verdict.ids and verdict.ids != WHOLE else verdict.kind
+        table.add_row(mark, _stacked(verdict.policy, resource), Text(plain(verdict.message)))
     return table
+
+
+def _stacked(name: str, detail: str) -> Text:
+    """Two lines in one cell: what it is called, and below it the detail that a narrow terminal has no column for."""
+    return Text.assemble(plain(name), "\n", (plain(detail), "dim"))
 
 
 def findings(found: Sequence[Finding], form: str) -> None:
     """Print findings from the store."""
     if form == "json":
-        click.echo(json.dumps([_finding(each) for each in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([_finding(each) for each in found], indent=2))
         return
-    table = _table("level", "state", "policy", "resource", "since", "message", "id")
+    table = _table("level", "policy and resource", "message", "since")
     for each in found:
         table.add_row(
-            Text(each.level, STYLES[each.level]),
-            Text(each.state),
-            Text(each.policy),
-            Text(plain("/".join(each.ids))),
-            Text(_iso(each.opened_at)[:10]),
+            Text.assemble((each.level, STYLES[each.level]), "\n", (each.state, "dim")),
+            _stacked(each.policy, each.ids[-1] if each.ids != WHOLE else each.kind),
             Text(plain(each.message)),
-            Text(each.id, "dim"),
+            _stacked(_iso(each.opened_at)[:10], each.id),
         )
-    console = Console()
-    console.print(table if found else Text("no findings"))
+    console().print(table if found else Text("no findings"))
 
 
 def _finding(each: Finding) -> dict[str, Any]:
@@ -181,16 +199,16 @@ def _finding(each: Finding) -> dict[str, Any]:
     }
 
 
-def print_gaps(coverage: Iterable[Coverage], console: Console) -> None:
+def print_gaps(coverage: Iterable[Coverage], out: Console) -> None:
     """Say what could not be seen: a reader must never take silence for health."""
     gaps = [line.gap for line in coverage if line.gap and line.status is not Status.COMPLETE]
     for gap in gaps[:20]:
         place = f"{gap.kind} {'/'.join(gap.scope)}".strip()
-        console.print(Text.assemble((f"{gap.status}: ", "bold yellow"), plain(f"{place}: {gap.reason}")))
+        out.print(Text.assemble((f"{gap.status}: ", "bold yellow"), plain(f"{place}: {gap.reason}")))
         if gap.hint:
-            console.print(Text(f"         {plain(gap.hint)}", "dim"))
+            out.print(Text(f"         {plain(gap.hint)}", "dim"))
     if len(gaps) > 20:
-        console.print(Text(f"... and {len(gaps) - 20} more gaps", "yellow"))
+        out.print(Text(f"... and {len(gaps) - 20} more gaps", "yellow"))
 
 
 def plain(text: str) -> str:
@@ -198,8 +216,19 @@ def plain(text: str) -> str:
     return "".join(each if each.isprintable() else "�" for each in text)
 
 
+def console() -> Console:
+    """Standard output: as wide as the terminal, or wide enough for a log where there is none."""
+    return _Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else _Console(width=160)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to whoever runs the command; rich would end the process as for an error."""
+        raise BrokenPipeError
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in {"level", "state", "since"})
+        table.add_column(column, overflow="fold", no_wrap=column in {"level", "since"})
     return table

@@ -1,0 +1,308 @@
+"""`auditor run` as a supervisor and an operator see it: what it sends, what it answers, how it stops."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import slack
+from anyio.from_thread import start_blocking_portal
+from audits import opened, told
+from commands import KEY, PATIENCE, auditor, command, configured, environment, eventually, stored_bytes
+from organization import served, small
+from starlette.applications import Starlette
+
+from auditor.simulator import takeover
+from auditor.simulator.model import Organization
+from auditor.simulator.server import create_app
+from auditor.simulator.slack_workspace import TOKEN, FakeSlack
+from auditor.web.server import serve
+
+
+class Running:
+    """A daemon under way."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", errors: Path) -> None:
+        self.process = process
+        self.errors = errors
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """What it logged: every line must be JSON."""
+        return [
+            json.loads(line)
+            for line in self.errors.read_text(encoding="utf-8").splitlines(keepends=True)
+            if line.endswith("\n")
+        ]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in self.log if line["event"] == name]
+
+    def says(self, name: str, count: int = 1) -> None:
+        """Wait until it logged `name` so often."""
+        eventually(lambda: self.process.poll() is not None or len(self.events(name)) >= count)
+        assert self.process.poll() is None, self.errors.read_text(encoding="utf-8")
+
+    def ask(self, path: str, host: str = "localhost") -> httpx.Response:
+        return httpx.get(self.events("started")[0]["page"] + path, headers={"host": host}, timeout=10)
+
+    def metric(self, name: str) -> float | None:
+        """The value of the first sample of `name`."""
+        lines = [line for line in self.ask("/metrics").text.splitlines() if line.startswith(name)]
+        return float(lines[0].rpartition(" ")[2]) if lines else None
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Send the signal; gives the seconds until the end, which must be a good one."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        assert self.process.wait(timeout=PATIENCE) == 0, self.errors.read_text(encoding="utf-8")
+        return time.monotonic() - started
+
+
+@contextmanager
+def running(config: Path, env: Mapping[str, str] | None = None) -> Iterator[Running]:
+    errors = config.parent / f"stderr-{time.monotonic_ns()}"
+    with (
+        errors.open("wb") as stream,
+        subprocess.Popen(
+            command("run", "-c", config),
+            cwd=config.parent,
+            env=environment(env),
+            stdout=subprocess.PIPE,
+            stderr=stream,
+        ) as process,
+    ):
+        daemon = Running(process, errors)
+        try:
+            daemon.says("started")
+            yield daemon
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def settings(slack_address: str) -> dict[str, Any]:
+    return {
+        "schedule": {"snapshot": "2s", "audit_log": "1s"},
+        "sinks": {"slack": slack.by_token(slack_address)},
+        "routes": [{"match": {"level": ["critical", "high", "medium"]}, "to": ["slack"]}],
+        "web": {"listen": "127.0.0.1:0"},
+    }
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[slack.Server]:
+    with slack.serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def organization() -> Organization:
+    grown = small(now=int(time.time()))
+    takeover.prepare(grown, int(time.time()))
+    return grown
+
+
+@pytest.fixture(scope="module")
+def api(organization: Organization) -> Iterator[tuple[str, Starlette]]:
+    with served(organization, keys={KEY}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def config(api: tuple[str, Starlette], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Of the daemon that is shared: what it says must not be heard by the other tests."""
+    with slack.serving() as elsewhere:
+        yield configured(tmp_path_factory.mktemp("run"), api[0], **settings(elsewhere.address))
+
+
+@pytest.fixture(scope="module")
+def daemon(config: Path) -> Iterator[Running]:
+    """One daemon for the tests at the end, which look at it while it goes on; it would slow the others down."""
+    with running(config) as daemon:
+        daemon.says("snapshot.taken")
+        yield daemon
+
+
+def texts(workspace: FakeSlack) -> str:
+    return json.dumps([[message.text, message.blocks] for message in workspace.messages])
+
+
+def test_it_tells_the_baseline_once_then_what_happens_and_after_a_restart_nothing_again(
+    tmp_path: Path, chat: slack.Server, organization: Organization, api: tuple[str, Starlette]
+) -> None:
+    workspace = chat.slack = FakeSlack()
+    config = configured(tmp_path, api[0], **settings(chat.address))
+
+    with running(config) as first:
+        eventually(lambda: len(workspace.messages) == 1)
+        first.says("snapshot.taken", 2)
+        assert len(workspace.messages) == 1, "old faults are one digest, once"
+
+        began = time.monotonic()
+        takeover.switch_allowlist_off(organization, int(time.time()))
+        eventually(lambda: len(workspace.messages) > 1)
+        assert time.monotonic() - began < 10
+        assert "allowlist" in texts(workspace).lower()
+        first.says("snapshot.taken", len(first.events("snapshot.taken")) + 1)
+
+        assert first.stop() < 10
+        sent = len(workspace.messages)
+        lines = first.log
+    assert lines[-1]["event"] == "stopped"
+    assert first.process.stdout is not None
+    assert pending(tmp_path) == {}
+
+    with running(config) as second:
+        second.says("snapshot.taken")
+        second.stop()
+
+    assert len(workspace.messages) == sent
+    ids = [json.dumps(message.metadata, sort_keys=True) for message in workspace.messages]
+    assert len(set(ids)) == len(ids)
+    for line in (*lines, *second.log):
+        assert {"event", "level", "timestamp"} <= line.keys()
+        assert KEY not in str(line)
+        assert TOKEN not in str(line)
+    assert KEY.encode() not in stored_bytes(tmp_path)
+    assert TOKEN.encode() not in stored_bytes(tmp_path)
+
+
+def pending(folder: Path) -> dict[str, int]:
+    with opened(folder) as store:
+        return told(store)
+
+
+def test_it_stays_up_without_an_api_and_recovers_when_it_comes(
+    tmp_path: Path, chat: slack.Server, organization: Organization
+) -> None:
+    workspace = chat.slack = FakeSlack()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    config = configured(tmp_path, f"http://127.0.0.1:{port}/v1", **settings(chat.address))
+
+    with running(config) as daemon:
+        daemon.says("audit_log.gap")
+        assert daemon.ask("/livez").status_code == 200
+        assert daemon.ask("/readyz").status_code == 200
+        assert workspace.messages == []
+        with listening(organization, port):
+            eventually(lambda: workspace.messages)
+            eventually(lambda: any(line["gaps"] == 0 for line in daemon.events("snapshot.taken")))
+            assert daemon.stop() < 10
+
+    assert len(workspace.messages) == 1, "the first picture that shows anything is the baseline"
+    assert not [line for line in daemon.log if "retry" in line["event"]]
+
+
+@contextmanager
+def listening(organization: Organization, port: int) -> Iterator[None]:
+    app = create_app(organization, keys={KEY})
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve(app, "127.0.0.1", port)):
+        yield
+
+
+def test_systemd_is_told_of_start_life_and_end(tmp_path: Path, chat: slack.Server, api: tuple[str, Starlette]) -> None:
+    config = configured(tmp_path, api[0], **settings(chat.address))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        address = str(tmp_path / "notify")
+        supervisor.bind(address)
+        supervisor.setblocking(False)
+        with running(config, {"NOTIFY_SOCKET": address}) as daemon:
+            daemon.says("snapshot.taken")
+            daemon.stop()
+        heard = list(messages(supervisor))
+
+    assert heard[0] == "READY=1"
+    assert "WATCHDOG=1" in heard
+    assert heard[-1] == "STOPPING=1"
+
+
+def messages(supervisor: socket.socket) -> Iterator[str]:
+    while True:
+        try:
+            yield supervisor.recv(4096).decode()
+        except BlockingIOError:
+            return
+
+
+def test_two_daemons_on_one_store_tell_everything_once(
+    tmp_path: Path, chat: slack.Server, organization: Organization, api: tuple[str, Starlette]
+) -> None:
+    workspace = chat.slack = FakeSlack()
+    config = configured(tmp_path, api[0], **settings(chat.address))
+
+    with running(config) as first, running(config) as second:
+        eventually(lambda: workspace.messages)
+        takeover.disable_scim(organization, int(time.time()))
+        eventually(lambda: "scim" in texts(workspace).lower())
+        eventually(lambda: len(first.events("snapshot.taken")) + len(second.events("snapshot.taken")) >= 3)
+        first.stop()
+        second.stop()
+
+    ids = [json.dumps(message.metadata, sort_keys=True) for message in workspace.messages]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_configuration_that_is_broken_from_the_start_starts_nothing(tmp_path: Path) -> None:
+    config = configured(tmp_path, "http://127.0.0.1:9/v1", web={"listen": "nowhere"})
+
+    done = auditor("run", "-c", config, cwd=tmp_path)
+
+    assert done.code == 2
+    assert f"{config}:" in done.err
+    assert [file.name for file in tmp_path.iterdir()] == ["auditor.yaml"]
+
+
+def test_the_page_the_probes_and_the_metrics_answer(daemon: Running) -> None:
+    assert daemon.ask("/livez").status_code == 200
+    assert daemon.ask("/readyz").status_code == 200
+    assert "acme" in daemon.ask("/").text
+    assert daemon.ask("/", host="rebound.example.com").status_code == 421
+    assert daemon.metric("auditor_store_up") == 1
+    assert daemon.metric("auditor_config_last_reload_successful") == 1
+    assert (daemon.metric("auditor_config_last_reload_success_timestamp_seconds") or 0) > time.time() - 60
+    assert (daemon.metric('auditor_policies{organization="acme",outcome="fail"}') or 0) > 0
+    assert (daemon.metric('auditor_api_requests_total{status="200"}') or 0) > 50
+    eventually(lambda: daemon.metric('auditor_deliveries_total{result="delivered",sink="slack"}') == 1)
+
+
+def test_a_broken_configuration_keeps_the_old_one_in_force(daemon: Running, config: Path) -> None:
+    good = config.read_text(encoding="utf-8")
+    before = len(daemon.events("snapshot.taken"))
+
+    config.write_text(good.replace('"schedule"', '"shedule"'), encoding="utf-8")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.says("config.refused")
+    assert daemon.metric("auditor_config_last_reload_successful") == 0
+    assert "did you mean `schedule`" in daemon.events("config.refused")[0]["error"]
+    daemon.says("snapshot.taken", before + 2)
+
+    config.write_text(good, encoding="utf-8")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.says("config.reloaded")
+    assert daemon.metric("auditor_config_last_reload_successful") == 1
+
+
+def test_a_reload_takes_new_policies_into_use(daemon: Running, config: Path) -> None:
+    good = config.read_text(encoding="utf-8")
+    before = daemon.metric('auditor_policies{organization="acme",outcome="fail"}')
+    assert before
+    off = {"overrides": {"owner-outside-groups": {"enabled": False}}}
+    config.write_text(json.dumps(json.loads(good) | {"policies": off}), encoding="utf-8")
+    policies = daemon.events("started")[0]["policies"]
+
+    daemon.process.send_signal(signal.SIGHUP)
+
+    try:
+        eventually(lambda: any(line["policies"] == policies - 1 for line in daemon.events("config.reloaded")))
+        eventually(lambda: daemon.metric('auditor_policies{organization="acme",outcome="fail"}') != before)
+    finally:
+        config.write_text(good, encoding="utf-8")
