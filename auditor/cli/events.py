@@ -1,0 +1,166 @@
+"""`auditor events`: the audit log as the store keeps it."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from auditor.adminapi.eventtypes import KNOWN
+from auditor.assembly import policies_of
+from auditor.cli import eventview, options
+from auditor.cli.eventview import TypeLine
+from auditor.cli.moment import METAVAR, moment
+from auditor.configfile import Loaded
+from auditor.errors import ConfigError, StoreError
+from auditor.inventory.settings import EVENT_TYPES
+from auditor.jobs.export import export as exported
+from auditor.jobs.follow import Follower
+from auditor.policy.watch import watched
+from auditor.store import history
+from auditor.store.database import Store, open_store
+from auditor.store.events import StoredEvent
+from auditor.store.history import Wanted
+
+_organization = click.option("--organization", help="Only this organization.")
+_since = click.option(
+    "--since", callback=moment, metavar=METAVAR, help="Only what happened since: 7d, 36h, 2026-11-24."
+)
+
+
+@click.group(name="events")
+def command() -> None:
+    """The audit log from the store; nothing is read from the API."""
+
+
+@command.command(name="list")
+@options.config
+@options.output
+@_organization
+@_since
+@click.option("--type", "types", multiple=True, help="Only this type of event; may be repeated.")
+@click.option("--actor", help="Only what this e-mail address, id or IP address did.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+def listing(
+    config_path: Path | None,
+    form: str,
+    organization: str | None,
+    since: int | None,
+    types: tuple[str, ...],
+    actor: str | None,
+    limit: int,
+) -> None:
+    """List events, newest first."""
+    loaded = options.load_config(config_path, need_keys=False)
+    wanted = Wanted(since=since, types=types)
+    found: list[tuple[str, StoredEvent]] = []
+    with _opened(loaded) as store:
+        for name in _names(loaded, organization):
+            newest = _by(history.walk(store, name, wanted, newest_first=True, size=min(limit, history.PAGE)), actor)
+            found += ((name, event) for event in itertools.islice(newest, limit))
+    found.sort(key=lambda each: (each[1].effective_at, each[1].id), reverse=True)
+    eventview.listing(found[:limit], form)
+
+
+@command.command(name="follow")
+@options.config
+@options.output
+@_organization
+@click.option("--poll", type=click.FloatRange(min=0.1), default=2.0, show_default=True, help="Seconds between looks.")
+def follow(config_path: Path | None, form: str, organization: str | None, poll: float) -> None:
+    """Print events as the daemon stores them, one line each, until Ctrl-C."""
+    loaded = options.load_config(config_path, need_keys=False)
+    with _opened(loaded) as store:
+        followers = {name: Follower(store, name) for name in _names(loaded, organization)}
+        while True:
+            for name, follower in followers.items():
+                _tell(name, follower, form)
+            time.sleep(poll)
+
+
+@command.command(name="export")
+@options.config
+@_organization
+@click.option(
+    "--output",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Directory to write to.",
+)
+@click.option(
+    "--since",
+    callback=moment,
+    metavar=METAVAR,
+    help="Only the days since: 7d, 2026-11-24. A day is always written whole.",
+)
+def export(config_path: Path | None, organization: str | None, directory: Path, since: int | None) -> None:
+    """Write events as compressed JSON lines, one file an organization and day.
+
+    The files are DIR/organization=NAME/day=YYYY-MM-DD/events.jsonl.gz. A day whose file is up to date is left as it is.
+    """
+    loaded = options.load_config(config_path, need_keys=False)
+    days = events = written = 0
+    with _opened(loaded) as store:
+        for name in _names(loaded, organization):
+            for each in exported(store, name, directory, since):
+                days, events, written = days + 1, events + each.events, written + each.written
+    click.echo(f"{directory} holds {events} events of {days} days; {written} files were written")
+
+
+@command.command(name="coverage")
+@options.config
+@options.output
+@_organization
+@click.option("--all", "everything", is_flag=True, help="Also the known types that nobody saw and nobody watches.")
+def coverage(config_path: Path | None, form: str, organization: str | None, everything: bool) -> None:
+    """Show each type of event: how often it was seen, and which policies watch it."""
+    loaded = options.load_config(config_path, need_keys=False)
+    policies = policies_of(loaded)
+    lines, watching = {}, {}
+    with _opened(loaded) as store:
+        for name in _names(loaded, organization):
+            with store.transaction() as tx:
+                seen = {each.type: each for each in history.types(tx, name)}
+            types = sorted(KNOWN | seen.keys())
+            watching[name] = watched(policies, types)
+            by_type = watching[name].by_type
+            lines[name] = [
+                TypeLine(each, each in KNOWN, each in EVENT_TYPES, by_type[each], seen.get(each)) for each in types
+            ]
+    eventview.coverage(lines, watching, form, everything=everything)
+
+
+@contextmanager
+def _opened(loaded: Loaded) -> Iterator[Store]:
+    store = open_store(loaded.config.store)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _names(loaded: Loaded, organization: str | None) -> list[str]:
+    known = list(loaded.config.organizations)
+    if organization is not None and organization not in known:
+        raise ConfigError(f"no organization is named `{organization}`", hint=f"there is {', '.join(known)}")
+    return known if organization is None else [organization]
+
+
+def _by(found: Iterator[StoredEvent], actor: str | None) -> Iterator[StoredEvent]:
+    if actor is None:
+        return found
+    wanted = actor.casefold()
+    return (event for event in found if wanted in (each.casefold() for each in eventview.actors(event)))
+
+
+def _tell(name: str, follower: Follower, form: str) -> None:
+    try:
+        for event in follower.news():
+            click.echo(eventview.line(name, event, form))
+    except StoreError as error:
+        # The daemon may hold the store for a while; what was not told is told at the next look.
+        if not error.retryable:
+            raise

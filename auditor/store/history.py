@@ -1,0 +1,130 @@
+"""Reading many stored audit events: in pages, by day, and by type. Nothing here holds more than a page in memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, RowMapping, func, select, tuple_
+
+from auditor.store.database import Store, Transaction
+from auditor.store.events import StoredEvent
+from auditor.store.tables import events
+from auditor.terms import Stream
+
+PAGE = 1000
+"""Events that are read in one transaction."""
+
+Place = tuple[int, str]
+"""Where a page ended: `effective_at` and id of its last event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events; None and empty mean any. Times are Unix seconds."""
+
+    since: int | None = None
+    """Happened at this time or later."""
+    before: int | None = None
+    """Happened earlier than this."""
+    types: tuple[str, ...] = ()
+    stream: Stream | None = None
+    arrived_after: int | None = None
+    """Read from the API later than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenType:
+    """What the store holds of one type of event. Times are Unix seconds."""
+
+    type: str
+    events: int
+    first_at: int
+    last_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDay:
+    """What the store holds of one day (UTC)."""
+
+    number: int
+    """Days since 1970-01-01."""
+    events: int
+    arrived_at: int
+    """When the last of them was read, in Unix seconds."""
+
+
+def walk(
+    store: Store, organization: str, wanted: Wanted, *, newest_first: bool = False, size: int = PAGE
+) -> Iterator[StoredEvent]:
+    """The events in the order of their time, within one second by id; a page is read when it is needed.
+
+    No transaction is open while the caller looks at an event. Raises StoreError.
+    """
+    place: Place | None = None
+    while True:
+        with store.transaction() as tx:
+            found = page(tx, organization, wanted, place, newest_first=newest_first, size=size)
+        yield from found
+        if len(found) < size:
+            return
+        place = (found[-1].effective_at, found[-1].id)
+
+
+def page(
+    tx: Transaction, organization: str, wanted: Wanted, place: Place | None, *, newest_first: bool, size: int
+) -> list[StoredEvent]:
+    """At most `size` events that come after `place`."""
+    table = events.c
+    columns = (column for column in events.columns if column.name != "organization")
+    query = select(*columns).where(table.organization == organization, *_bounds(wanted))
+    order = (table.effective_at, table.id)
+    if place:
+        here = tuple_(*order)
+        query = query.where(here < place if newest_first else here > place)
+    query = query.order_by(*(column.desc() for column in order) if newest_first else order).limit(size)
+    return [_event(row) for row in tx.execute(query).mappings()]
+
+
+def _bounds(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    table = events.c
+    if wanted.since is not None:
+        yield table.effective_at >= wanted.since
+    if wanted.before is not None:
+        yield table.effective_at < wanted.before
+    if wanted.stream is not None:
+        yield table.stream == wanted.stream
+    if wanted.arrived_after is not None:
+        yield table.arrived_at > wanted.arrived_after
+    if wanted.types:
+        yield table.type.in_(wanted.types)
+
+
+def types(tx: Transaction, organization: str) -> list[SeenType]:
+    """Every type of event that was ever stored, by name."""
+    table = events.c
+    query = (
+        select(
+            table.type,
+            func.count().label("events"),
+            func.min(table.effective_at).label("first_at"),
+            func.max(table.effective_at).label("last_at"),
+        )
+        .where(table.organization == organization)
+        .group_by(table.type)
+    )
+    return sorted((SeenType(**row) for row in tx.execute(query).mappings()), key=lambda each: each.type)
+
+
+def days(tx: Transaction, organization: str, since: int | None = None) -> list[SeenDay]:
+    """Every day that has events, oldest first; none that ended before `since` (Unix seconds)."""
+    table = events.c
+    number = (table.effective_at // 86_400).label("number")
+    query = select(number, func.count().label("events"), func.max(table.arrived_at).label("arrived_at")).where(
+        table.organization == organization
+    )
+    if since is not None:
+        query = query.where(table.effective_at >= since - since % 86_400)
+    return [SeenDay(**row) for row in tx.execute(query.group_by(number).order_by(number)).mappings()]
+
+
+def _event(row: RowMapping) -> StoredEvent:
+    return StoredEvent(**{**row, "stream": Stream(row["stream"]), "raw": bytes(row["raw"])})
