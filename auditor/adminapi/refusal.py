@@ -32,6 +32,12 @@ def error_of(status: int, content: bytes, headers: Mapping[str, str]) -> ApiErro
     )
 
 
+def missing_scopes(message: str) -> tuple[str, ...]:
+    """Permissions that a refusal names, empty when it names none: only the text of the message holds them."""
+    found = _SCOPES.search(message)
+    return tuple(scope.strip() for scope in found[1].split(",")) if found else ()
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait, None when it does not say or says nonsense."""
     text = headers.get("retry-after", "").strip()
@@ -66,9 +72,9 @@ def _short(message: object) -> str:
 
 
 def _hint(status: int, message: str, code: str) -> str:
-    scopes = _SCOPES.search(message)
+    scopes = missing_scopes(message)
     if scopes:
-        return f"the admin key lacks {scopes[1]}: give it that permission, read only, or make a new key"
+        return f"the admin key lacks {', '.join(scopes)}: give it that permission, read only, or make a new key"
     if code == "ip_not_authorized":
         return "an IP allowlist is active and this host is not on it"
     return _HINTS.get(status, "")

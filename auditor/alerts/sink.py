@@ -17,6 +17,13 @@ class SinkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    def address(self) -> tuple[str, int] | None:
+        """Host and port that messages go to, for `auditor doctor`; None where they leave no machine.
+
+        Raises ConfigError when the secret that holds it cannot be read.
+        """
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

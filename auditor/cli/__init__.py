@@ -15,6 +15,7 @@ from auditor.errors import AuditorError, ConfigError, FaultyFiles, did_you_mean
 COMMANDS = {
     "check": "one pass for CI and cron: read, judge, print; exit 3 when something fails",
     "demo": "a simulated organization, the daemon that audits it, and its page; nothing to configure",
+    "doctor": "what works and what is missing: key, permissions, audit log, clock, store, sinks",
     "events": "the audit log from the store: list, follow, export, coverage",
     "findings": "what was found, from the store",
     "init": "write a starter auditor.yaml",

@@ -10,6 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -63,6 +64,11 @@ class Config(SinkConfig):
         if (self.token or self.token_file) and not self.channel:
             raise ValueError("a bot token needs the channel to post to, for example '#security'")
         return self
+
+    def address(self) -> tuple[str, int] | None:
+        """Slack's own host, or the one of the webhook."""
+        parts = urlsplit(secret(self.webhook_url, self.webhook_url_file) or self.base_url)
+        return (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)) if parts.hostname else None
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:

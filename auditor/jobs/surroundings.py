@@ -1,0 +1,130 @@
+"""What an installation needs beside the API: store, page, sinks, and where the key is kept. A line each."""
+
+import asyncio
+import os
+import socket
+import urllib.request
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+
+from auditor.alerts.message import Alert
+from auditor.alerts.sink import Context, Sink
+from auditor.config import ENV_PREFIX, OrganizationConfig
+from auditor.errors import AuditorError, ConfigError, StoreError
+from auditor.jobs.diagnosis import Exit, Line, Mark
+from auditor.store import mode
+from auditor.store.database import Store, open_store
+
+CONNECT_SECONDS = 5.0
+
+
+def opened(url: str) -> tuple[Store | None, Line]:
+    """The open store, if there is one, and what to say of it. A file that does not exist is not made."""
+    file = mode.file_of(url)
+    if file is not None and not file.exists():
+        return None, _to_be_made(file)
+    try:
+        store = open_store(url)
+    except StoreError as error:
+        return None, Line(Mark.FAIL, "store", error.message, error.hint)
+    try:
+        with store.transaction() as tx:
+            words = mode.mode_of(tx)
+    except StoreError as error:
+        store.close()
+        return None, Line(Mark.FAIL, "store", error.message, error.hint)
+    if file is not None and mode.readable_by_others(file):
+        return store, Line(Mark.WARN, "store", f"{words}; {file} can be read by everybody here", f"chmod 600 {file}")
+    return store, Line(Mark.OK, "store", words)
+
+
+def _to_be_made(file: Path) -> Line:
+    if file.parent.is_dir() and os.access(file.parent, os.W_OK):
+        return Line(Mark.OK, "store", f"{file} does not exist yet; the first run makes it")
+    return Line(
+        Mark.FAIL, "store", f"{file} cannot be made", f"make the directory {file.parent}, and let it be written"
+    )
+
+
+def page(host: str, port: int) -> Line:
+    """Whether the page can be served, or is being served."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        if _is_ours(host, port):
+            return Line(Mark.OK, "page", f"an auditor serves {host}:{port} already")
+        reason = error.strerror or str(error)
+        return Line(Mark.FAIL, "page", f"cannot listen on {host}:{port}: {reason}", "choose another `web.listen`")
+    return Line(Mark.OK, "page", f"{host}:{port} is free")
+
+
+def _is_ours(host: str, port: int) -> bool:
+    name = f"[{host}]" if ":" in host else host
+    try:
+        answer = httpx.get(f"http://{name}:{port}/livez", timeout=2.0, trust_env=False)
+        return answer.status_code in {200, 503} and answer.json().get("status") in {"ok", "unavailable"}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
+        return False
+
+
+async def sink(one: Sink) -> Line:
+    """Whether the host of the sink can be reached; nothing is sent."""
+    topic = f"sink {one.name}"
+    try:
+        address = one.config.address()
+    except ConfigError as error:
+        return Line(Mark.FAIL, topic, error.message, error.hint, Exit.CONFIG)
+    if address is None:
+        return Line(Mark.OK, topic, f"{one.kind}: built; it needs no host")
+    host, port = address
+    if _through_a_proxy(host):
+        return Line(Mark.OK, topic, f"{one.kind}: built; {host} is reached through a proxy, which was not tried")
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else "no answer"
+        return Line(Mark.FAIL, topic, f"{one.kind}: {host}:{port} cannot be reached: {reason}", "check the network")
+    with closing(writer):
+        return Line(Mark.OK, topic, f"{one.kind}: built; {host}:{port} can be reached; no message was sent")
+
+
+def _through_a_proxy(host: str) -> bool:
+    local = host in {"localhost", "::1"} or host.startswith("127.")
+    return not local and "https" in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
+
+
+async def send_test(one: Sink, alert: Alert) -> Line:
+    """Send `alert`, which says that it is a test."""
+    topic = f"sink {one.name}"
+    try:
+        await one.send(alert, Context())
+    except AuditorError as error:
+        return Line(Mark.FAIL, topic, f"{one.kind}: the test message was not taken: {error.message}", error.hint)
+    return Line(Mark.OK, topic, f"{one.kind}: the test message was taken")
+
+
+def key_place(name: str, settings: OrganizationConfig, written: object, environment: Mapping[str, str]) -> Line:
+    """Where the admin key of the organization `name` is kept; `written` is its mapping in the file."""
+    own = f"{ENV_PREFIX}ORGANIZATIONS__{name}__ADMIN_KEY".casefold()
+    variable = next((each for each in environment if each.casefold() == own), None)
+    has_value = settings.admin_key is not None and bool(settings.admin_key.get_secret_value().strip())
+    hint = "put it into a file that only the auditor can read, and name that in admin_key_file"
+    if has_value and variable is None and isinstance(written, Mapping) and written.get("admin_key"):
+        return Line(Mark.WARN, "key", "it is written in the configuration file", hint)
+    if has_value or settings.admin_key_file is None:
+        where = variable or (f"{ENV_PREFIX}ORGANIZATIONS" if has_value else "OPENAI_ADMIN_KEY")
+        text = f"it comes from the environment ({where}), which child processes and crash reports see"
+        return Line(Mark.WARN, "key", text, hint)
+    return _key_file(settings.admin_key_file)
+
+
+def _key_file(file: Path) -> Line:
+    # Secrets mounted by Docker, Kubernetes and systemd are 0444 in a directory that nobody else sees.
+    if not file.is_relative_to("/run") and mode.readable_by_others(file):
+        return Line(Mark.WARN, "key", f"it is in {file}, which everybody on this machine can read", f"chmod 600 {file}")
+    return Line(Mark.OK, "key", f"it is in {file}")
