@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +19,7 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.sink import Sink
 from auditor.assembly import client_of, policies_of
 from auditor.cli import options
-from auditor.cli.render import plain
+from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
 from auditor.errors import ApiError, ConfigError, FaultyFiles, StoreError
 from auditor.jobs import callplan, diagnosis, probe, surroundings
@@ -160,7 +159,7 @@ def _print(lines: Sequence[Line], code: int, form: str) -> None:
         if each.hint:
             words.append(f"\n-> {_clean(each.hint)}", "dim")
         table.add_row(Text(each.mark, _STYLES[each.mark]), Text(_clean(topic)), words)
-    Console().print(table)
+    console().print(table)
 
 
 def _entry(line: Line) -> dict[str, Any]:

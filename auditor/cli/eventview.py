@@ -8,12 +8,11 @@ from typing import Any
 import click
 import msgspec
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from auditor.cli.moment import iso
-from auditor.cli.render import plain
+from auditor.cli.render import console, plain
 from auditor.inventory.events import record_of
 from auditor.policy.watch import Watched
 from auditor.store.events import StoredEvent
@@ -56,7 +55,7 @@ def listing(found: Sequence[tuple[str, StoredEvent]], form: str) -> None:
         project = record_of(event.raw).fields.get("project.name")
         cells = (event.type, next(iter(actors(event)), ""), project if isinstance(project, str) else "", event.id)
         table.add_row(iso(event.effective_at), *(Text(plain(cell)) for cell in cells))
-    Console().print(table if found else Text("no events"))
+    console().print(table if found else Text("no events"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def coverage(
 
 
 def _coverage(name: str, lines: Sequence[TypeLine], watched: Watched, *, everything: bool) -> None:
-    out = Console()
+    out = console()
     table = _table("type", "events", "first", "last", "watched by")
     for line in lines:
         if line.matters or everything:
