@@ -9,7 +9,8 @@ from auditor.alerts import registry
 from auditor.alerts.sink import Sink
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, FaultyFiles
-from auditor.jobs.context import Audit, Progress, no_progress
+from auditor.inventory.collect import Progress, no_progress
+from auditor.jobs.context import Audit
 from auditor.policy.load import PolicySet, load
 from auditor.store.database import Store
 

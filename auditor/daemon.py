@@ -23,8 +23,9 @@ from auditor.alerts.deliver import Delivered, Deliverer
 from auditor.alerts.message import Alert
 from auditor.assembly import Parts, audit_of, client_of
 from auditor.errors import AuditorError, LeaseLost
+from auditor.inventory.collect import Progress, no_progress
 from auditor.jobs import poll, report, snapshot
-from auditor.jobs.context import Audit, Progress, no_progress
+from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.report import Written
 from auditor.jobs.schedule import KINDS, REPORT, SNAPSHOT, SWEEP, first_due, next_due

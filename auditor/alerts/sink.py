@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from auditor import redaction
 from auditor.alerts.message import Alert
+from auditor.configfile import read_secret
 from auditor.errors import ConfigError
 
 
@@ -69,11 +70,7 @@ def secret(value: SecretStr | None, file: Path | None) -> str:
 
 
 def _read(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ConfigError(f"cannot read the secret file {file}: {reason}") from None
+    text = read_secret(file)
     if not text:
         raise ConfigError(f"the secret file {file} is empty")
     return text

@@ -16,8 +16,8 @@ from auditor.assembly import Parts, assemble, audit_of, client_of
 from auditor.cli import complain, options, render
 from auditor.cli.progress import bars
 from auditor.errors import ApiError, ConfigError, did_you_mean
+from auditor.inventory.collect import Progress
 from auditor.jobs import poll, snapshot
-from auditor.jobs.context import Progress
 from auditor.jobs.snapshot import Taken, blind
 from auditor.store.database import Store, open_store
 from auditor.terms import Level, Outcome

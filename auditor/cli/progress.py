@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from auditor.cli.options import on_a_terminal
-from auditor.jobs.context import Progress as Told
-from auditor.jobs.context import no_progress
+from auditor.inventory.collect import Progress as Told
+from auditor.inventory.collect import no_progress
 
 
 @contextmanager

@@ -28,13 +28,17 @@ Progress = Callable[[str, int, int], None]
 """Told of each finished walk: kind, walks done, walks known so far."""
 
 
+def no_progress(kind: str, done: int, known: int) -> None:
+    """Nobody is watching."""
+
+
 async def collect(
     client: AdminClient,
     organization: str,
     now: int,
     *,
     kinds: Sequence[ResourceType] = RESOURCES,
-    progress: Progress = lambda kind, done, known: None,
+    progress: Progress = no_progress,
 ) -> Snapshot:
     """The picture of the organization at `now` (Unix seconds).
 

@@ -1,21 +1,15 @@
 """What every job needs of one organization."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.adminapi.client import AdminClient
 from auditor.config import Route
+from auditor.inventory.collect import Progress, no_progress
 from auditor.policy.load import PolicySet
 from auditor.store.database import Store
 from auditor.store.work import Lease
-
-Progress = Callable[[str, int, int], None]
-"""Told of each finished walk of a snapshot: kind, walks done, walks known so far."""
-
-
-def no_progress(kind: str, done: int, known: int) -> None:
-    """Nobody is watching."""
 
 
 @dataclass(frozen=True)
