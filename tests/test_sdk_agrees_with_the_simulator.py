@@ -265,6 +265,28 @@ def test_a_report_comes_page_by_page(name: str, methods: Mapping[str, Callable[.
     assert all(result.project_id for bucket in whole.data for result in bucket.results)
 
 
+@pytest.mark.parametrize("name", USAGE)
+def test_the_amounts_of_a_report_add_up_however_it_is_grouped(
+    name: str, methods: Mapping[str, Callable[..., Any]], organization: Organization
+) -> None:
+    by_key = name not in {"vector_stores", "code_interpreter_sessions"}
+    groups = [[], ["project_id"], *([["api_key_id"], ["project_id", "api_key_id"]] if by_key else [])]
+    sums = []
+    for group_by in groups:
+        buckets = methods[f"usage.{name}"](start_time=NOW - 10 * DAY, end_time=NOW, limit=10, group_by=group_by).data
+        sums.append([sum(map(amount_of, bucket.results)) for bucket in buckets])
+
+    assert any(sums[0])
+    assert sums == [pytest.approx(sums[0])] * len(groups)
+
+
+def amount_of(result: Any) -> float:
+    """One measure of a result, whichever it has."""
+    amounts = result.to_dict()
+    money = amounts.get("amount")
+    return float(money["value"] if money else next(each for each in amounts.values() if type(each) is int))
+
+
 def test_the_package_pages_an_audit_log_window_and_its_filters(client: OpenAI, organization: Organization) -> None:
     since = NOW - 14 * DAY
     owner = organization.owners[0]

@@ -142,7 +142,10 @@ class Layer:
             async def read(name: str, value: str) -> pages.Envelope:
                 others = [(known, text) for known, text in request.query if known != name]
                 if fault.page == "size_ignored":
-                    others, value = [pair for pair in others if pair[0] != "after"], str(len(body["data"]) + 3)
+                    others, value = (
+                        [pair for pair in others if pair[0] not in {"after", "page"}],
+                        str(len(body["data"]) + 3),
+                    )
                 again = {**request.scope, "query_string": urlencode([*others, (name, value)]).encode()}
                 found = _object(await self._ask(again, request.receive))
                 return found if found is not None else body

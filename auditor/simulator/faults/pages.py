@@ -26,7 +26,8 @@ async def spoil(fault: Page, turn: Turn) -> Envelope:
     """What goes out instead of the honest page. A fault that needs an earlier or a later page waits for one."""
     if fault.page == "missing":
         cursor = _cursor(turn.honest)
-        return await turn.read("after", cursor) if turn.honest["has_more"] and cursor else turn.honest
+        name = "page" if "next_page" in turn.honest else "after"
+        return await turn.read(name, cursor) if turn.honest["has_more"] and cursor else turn.honest
     if fault.page == "size_ignored":
         return await turn.read("limit", "1")
     if fault.page == "loop":
@@ -42,7 +43,7 @@ def remember(pages: list[Envelope], body: Envelope) -> None:
 
 def _cursor(body: Envelope) -> str | None:
     """What asks for the page after `body`; an item's id where the envelope says nothing."""
-    found = body.get("next") or body.get("last_id")
+    found = body.get("next") or body.get("next_page") or body.get("last_id")
     return str(found) if found else None
 
 
@@ -52,7 +53,8 @@ def _ends(items: Sequence[Any]) -> Envelope:
     return {"first_id": ids[0], "last_id": ids[-1]} if ids else {"first_id": None, "last_id": None}
 
 
-_POINTERS = frozenset({"first_id", "last_id", "next"})
+_CURSORS = frozenset({"last_id", "next", "next_page"})
+_POINTERS = _CURSORS | {"first_id"}
 Lie = Callable[[Envelope, Sequence[Envelope]], Envelope]
 
 
@@ -63,10 +65,10 @@ def _shifted_back(body: Envelope, before: Sequence[Envelope]) -> Envelope:
 
 _LIES: Mapping[str, Lie] = {
     "repeated": lambda body, before: {"data": before[-1]["data"]} if before else {},
-    "no_cursor": lambda body, before: {"has_more": True} | dict.fromkeys({"last_id", "next"} & body.keys()),
+    "no_cursor": lambda body, before: {"has_more": True} | dict.fromkeys(_CURSORS & body.keys()),
     "no_has_more": lambda body, before: {"has_more": ...},
     "null_has_more": lambda body, before: {"has_more": None},
-    "ends_early": lambda body, before: {"has_more": False} | ({"next": None} if "next" in body else {}),
+    "ends_early": lambda body, before: {"has_more": False} | dict.fromkeys({"next", "next_page"} & body.keys()),
     "ends_with_cursor": lambda body, before: {"has_more": False},
     "promises_more": lambda body, before: {"has_more": True},
     "empty": lambda body, before: {"data": [], "has_more": True},
