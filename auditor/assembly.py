@@ -89,5 +89,6 @@ def audit_of(
         report_directory=config.reports.directory,
         reports_kept=config.reports.keep,
         timezone=config.schedule.timezone,
+        usage_every=config.schedule.usage,
         progress=progress,
     )

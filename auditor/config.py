@@ -91,6 +91,7 @@ class Schedule(_Section):
 
     snapshot: Seconds = Field(default=15 * 60, ge=1)
     audit_log: Seconds = Field(default=30, ge=1)
+    usage: Seconds = Field(default=86_400, ge=3600)
     weekly_report: Annotated[str, AfterValidator(_cron)] = "0 8 * * mon"
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
 

@@ -24,11 +24,11 @@ from auditor.alerts.message import Alert
 from auditor.assembly import Parts, audit_of, client_of
 from auditor.errors import AuditorError, LeaseLost
 from auditor.inventory.collect import Progress, no_progress
-from auditor.jobs import poll, report, snapshot
+from auditor.jobs import poll, report, snapshot, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.report import Written
-from auditor.jobs.schedule import KINDS, REPORT, SNAPSHOT, SWEEP, first_due, next_due
+from auditor.jobs.schedule import KINDS, REPORT, SNAPSHOT, SWEEP, USAGE, first_due, next_due
 from auditor.jobs.snapshot import Taken
 from auditor.log import get
 from auditor.store import work
@@ -253,6 +253,9 @@ class Daemon:
     async def _run(self, kind: str, audit: Audit, now: int) -> None:
         if kind == REPORT:
             self._watchers.written(await report.weekly(audit, now))
+            return
+        if kind == USAGE:
+            await usage.daily(audit, now)
             return
         polled = await poll.poll(audit, now, poll.SWEEP if kind == SWEEP else poll.OVERLAP)
         self._watchers.polled(polled)

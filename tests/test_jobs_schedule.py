@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from auditor import clock
 from auditor.config import Schedule
-from auditor.jobs.schedule import KINDS, POLL, REPORT, SNAPSHOT, SWEEP, first_due, next_due
+from auditor.jobs.schedule import KINDS, POLL, REPORT, RETRY, SNAPSHOT, SWEEP, USAGE, first_due, next_due
 
 NOW = 1_767_225_600
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Sao_Paulo")
@@ -23,12 +23,12 @@ def epoch(text: str) -> int:
 
 
 def schedule(**more: object) -> Schedule:
-    return Schedule.model_validate({"snapshot": "15m", "audit_log": "30s"} | more)
+    return Schedule.model_validate({"snapshot": "15m", "audit_log": "30s", "usage": "12h"} | more)
 
 
-@given(due_at=moments, late=delays, kind=st.sampled_from([POLL, SNAPSHOT, SWEEP]))
+@given(due_at=moments, late=delays, kind=st.sampled_from([POLL, SNAPSHOT, SWEEP, USAGE]))
 def test_the_next_slot_is_the_first_one_after_now_and_on_the_grid(due_at: int, late: int, kind: str) -> None:
-    interval = {POLL: 30, SNAPSHOT: 900, SWEEP: 86_400}[kind]
+    interval = {POLL: 30, SNAPSHOT: 900, SWEEP: 86_400, USAGE: 43_200}[kind]
     now = due_at + late
 
     due = next_due(kind, schedule(), due_at, now)
@@ -96,3 +96,8 @@ def test_the_first_pass_is_a_snapshot_and_the_others_wait_their_turn() -> None:
 
     assert first[SNAPSHOT] == NOW
     assert all(due > NOW for kind, due in first.items() if kind != SNAPSHOT)
+
+
+def test_reports_that_the_first_snapshot_could_not_read_are_tried_again_soon() -> None:
+    assert first_due(USAGE, schedule(), NOW) == NOW + RETRY
+    assert next_due(USAGE, schedule(), NOW, NOW + 60, failed=True) == NOW + 60 + RETRY

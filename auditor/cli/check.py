@@ -17,7 +17,7 @@ from auditor.cli import complain, options, render
 from auditor.cli.progress import bars
 from auditor.errors import ApiError, ConfigError, did_you_mean
 from auditor.inventory.collect import Progress
-from auditor.jobs import poll, snapshot
+from auditor.jobs import poll, snapshot, usage
 from auditor.jobs.snapshot import Taken, blind
 from auditor.store.database import Store, open_store
 from auditor.terms import Level, Outcome
@@ -126,6 +126,8 @@ async def _pass(parts: Parts, store: Store, name: str, progress: Progress) -> Ta
         audit = audit_of(parts, name, client, store, progress)
         now = clock.epoch(clock.now())
         polled = await poll.poll(audit, now)
+        # The daemon does this once a day; where there is none, each pass looks whether it is time.
+        await usage.refresh(audit, now, audit.usage_every)
         taken = await snapshot.take(audit, polled, now)
     gap = blind(taken.run.coverage)
     if gap:

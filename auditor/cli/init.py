@@ -24,6 +24,7 @@ store: sqlite:///auditor.db           # or postgresql://...
 schedule:
   snapshot: 15m
   audit_log: 30s
+  usage: 24h
   weekly_report: '0 8 * * mon'
   timezone: UTC
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
-from auditor.adminapi.fields import ANY, BOOLEAN, STRING, STRINGS, TIME, Field
+from auditor.adminapi.fields import ANY, BOOLEAN, STRING, STRINGS, TIME, Field, Type
 from auditor.adminapi.resources import BY_NAME, RESOURCES
 
 EVENT_KIND = "audit_event"
 IP_ALLOWLIST = "ip_allowlist"
 SETTINGS = "organization_settings"
+ORGANIZATION_USAGE = "organization_usage"
+MODEL_USE = "model_use"
 
 _PROJECT: Mapping[str, Field] = {"project.id": STRING, "project.name": STRING, "project.status": STRING}
 _PERSON: Mapping[str, Field] = {"groups": STRINGS, "roles": STRINGS, "permissions": STRINGS}
@@ -29,6 +31,39 @@ RELATIONS: Mapping[str, Mapping[str, Field]] = {
     "project_user": {"org_role": STRING, "is_member": BOOLEAN, "groups": STRINGS},
 }
 """Fields joined on by `relations.join`: kind to field. Kinds below a project get the project's too."""
+
+_AMOUNT = Field(Type.NUMBER, volatile=True)
+_MODELS = Field(Type.STRINGS, volatile=True)
+
+SPENDING: Mapping[str, Field] = {
+    "cost_1d": _AMOUNT,
+    "cost_7d": _AMOUNT,
+    "cost_30d": _AMOUNT,
+    "cost_prev_30d": _AMOUNT,
+    "cost_90d": _AMOUNT,
+    "cost_daily_median_30d": _AMOUNT,
+    "cost_deviation_1d": _AMOUNT,
+    "requests_30d": _AMOUNT,
+    "tokens_30d": _AMOUNT,
+    "models_30d": _MODELS,
+}
+"""What was used and what it cost, joined on by `spending.spend` to the kinds of SPENDERS."""
+
+SPENDERS: frozenset[str] = frozenset({"project", "project_api_key", "service_account"})
+
+SUMMED: Mapping[str, Mapping[str, Field]] = {
+    ORGANIZATION_USAGE: {
+        "id": STRING,
+        "currency": STRING,
+        **SPENDING,
+        "cost_unattributed_30d": _AMOUNT,
+        "unlisted_keys": _MODELS,
+        "costs_read_at": TIME,
+        "usage_read_at": TIME,
+    },
+    MODEL_USE: {"model": STRING, **_PROJECT, "requests_30d": _AMOUNT, "tokens_30d": _AMOUNT},
+}
+"""Kinds that are no resources: sums of the usage and cost reports."""
 
 EVENT_FIELDS: Mapping[str, Field] = {
     "id": STRING,
@@ -67,7 +102,7 @@ FOLDED: Mapping[str, Mapping[str, Field]] = {
 }
 """Settings that no endpoint shows: kinds folded from audit events."""
 
-KINDS: tuple[str, ...] = (*(kind.name for kind in RESOURCES), *FOLDED, EVENT_KIND)
+KINDS: tuple[str, ...] = (*(kind.name for kind in RESOURCES), *FOLDED, *SUMMED, EVENT_KIND)
 
 
 def is_open(kind: str) -> bool:
@@ -79,12 +114,13 @@ def fields_of(kind: str) -> Mapping[str, Field]:
     """Every field that a policy for `kind` may name. Raises KeyError for an unknown kind."""
     if kind == EVENT_KIND:
         return EVENT_FIELDS
-    if kind in FOLDED:
-        return FOLDED[kind]
+    if kind in FOLDED or kind in SUMMED:
+        return FOLDED.get(kind) or SUMMED[kind]
     resource = BY_NAME[kind]
     parents = {f"{parent}.id": STRING for parent in ancestors(kind)}
     project = _PROJECT if "project" in ancestors(kind) else {}
-    return {**resource.fields, **parents, **project, **RELATIONS.get(kind, {})}
+    spending = SPENDING if kind in SPENDERS else {}
+    return {**resource.fields, **parents, **project, **RELATIONS.get(kind, {}), **spending}
 
 
 def ancestors(kind: str) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class Audit:
     reports_kept: int = 52
     timezone: str = "UTC"
     """Whose calendar names the week of a report: the one its schedule is written in."""
+    usage_every: int = 86_400
+    """Seconds between two readings of the usage and cost reports."""
     lease: Lease | None = None
     """The work lease under which the job runs; its writes fail once another process took over."""
     progress: Progress = no_progress

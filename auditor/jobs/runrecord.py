@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from auditor.inventory.model import Coverage, Gap
 from auditor.inventory.schema import EVENT_KIND
+from auditor.inventory.usage import is_report
 from auditor.jobs.poll import Polled
 from auditor.policy.model import EVENT, Policy, PolicyResult, Verdict
 from auditor.store.runs import PolicyLine, Run, UnknownLine
@@ -60,7 +61,7 @@ def run_of(
         kind="snapshot",
         started_at=now,
         finished_at=now,
-        resources=sum(line.items for line in coverage if line.kind != EVENT_KIND),
+        resources=sum(line.items for line in coverage if line.kind != EVENT_KIND and not is_report(line.kind)),
         summary={outcome.value: outcomes.count(outcome) for outcome in (Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN)},
         policies=tuple(_line(policies[result.policy], result) for result in results),
         coverage=tuple(coverage),

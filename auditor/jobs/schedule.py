@@ -11,7 +11,8 @@ POLL = "poll"
 SNAPSHOT = "snapshot"
 SWEEP = "sweep"
 REPORT = "report"
-KINDS = (POLL, SNAPSHOT, SWEEP, REPORT)
+USAGE = "usage"
+KINDS = (POLL, SNAPSHOT, SWEEP, REPORT, USAGE)
 
 RETRY = 300
 """Seconds after which work that failed is tried again: a weekly report does not wait for a week."""
@@ -22,8 +23,11 @@ SWEEP_EVERY = 86_400
 def first_due(kind: str, schedule: Schedule, now: int) -> int:
     """When a kind is due for the first time (Unix seconds).
 
-    The snapshot at once; it reads the audit log, too, so that one pass gives one baseline. The others wait their turn.
+    The snapshot at once; it reads the audit log and the usage reports, too, so that one pass gives one baseline. What
+    failed of the reports then is tried again soon. The others wait their turn.
     """
+    if kind == USAGE:
+        return now + RETRY
     return now if kind == SNAPSHOT else next_due(kind, schedule, now, now)
 
 
@@ -40,5 +44,10 @@ def _slot(kind: str, schedule: Schedule, due_at: int, now: int) -> int:
     if kind == REPORT:
         local = clock.from_epoch(now).astimezone(ZoneInfo(schedule.timezone))
         return clock.epoch(next(CronSim(schedule.weekly_report, local)))
-    interval = {POLL: schedule.audit_log, SNAPSHOT: schedule.snapshot, SWEEP: SWEEP_EVERY}[kind]
+    interval = {
+        POLL: schedule.audit_log,
+        SNAPSHOT: schedule.snapshot,
+        SWEEP: SWEEP_EVERY,
+        USAGE: schedule.usage,
+    }[kind]
     return due_at + interval * max(1, -(-(now + 1 - due_at) // interval))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from auditor.adminapi.reports import DAY
 from auditor.findings.model import Transition, identity
 from auditor.findings.reconcile import expire, is_fresh, reconcile
 from auditor.inventory import settings
@@ -11,7 +12,9 @@ from auditor.inventory.collect import collect
 from auditor.inventory.events import record_of
 from auditor.inventory.model import Coverage, Gap, Snapshot
 from auditor.inventory.relations import join
-from auditor.jobs import announce
+from auditor.inventory.spending import Series, first_day, spend
+from auditor.inventory.usage import is_report
+from auditor.jobs import announce, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.runrecord import event_results, run_of
@@ -19,11 +22,15 @@ from auditor.log import get
 from auditor.policy.evaluate import evaluate
 from auditor.policy.model import PolicyResult
 from auditor.store import events, findings, organizations, runs, transitions, watermarks, work
+from auditor.store import usage as stored_usage
 from auditor.store.database import Transaction
 from auditor.store.runs import Run
 from auditor.terms import Outcome, Status, Stream
 
 log = get(__name__)
+
+STALE = 3 * DAY
+"""Seconds after which the last good reading of a report says nothing of the present."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,10 @@ class Taken:
 async def take(audit: Audit, polled: Polled, now: int) -> Taken:
     """Take and judge the picture at `now` (Unix seconds); `polled` is what the audit log said just before.
 
-    What the API refuses becomes gaps. Raises StoreError, and LeaseLost when another process took the work over.
+    What the API refuses becomes gaps. Costs and use come from the daily series, which is begun here where it is empty.
+    Raises StoreError, and LeaseLost when another process took the work over.
     """
+    await usage.first(audit, now)
     seen = await collect(audit.client, audit.organization, now, progress=audit.progress)
     taken = await asyncio.to_thread(_judge_and_store, audit, join(seen), polled, now)
     log.info(
@@ -59,15 +68,15 @@ def blind(coverage: Sequence[Coverage]) -> Gap | None:
 
     A wrong key or a wrong address gives such a pass. It proves nothing, and what stood before is still to be told.
     """
-    seen = any(line.items for line in coverage)
+    seen = any(line.items for line in coverage if not is_report(line.kind))
     return None if seen else next((line.gap for line in coverage if line.gap), None)
 
 
 def _judge_and_store(audit: Audit, seen: Snapshot, polled: Polled, now: int) -> Taken:
     with audit.store.transaction() as tx:
-        snapshot = _with_settings(tx, audit, seen)
+        snapshot = _with_usage(tx, audit, _with_settings(tx, audit, seen))
     results = evaluate(audit.policies, snapshot, now)
-    coverage = (*seen.coverage, *polled.coverage)
+    coverage = (*snapshot.coverage, *polled.coverage)
     everything = (*results, *event_results(audit.policies, polled))
     with audit.store.transaction() as tx:
         if audit.lease:
@@ -88,6 +97,12 @@ def _with_settings(tx: Transaction, audit: Audit, seen: Snapshot) -> Snapshot:
             mark.reason, "settings are known from audit events only", refused=mark.status is Status.REFUSED
         )
     return settings.fold(seen, [record_of(event.raw) for event in stored], gap)
+
+
+def _with_usage(tx: Transaction, audit: Audit, seen: Snapshot) -> Snapshot:
+    stale_after = max(STALE, 2 * audit.usage_every)
+    days = stored_usage.days(tx, audit.organization, first_day(seen.taken_at, stale_after))
+    return spend(seen, Series(stored_usage.readings(tx, audit.organization), days, stale_after))
 
 
 def _is_baseline(run: Run, before: Run | None) -> bool:

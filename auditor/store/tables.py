@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0003"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -206,4 +206,38 @@ reports = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("path", Words, nullable=False),
     Column("sha256", Words, nullable=False),
+)
+
+usage_readings = Table(
+    "usage_readings",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("report", Words, primary_key=True),
+    Column("tried_at", BigInteger, nullable=False),
+    Column("read_at", BigInteger),
+    Column("status", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("hint", Words, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("surprises", Json, nullable=False),
+)
+
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("report", Words, primary_key=True),
+    Column("read_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+usage_names = Table(
+    "usage_names",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", Words, nullable=False),
 )
