@@ -34,6 +34,7 @@ from auditor.store.database import Store, open_store
 from auditor.store.tables import usage_days
 from auditor.store.tables import work as work_table
 from auditor.store.work import Lease
+from auditor.terms import Outcome
 from auditor.terms import Status as Ended
 
 pytest_plugins = ["databases"]
@@ -195,6 +196,8 @@ async def test_the_first_picture_has_costs_and_the_next_one_asks_for_none(
         assert {line.status for line in lines.values()} == {Ended.COMPLETE}
         assert lines["cost"].pages == 14
     assert again == []
+    spending = {line.policy: line.outcome for line in one.run.policies if "cost" in line.policy}
+    assert Outcome.UNKNOWN not in spending.values()
 
 
 async def test_the_last_days_are_read_again_and_replaced(organization: Organization, store: Store) -> None:
@@ -259,6 +262,10 @@ async def test_a_refusal_is_a_gap_and_costs_are_unknown(organization: Organizati
     assert line.status is Ended.REFUSED
     assert "api.usage.read" in line.gap.reason
     assert "read only" in line.gap.hint
+    spikes = next(line for line in refused.run.policies if line.policy == "project-cost-spike")
+    assert (spikes.outcome, spikes.failed) == (Outcome.UNKNOWN, 0)
+    models = next(line for line in refused.run.policies if line.policy == "model-not-approved")
+    assert models.outcome is Outcome.PASS, "which needs no costs"
 
     async with audited(organization, store) as (audit, _):
         await usage.daily(audit, AT + 900)
