@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from auditor import clock
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.refusal import missing_scopes
+from auditor.adminapi.reports import REPORTS
 from auditor.adminapi.resources import RESOURCES
 from auditor.cli import call
 from auditor.config import OrganizationConfig
@@ -102,7 +103,7 @@ def test_where_all_is_well_nothing_fails_and_few_questions_are_asked(
         asked = list(ledger_of(app))
     assert [each for each in done.document["checks"] if each["result"] == "fail"] == []
     assert done.code == 0
-    assert len(asked) <= len(RESOURCES) + 3
+    assert len(asked) <= len(RESOURCES) + len(REPORTS) + 3
     assert {each.method for each in asked} == {"GET"}
     assert done.text("permissions").startswith(f"{len(RESOURCES)} of {len(RESOURCES)} kinds")
     assert len(done.of("audit log", "ok")) == 2
@@ -131,6 +132,19 @@ def test_missing_permissions_are_named_with_all_that_they_hide(
         line["text"] for line in lines if "certificate" in line["text"]
     )
     assert "the admin keys cannot be read" in done.text("key")
+
+
+def test_reports_that_cannot_be_read_are_one_line_and_those_that_can_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(healthy(), refuse=("cost", "usage_images")) as (address, _):
+        done = examined(capsys, configured(tmp_path, address))
+    assert done.code == 4
+    (refused,) = done.of("usage", "fail")
+    assert refused["text"].startswith("permission api.usage.read is missing: cannot read cost, usage_images;")
+    assert refused["details"] == {"unreadable": ["cost", "usage_images"]}
+    (read,) = done.of("usage", "ok")
+    assert read["text"].startswith("10 of 12 usage and cost reports can be read; they take 12 calls a day, 69 on")
 
 
 @contextmanager

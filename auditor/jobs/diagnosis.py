@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from auditor.adminapi.refusal import missing_scopes
+from auditor.adminapi.reports import LATE, REPORTS
 from auditor.clock import from_epoch
 from auditor.errors import ApiError
 from auditor.inventory.model import Unknown
@@ -66,6 +67,7 @@ def readings(probed: Probed, watching: Mapping[str, int]) -> Iterator[Line]:
         error = next(tried.error for tried in probed.kinds.values() if tried.error)
         yield Line(Mark.FAIL, "permissions", f"nothing can be read: {error.message}", error.hint)
         return
+    yield from _reports(probed.reports)
     readable = [kind for kind, tried in probed.kinds.items() if tried.readable]
     idle = sorted(_idle(probed.kinds))
     untried = f"; nothing to try these with: {', '.join(idle)}" if idle else ""
@@ -93,6 +95,28 @@ def _refusals(kinds: Mapping[str, Tried]) -> dict[tuple[str, str], list[str]]:
             words = f"permission {', '.join(scopes)} is missing" if scopes else tried.error.message
             found.setdefault((words, tried.error.hint), []).append(name)
     return found
+
+
+def _reports(reports: Mapping[str, ApiError | None]) -> Iterator[Line]:
+    """Whether costs and use can be read. They have one permission, so that a refusal of all is one line."""
+    refused: dict[tuple[str, str], list[str]] = {}
+    for name, error in reports.items():
+        if error:
+            scopes = missing_scopes(error.message)
+            words = f"permission {', '.join(scopes)} is missing" if scopes else error.message
+            refused.setdefault((words, error.hint), []).append(name)
+    for (words, hint), names in refused.items():
+        text = f"{words}: cannot read {', '.join(names)}; what hangs on costs and use is unknown"
+        yield Line(Mark.FAIL, "usage", text, hint, Exit.UNREAD, {"unreadable": names})
+    readable = len(reports) - sum(len(names) for names in refused.values())
+    if readable:
+        daily = sum(report.calls(LATE + 1) for report in REPORTS)
+        first = sum(report.calls(report.days) for report in REPORTS)
+        text = (
+            f"{readable} of {len(reports)} usage and cost reports can be read; they take {daily} calls a day,"
+            f" {first} on the first, and more where many keys are in use"
+        )
+        yield Line(Mark.OK, "usage", text, details={"calls_a_day": daily, "calls_at_first": first})
 
 
 def audit_log(streams: Mapping[Stream, StreamTried], now: int) -> Iterator[Line]:

@@ -1,15 +1,17 @@
-"""Trying what a key can read: one page of every list and of both audit-log streams, and not one more."""
+"""Trying what a key can read: one page of every list, report and audit-log stream, and not one more."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
-from auditor.adminapi import auditlog
+from auditor.adminapi import auditlog, usage
 from auditor.adminapi.client import AdminClient
-from auditor.adminapi.paging import Page, walk
+from auditor.adminapi.paging import walk
+from auditor.adminapi.reports import DAY, REPORTS, Report
 from auditor.adminapi.resources import BY_NAME, RESOURCES, ResourceType
 from auditor.clock import Clock, epoch
 from auditor.errors import ApiError
@@ -23,6 +25,7 @@ REACH_SECONDS = 15.0
 """How long the first answer may take; without one nothing else is asked."""
 TRY_SECONDS = 20.0
 """How long one list may take, retries and pauses included."""
+T = TypeVar("T")
 _DEFAULT_PAGE = 20
 """Items of a page where the API is not asked for more."""
 
@@ -72,17 +75,22 @@ class Probed:
     """None when the very first question was refused, which tells no time."""
     kinds: Mapping[str, Tried] = field(default_factory=dict)
     streams: Mapping[Stream, StreamTried] = field(default_factory=dict)
+    reports: Mapping[str, ApiError | None] = field(default_factory=dict)
+    """What came of asking each usage and cost report for yesterday; None where it answered."""
 
     @property
     def blind(self) -> bool:
         """Whether not one question was answered."""
-        return not any(tried.readable for tried in self.kinds.values()) and all(
-            tried.error for tried in self.streams.values()
+        answered = (
+            any(tried.readable for tried in self.kinds.values()),
+            any(not tried.error for tried in self.streams.values()),
+            any(not error for error in self.reports.values()),
         )
+        return not any(answered)
 
 
 async def probe(client: AdminClient, clock: Clock) -> Probed:
-    """Ask once for each kind and stream: as many requests as there are kinds, and three.
+    """Ask once for each kind, report and stream, and once before.
 
     Raises ApiError when the API does not answer at all, after REACH_SECONDS at the latest.
     """
@@ -94,7 +102,9 @@ async def probe(client: AdminClient, clock: Clock) -> Probed:
             kinds[tried.kind] = tried
     until = epoch(clock()) + 1
     streams = await asyncio.gather(*(_try_stream(client, stream, until) for stream in Stream))
-    return Probed(first, kinds, dict(zip(Stream, streams, strict=True)))
+    reports = await asyncio.gather(*(_try_report(client, report, until) for report in REPORTS))
+    names = (report.name for report in REPORTS)
+    return Probed(first, kinds, dict(zip(Stream, streams, strict=True)), dict(zip(names, reports, strict=True)))
 
 
 async def _first(client: AdminClient, clock: Clock) -> Answered | None:
@@ -129,7 +139,7 @@ async def _try(client: AdminClient, kind: ResourceType, done: Mapping[str, Tried
     return Tried(kind.name, tuple(record for record in records if record), more=full)
 
 
-async def _page(pages: AsyncIterator[Page]) -> Page:
+async def _page(pages: AsyncIterator[T]) -> T:
     """The first page; the walk ends there."""
     try:
         return await anext(pages)
@@ -157,6 +167,16 @@ async def _try_stream(client: AdminClient, stream: Stream, until: int) -> Stream
     except (ApiError, TimeoutError) as error:
         return StreamTried(error=_as_api_error(error))
     return StreamTried(len(page.items), max((_time_of(raw) for raw in page.items), default=None))
+
+
+async def _try_report(client: AdminClient, report: Report, now: int) -> ApiError | None:
+    yesterday = now // DAY - 1
+    try:
+        async with asyncio.timeout(TRY_SECONDS):
+            await _page(usage.read(client, report, yesterday, (yesterday + 1) * DAY, size=1))
+    except (ApiError, TimeoutError) as error:
+        return _as_api_error(error)
+    return None
 
 
 def _time_of(raw: bytes) -> int:
