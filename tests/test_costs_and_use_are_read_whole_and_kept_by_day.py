@@ -363,6 +363,9 @@ async def test_an_old_reading_says_how_old_it_is(organization: Organization, lit
         old = await picture(audit, AT + 3 * DAY + 1)
 
     assert not [line.gap for line in young.run.coverage if line.gap]
+    ages = {line.read_at for line in young.run.coverage if line.kind in REPORT_BY_NAME}
+    assert ages == {AT}
+    assert {line.read_at for line in young.run.coverage if line.kind not in REPORT_BY_NAME} == {None}
     reasons = {line.gap.reason for line in old.run.coverage if line.gap}
     assert reasons == {"the report was last read 3 days ago"}
 

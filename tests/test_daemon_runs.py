@@ -17,12 +17,16 @@ from anyio.from_thread import start_blocking_portal
 from audits import opened, told
 from commands import KEY, PATIENCE, auditor, command, configured, environment, eventually, stored_bytes
 from organization import served, small
+from sqlalchemy import select, update
 from starlette.applications import Starlette
 
+from auditor.adminapi.reports import REPORTS
+from auditor.jobs.schedule import USAGE
 from auditor.simulator import takeover
 from auditor.simulator.model import Organization
 from auditor.simulator.server import create_app
 from auditor.simulator.slack_workspace import TOKEN, FakeSlack
+from auditor.store.tables import usage_readings, work
 from auditor.web.server import serve
 
 
@@ -173,6 +177,30 @@ def test_it_tells_the_baseline_once_then_what_happens_and_after_a_restart_nothin
         assert TOKEN not in str(line)
     assert KEY.encode() not in stored_bytes(tmp_path)
     assert TOKEN.encode() not in stored_bytes(tmp_path)
+
+
+def test_the_usage_reports_are_read_before_the_first_picture_and_again_when_they_are_due(
+    tmp_path: Path, chat: slack.Server, api: tuple[str, Starlette]
+) -> None:
+    config = configured(tmp_path, api[0], **settings(chat.address))
+
+    with running(config) as first:
+        first.says("snapshot.taken", 2)
+        first.stop()
+    names = [line["event"] for line in first.log]
+    assert names.count("usage.read") == 1
+    assert names.index("usage.read") < names.index("snapshot.taken")
+    assert [(line["reports"], line["gaps"]) for line in first.events("usage.read")] == [(len(REPORTS), 0)]
+
+    with opened(tmp_path) as store, store.transaction() as tx:
+        tx.execute(update(work).where(work.c.kind == USAGE).values(due_at=0))
+        tx.execute(update(usage_readings).values(tried_at=usage_readings.c.tried_at - 86_400))
+    with running(config) as second:
+        second.says("usage.read")
+        second.stop()
+    with opened(tmp_path) as store, store.transaction() as tx:
+        due = tx.execute(select(work.c.due_at).where(work.c.kind == USAGE)).scalar_one()
+    assert due > time.time()
 
 
 def pending(folder: Path) -> dict[str, int]:

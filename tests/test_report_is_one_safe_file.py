@@ -54,6 +54,13 @@ def html(report: Report) -> str:
     return render_report(report)
 
 
+def test_what_is_not_read_in_every_pass_shows_when_it_was_read(report: Report) -> None:
+    old = replace(report.ledger[0], read_at=sample.NOW - 2 * sample.DAY)
+
+    assert "read 2 days ago" in render_report(replace(report, ledger=(old, *report.ledger[1:])))
+    assert "read 2 days ago" not in render_report(report)
+
+
 def poisoned(value: T, text: Callable[[], str]) -> T:
     """`value` with every non-empty text in it replaced, whichever field it is in: no field can be forgotten."""
     if isinstance(value, Enum) or value is None:

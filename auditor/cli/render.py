@@ -16,6 +16,7 @@ from rich.text import Text
 from auditor import __version__, clock
 from auditor.findings.model import Finding
 from auditor.inventory.model import Coverage, by_kind
+from auditor.inventory.usage import is_report
 from auditor.jobs.snapshot import Taken
 from auditor.policy.model import WHOLE, Verdict
 from auditor.terms import Level, Outcome, Status
@@ -117,6 +118,7 @@ def _coverage(organization: str, line: Coverage, taken: Taken) -> dict[str, Any]
         "items": line.items,
         "seconds": round(line.seconds, 3),
         "surprises": dict(line.surprises),
+        "read_at": _iso(line.read_at) if line.read_at is not None else None,
         "gaps": [{"scope": list(g.scope), "status": g.status, "reason": g.reason, "hint": g.hint} for g in gaps],
     }
 
@@ -136,7 +138,7 @@ def _print(taken: Sequence[Taken], out: Console) -> None:
 
 def headline(taken: Taken) -> Text:
     """The numbers of a pass in one line."""
-    run, kinds = taken.run, len(by_kind(taken.run.coverage))
+    run, kinds = taken.run, len([kind for kind in by_kind(taken.run.coverage) if not is_report(kind)])
     outcomes = Counter(_outcomes(taken).values())
     return Text.assemble(
         (run.organization, "bold"),

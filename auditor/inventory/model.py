@@ -91,6 +91,8 @@ class Coverage:
     surprises: Mapping[str, int] = field(default_factory=dict)
     """What did not look as documented, counted: `wrong type: last_used_at` to 3."""
     gap: Gap | None = None
+    read_at: int | None = None
+    """Unix seconds of the last good reading, for what is not read in every pass; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +166,5 @@ def _sum(kind: str, lines: list[Coverage]) -> Coverage:
         seconds=sum(line.seconds for line in lines),
         surprises=surprises,
         gap=next((line.gap for line in lines if line.gap), None),
+        read_at=min((line.read_at for line in lines if line.read_at is not None), default=None),
     )

@@ -58,7 +58,9 @@ class Reading:
     def line(self, gap: Gap | None) -> Coverage:
         """Its line in the ledger, where `gap` is what is known to be missing now."""
         status = gap.status if gap else self.status
-        return Coverage(self.report, (), status, self.pages, self.items, self.seconds, self.surprises, gap)
+        return Coverage(
+            self.report, (), status, self.pages, self.items, self.seconds, self.surprises, gap, self.read_at
+        )
 
 
 def is_report(kind: str) -> bool:

@@ -22,7 +22,8 @@ def ledger(coverage: Iterable[Coverage]) -> tuple[LedgerRow, ...]:
 
 def _ledger_row(kind: str, line: Coverage, parts: int) -> LedgerRow:
     surprises = tuple(Tally(name, count) for name, count in sorted(line.surprises.items()))
-    return LedgerRow(kind, line.status, parts, line.items, line.pages, round(line.seconds, 1), surprises)
+    seconds = round(line.seconds, 1)
+    return LedgerRow(kind, line.status, parts, line.items, line.pages, seconds, surprises, line.read_at)
 
 
 def unseen(

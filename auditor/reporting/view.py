@@ -259,6 +259,8 @@ class LedgerRow:
     pages: int
     seconds: float
     surprises: tuple[Tally, ...] = ()
+    read_at: int | None = None
+    """Unix seconds of the last good reading, for what is not read in every pass."""
 
 
 @dataclass(frozen=True, slots=True)
