@@ -26,6 +26,7 @@ from auditor.jobs import usage
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import Taken, take
+from auditor.simulator import auditlog
 from auditor.simulator.faults.rules import Item, Match, Page, Rule, Status
 from auditor.simulator.model import Organization
 from auditor.store import usage as stored
@@ -354,6 +355,24 @@ async def test_a_day_that_is_missing_is_a_gap_that_names_it(organization: Organi
     (gap,) = [line.gap for line in taken.run.coverage if line.gap]
     assert (gap.kind, gap.status) == ("cost", Ended.PARTIAL)
     assert gap.reason == "days of the report are missing: 2025-12-23"
+
+
+@pytest.mark.parametrize("logged", [True, False])
+async def test_a_key_that_vanished_is_told_unless_the_audit_log_saw_it_deleted(
+    organization: Organization, lite: Store, logged: bool
+) -> None:
+    project, key = next(iter(organization.project_keys()))
+    key.created_at, key.last_used_at = NOW - 9 * DAY, NOW - 3600
+    await first(organization, lite)
+    del project.api_keys[key.id]
+    if logged:
+        actor = auditlog.session(organization.owners[0], "192.0.2.1")
+        organization.log.record("api_key.deleted", AT + 60, actor, {"id": key.id})
+    async with audited(organization, lite) as (audit, _):
+        taken = await picture(audit, AT + 120)
+
+    unlisted = [v for each in taken.results if each.policy == "key-billed-but-unlisted" for v in each.verdicts]
+    assert [key.id in verdict.message for verdict in unlisted] == ([] if logged else [True])
 
 
 async def test_an_old_reading_says_how_old_it_is(organization: Organization, lite: Store) -> None:

@@ -1,6 +1,7 @@
 """What policies see of costs and use: windows of whole days, usual days, and Unknown where something is missing."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import pytest
@@ -58,7 +59,12 @@ def idle(*but: str) -> list[UsedDay]:
 
 
 def joined(
-    days: Sequence[UsedDay], *, readings: Mapping[str, Reading] = READINGS, hidden: Sequence[Gap] = (), at: int = AT
+    days: Sequence[UsedDay],
+    *,
+    readings: Mapping[str, Reading] = READINGS,
+    hidden: Sequence[Gap] = (),
+    at: int = AT,
+    deleted: AbstractSet[str] = frozenset(),
 ) -> Snapshot:
     """The snapshot with what `days` say; reports that they leave out had no use."""
     there = {day.report for day in days}
@@ -68,7 +74,7 @@ def joined(
         "service_account": Collection("service_account", ACCOUNTS),
     }
     rest = [day for day in idle(*there) if day.report != "cost"] + ([] if "cost" in there else costs({}))
-    return spend(Snapshot("acme", at, collections), Series(readings, [*days, *rest], STALE))
+    return spend(Snapshot("acme", at, collections), Series(readings, [*days, *rest], STALE, frozenset(deleted)))
 
 
 def fields(snapshot: Snapshot, kind: str, *ids: str) -> Mapping[str, object]:
@@ -207,6 +213,13 @@ def test_keys_that_are_billed_now_and_in_no_list_are_named() -> None:
     found = joined(costs({0: {KEY_1: 1}, 1: {gone: 0.01}, 2: {("proj_9", "key_8", None): 5}}))
 
     assert whole(found)["unlisted_keys"] == ["key_9"]
+
+
+@pytest.mark.parametrize("deleted", ["key_9", "proj_9"])
+def test_keys_that_were_deleted_meanwhile_are_billed_and_no_news(deleted: str) -> None:
+    found = joined(costs({1: {("proj_9", "key_9", None): 1, ("proj_8", "key_8", None): 1}}), deleted={deleted})
+
+    assert whole(found)["unlisted_keys"] == ["key_8"]
 
 
 def failed(report: str) -> Mapping[str, Reading]:

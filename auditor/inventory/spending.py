@@ -28,6 +28,8 @@ class Series:
     days: Iterable[UsedDay]
     stale_after: int
     """Seconds after which a reading that was good tells nothing of the present any more."""
+    deleted: frozenset[str] = frozenset()
+    """Keys, and projects some of whose keys, were deleted lately: they may be billed and in no list."""
 
 
 def first_day(now: int, stale_after: int) -> int:
@@ -43,7 +45,7 @@ def spend(snapshot: Snapshot, series: Series) -> Snapshot:
     """
     tallies = Tallies.of(series.readings, series.days)
     ledger = tuple(_line(report, series, tallies, snapshot.taken_at) for report in REPORTS)
-    joined = _Joined(snapshot, series.readings, tallies, {line.kind: line.gap for line in ledger if line.gap})
+    joined = _Joined(snapshot, series, tallies, {line.kind: line.gap for line in ledger if line.gap})
     collections = {kind: joined.collection(each) for kind, each in snapshot.collections.items()}
     collections |= {ORGANIZATION_USAGE: joined.organization(), MODEL_USE: joined.models()}
     return replace(snapshot, collections=collections, coverage=(*snapshot.coverage, *ledger))
@@ -77,13 +79,14 @@ def _unproven(report: Report, reading: Reading, series: Series, tallies: Tallies
 class _Joined:
     """Puts what was counted beside what was seen."""
 
-    def __init__(
-        self, snapshot: Snapshot, readings: Mapping[str, Reading], tallies: Tallies, gaps: Mapping[str, Gap]
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, series: Series, tallies: Tallies, gaps: Mapping[str, Gap]) -> None:
         self._snapshot = snapshot
-        self._readings = readings
+        self._series = series
         self._tallies = tallies
         self._gaps = gaps
+        self._tokens = self._behind(measure=TOKENS)
+        self._models = self._behind(group="model")
+        self._requests = {group: self._behind(measure=REQUESTS, group=group) for group in ("project_id", "api_key_id")}
         self._keys = snapshot.collection(_KEYS)
         self._of_account: dict[tuple[str, str], list[str]] = {}
         for key in self._keys.records:
@@ -124,19 +127,21 @@ class _Joined:
         return {name: Unknown(costs) if costs else value for name, value in spent.items()} | self._used(tally, group)
 
     def _used(self, tally: Tally, group: str) -> Fields:
-        requests = self._hidden(lambda report: REQUESTS in report.measures and report.tells(group))
-        tokens = self._hidden(lambda report: TOKENS in report.measures)
-        models = self._hidden(lambda report: report.tells("model"))
+        requests = self._requests[group]
         names = tuple(sorted(tally.models))
         return {
             "requests_30d": Unknown(requests) if requests else tally.requests,
-            "tokens_30d": Unknown(tokens) if tokens else tally.tokens,
-            "models_30d": Unknown(models, names) if models else list(names),
+            "tokens_30d": Unknown(self._tokens) if self._tokens else tally.tokens,
+            "models_30d": Unknown(self._models, names) if self._models else list(names),
         }
 
-    def _hidden(self, wanted: Callable[[Report], bool]) -> tuple[Gap, ...]:
-        """The gaps of the reports that something hangs on."""
-        return tuple(self._gaps[each.name] for each in REPORTS if wanted(each) and each.name in self._gaps)
+    def _behind(self, *, measure: str | None = None, group: str = "project_id") -> tuple[Gap, ...]:
+        """The gaps of the reports that have a measure, if one is named, and tell a group apart."""
+        return tuple(
+            self._gaps[report.name]
+            for report in REPORTS
+            if report.name in self._gaps and report.tells(group) and (measure is None or measure in report.measures)
+        )
 
     def organization(self) -> Collection:
         """One record: the sums, what the API attributes to no key, and keys that are billed and in no list."""
@@ -144,36 +149,38 @@ class _Joined:
         everything = self._tallies.everything
         unattributed = self._tallies.unattributed.costs(self._tallies.costs_until)["cost_30d"]
         hidden = costs + self._keys.gaps
-        listed = {record.id for record in self._keys.records}
-        unlisted = sorted(self._tallies.billed_now() - listed)
         fields: Fields = {
             "id": "organization",
             "currency": next(iter(self._tallies.currencies), None),
             **self._fields(everything, "project_id"),
             "cost_unattributed_30d": Unknown(costs) if costs else unattributed,
-            "unlisted_keys": Unknown(hidden) if hidden else unlisted,
+            "unlisted_keys": Unknown(hidden) if hidden else self._unlisted(),
             "costs_read_at": self._read_at(lambda report: report.name == COST),
             "usage_read_at": self._read_at(lambda report: report.name != COST),
         }
         known = {name: value for name, value in fields.items() if value is not None}
         return Collection(ORGANIZATION_USAGE, (Record(ORGANIZATION_USAGE, ("organization",), known),))
 
+    def _unlisted(self) -> list[str]:
+        """Keys that are billed and in no list, although nobody has deleted them."""
+        known = {record.id for record in self._keys.records} | self._series.deleted
+        return sorted(key for key, project in self._tallies.billed.items() if not {key, project} & known)
+
     def _read_at(self, wanted: Callable[[Report], bool]) -> object:
         """The oldest good reading of some reports."""
-        times = [reading.read_at if (reading := self._readings.get(each.name)) else None
+        times = [reading.read_at if (reading := self._series.readings.get(each.name)) else None
                  for each in REPORTS if wanted(each)]  # fmt: skip
         return Unknown(why="a report was never read whole") if None in times else min(filter(None, times))
 
     def models(self) -> Collection:
         """One record for each model that a project used: approved models are judged one by one."""
-        gaps = self._hidden(lambda report: report.tells("model"))
         names = {record.id: record.fields for record in self._snapshot.collection("project").records}
         records = tuple(
             Record(MODEL_USE, (project, model), _model(project, model, names.get(project, {}), used))
             for project, tally in sorted(self._tallies.projects.items())
             for model, used in sorted(tally.models.items())
         )
-        return Collection(MODEL_USE, records, gaps)
+        return Collection(MODEL_USE, records, self._models)
 
 
 def _model(project: str, model: str, fields: Mapping[str, object], used: Mapping[str, float]) -> Fields:

@@ -104,6 +104,8 @@ class Tallies:
     unattributed: Tally = field(default_factory=Tally)
     """What the API attributes to no key, in reports that tell keys apart."""
     currencies: set[str] = field(default_factory=set)
+    billed: dict[str, str | None] = field(default_factory=dict)
+    """Keys that cost something on the last day or the one before it, each with its project."""
     _read: dict[str, set[int]] = field(default_factory=dict)
     """Days that are there, by report."""
     _today: dict[str, int] = field(default_factory=dict)
@@ -138,19 +140,17 @@ class Tallies:
             return []
         return sorted(set(range(today - report.days, today)) - self._read.get(report.name, set()))
 
-    def billed_now(self) -> set[str]:
-        """Keys that cost something on the last day or the one before it."""
-        last = (self.costs_until, self.costs_until - 1)
-        return {key for key, tally in self.keys.items() if any(tally.spent.get(day, 0) > 0 for day in last)}
-
     def _pay(self, day: UsedDay) -> None:
         if day.currency:
             self.currencies.add(day.currency)
         for group, (cost,) in day.uses.items():
+            project, key, _ = group
             for tally in self._concerned(group):
                 tally.pay(day.day, cost)
-            if group[1] is None:
+            if key is None:
                 self.unattributed.pay(day.day, cost)
+            elif cost > 0 and day.day >= self.costs_until - 1:
+                self.billed[key] = project
 
     def _count(self, measures: Sequence[str], groups: Mapping[Group, Sequence[float]]) -> None:
         for group, amounts in groups.items():

@@ -24,11 +24,14 @@ from auditor.policy.model import PolicyResult
 from auditor.store import events, findings, organizations, runs, transitions, watermarks, work
 from auditor.store import usage as stored_usage
 from auditor.store.database import Transaction
+from auditor.store.history import Wanted, page
 from auditor.store.runs import Run
 from auditor.terms import Outcome, Status, Stream
 
 log = get(__name__)
 
+_DELETIONS = 10_000
+"""Events of deletions that are looked at; of more, the newest."""
 STALE = 3 * DAY
 """Seconds after which the last good reading of a report says nothing of the present."""
 
@@ -102,7 +105,19 @@ def _with_settings(tx: Transaction, audit: Audit, seen: Snapshot) -> Snapshot:
 def _with_usage(tx: Transaction, audit: Audit, seen: Snapshot) -> Snapshot:
     stale_after = max(STALE, 2 * audit.usage_every)
     days = stored_usage.days(tx, audit.organization, first_day(seen.taken_at, stale_after))
-    return spend(seen, Series(stored_usage.readings(tx, audit.organization), days, stale_after))
+    readings = stored_usage.readings(tx, audit.organization)
+    return spend(seen, Series(readings, days, stale_after, _deleted(tx, audit, seen.taken_at - stale_after)))
+
+
+def _deleted(tx: Transaction, audit: Audit, since: int) -> frozenset[str]:
+    """Keys that the audit log saw deleted, and projects of which it saw an account or the whole go, with their keys."""
+    wanted = Wanted(since=since - DAY, types=("api_key.deleted", "service_account.deleted", "project.archived"))
+    found: set[str] = set()
+    for event in page(tx, audit.organization, wanted, None, newest_first=True, size=_DELETIONS):
+        fields = record_of(event.raw).fields
+        name = "project.id" if event.type == "service_account.deleted" else "payload.id"
+        found.add(str(fields.get(name)))
+    return frozenset(found)
 
 
 def _is_baseline(run: Run, before: Run | None) -> bool:
