@@ -27,8 +27,8 @@ def hit(at: int, event_id: str = "", rule: str = "a", value: str | None = None, 
     return BaseMatch(rule, event_id or f"e{at:05}", at, ("group",), value, told)
 
 
-def windows(spec: Correlation, *matches: BaseMatch, since: int | None = None) -> list[tuple[str, ...]]:
-    return [found.events for found in occurrences(spec, matches, since)]
+def windows(spec: Correlation, *matches: BaseMatch) -> list[tuple[str, ...]]:
+    return [found.events for found in occurrences(spec, matches)]
 
 
 def test_enough_within_the_span_is_one_occurrence_and_one_less_is_none() -> None:
@@ -113,7 +113,7 @@ class Kept:
         earliest, latest = min(match.at for match in fresh), max(match.at for match in fresh)
         reach = 2 * self.spec.timespan
         history = [match for match in self.matches.values() if earliest - reach <= match.at <= latest + reach]
-        for found in occurrences(self.spec, history, since=earliest - self.spec.timespan):
+        for found in occurrences(self.spec, history, (earliest - self.spec.timespan, latest)):
             self.told.append(found.events)
             for key, match in list(self.matches.items()):
                 if match.event_id in found.events:
@@ -154,6 +154,14 @@ def test_what_an_older_occurrence_drew_in_is_not_counted_when_that_one_is_out_of
     kept.poll([hit(910), hit(920)])
     kept.poll([hit(850 + 2 * SPAN)])
     assert kept.told == [("e00000", "e00001", "e00002")]
+
+
+def test_what_a_later_occurrence_drew_in_is_not_counted_when_that_one_is_out_of_sight() -> None:
+    kept = Kept(COUNT)
+    kept.poll([hit(901), hit(1801), hit(1802), hit(1803)])
+    kept.poll([hit(902), hit(903)])
+    kept.poll([hit(0)])
+    assert kept.told == [("e01801", "e01802", "e01803")]
 
 
 FILE = f"""\

@@ -1,5 +1,6 @@
 """Windows of time over the matches of one group: what is enough, told once, whenever its events arrive. Pure."""
 
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,20 +11,23 @@ from auditor.detection.model import BaseMatch, Correlation, Occurrence
 TYPES = ("event_count", "value_count", "temporal", "temporal_ordered")
 
 
-def occurrences(correlation: Correlation, matches: Sequence[BaseMatch], since: int | None = None) -> list[Occurrence]:
+def occurrences(
+    correlation: Correlation, matches: Sequence[BaseMatch], starts: tuple[int, int] | None = None
+) -> list[Occurrence]:
     """The windows that hold enough and were not told yet, among all kept matches of one group.
 
     Windows do not overlap: each starts at the earliest match that no window holds. A match within the time of an
     occurrence that was told, before or after its first event, belongs to it, however late it arrives: one burst is
-    told once. `since` (Unix seconds) is the earliest start: where `matches` are not all that ever were, a window
-    needs two timespans of them before it, else what an older occurrence holds would be counted again.
+    told once. `starts` (Unix seconds) are the earliest and the latest start: where `matches` are not all that ever
+    were, a window needs two timespans of them on either side, else what another one holds would be counted again.
     """
-    fresh = [match for match in unclaimed(correlation, matches) if since is None or match.at >= since]
+    first, last = starts or (-math.inf, math.inf)
+    fresh = [match for match in unclaimed(correlation, matches) if match.at >= first]
     holds = _HELD[correlation.type](correlation, fresh)
     found: list[Occurrence] = []
     start = end = 0
     # One pass: a group may hold very many matches that are never enough, and somebody may want that to be slow.
-    while start < len(fresh):
+    while start < len(fresh) and fresh[start].at <= last:
         while end < len(fresh) and fresh[end].at - fresh[start].at <= correlation.timespan:
             holds.enter(fresh[end])
             end += 1

@@ -210,7 +210,8 @@ def _correlate(
     for group in dict.fromkeys(each.group for each in found):
         times = [each.at for each in found if each.group == group]
         kept = matches.of_group(tx, audit.organization, name, group, min(times) - reach, max(times) + reach)
-        for verdict in correlate(correlated, kept, now, since=min(times) - correlated.correlation.timespan):
+        # Only a window that reaches a new match can be new, and only near them is all of the history at hand.
+        for verdict in correlate(correlated, kept, now, (min(times) - correlated.correlation.timespan, max(times))):
             matches.consume(tx, audit.organization, name, verdict.events, verdict.events[0])
             verdicts.append(verdict)
     return verdicts

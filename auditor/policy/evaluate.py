@@ -44,15 +44,16 @@ def base_matches(correlated: Correlated, bases: Mapping[str, Judge], events: Seq
 
 
 def correlate(
-    correlated: Correlated, matches: Sequence[BaseMatch], now: int, since: int | None = None
+    correlated: Correlated, matches: Sequence[BaseMatch], now: int, starts: tuple[int, int] | None = None
 ) -> list[Verdict]:
     """What a correlation says of all kept matches of one group: each window that holds enough, once.
 
-    `since` (Unix seconds) is the earliest start of a window, where `matches` are those of a part of the history.
+    `starts` (Unix seconds) are the earliest and the latest start of a window, where `matches` are those of a part of
+    the history.
     """
     policy, spec = correlated.policy, correlated.correlation
     verdicts = []
-    for each in occurrences(spec, matches, since):
+    for each in occurrences(spec, matches, starts):
         fields = {**dict(zip(spec.group_by, each.group, strict=True)), "count": each.count}
         message = correlated.message.render({**policy.params, **fields}, now, policy.title)
         verdicts.append(
