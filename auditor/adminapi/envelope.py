@@ -44,13 +44,16 @@ def decode(content: bytes) -> Envelope:
 
 
 def refuse_two_of_a_key(content: bytes) -> None:
-    """Raises TwoOfAKey when an object anywhere in `content` has a key twice."""
-    json.loads(content, object_pairs_hook=_once)
+    """Raises TwoOfAKey when an object anywhere in `content` has a key twice, another ValueError for what is no JSON."""
+    _ONCE.decode(content.decode())
 
 
 def _once(pairs: Sequence[tuple[str, object]]) -> None:
     if len(dict(pairs)) != len(pairs):
         raise TwoOfAKey("a key stands twice in one object")
+
+
+_ONCE = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _frame(content: bytes, items: Sequence[bytes]) -> bytes:

@@ -1,11 +1,12 @@
 """From the bytes of one item to the flat record that policies judge. Lenient: a surprise is counted, never raised."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from auditor import clock
-from auditor.adminapi.fields import Type
+from auditor.adminapi.fields import Field, Type
 from auditor.adminapi.resources import BY_NAME, ResourceType
 from auditor.inventory.model import Record, Scope, Unknown
 
@@ -23,6 +24,7 @@ _CHECKS: Mapping[Type, Callable[[object], bool]] = {
 }
 
 _MISSING = object()
+_OBSTRUCTED = object()
 
 
 def record_of(
@@ -49,31 +51,48 @@ def _of_singleton(kind: ResourceType, body: Mapping[str, object]) -> str | None:
 
 
 def _known(kind: ResourceType, body: Mapping[str, object], surprises: Counter[str]) -> Iterator[tuple[str, object]]:
-    for name, field in kind.fields.items():
-        path = field.path or name
-        value = lookup(body, path)
-        if _obstructed(body, path):
+    for name, steps, field in _paths(kind.name):
+        value = _follow(body, steps)
+        if value is _OBSTRUCTED:
             surprises[f"wrong type: {name}"] += 1
             yield name, Unknown(why="the API sent something else where this field would be")
         elif value is _MISSING:
             yield name, Unknown(why="the API did not send this field") if field.absent_is_unknown else None
         elif value is None or _CHECKS[field.type](value):
-            yield name, value
+            yield name, _shared(value)
         else:
             surprises[f"wrong type: {name}"] += 1
             yield name, Unknown(why=f"the API sent something that is no {field.type}")
 
 
-def _obstructed(body: object, path: str) -> bool:
-    """Whether something on the way along a dotted path can hold no field: a text in the place of an object."""
-    for step in path.split(".")[:-1]:
-        inner = body.get(step) if isinstance(body, Mapping) else None
-        if isinstance(inner, list):
-            return not all(isinstance(each, Mapping) for each in inner)
-        if inner is not None and not isinstance(inner, Mapping):
-            return True
-        body = inner
-    return False
+def _shared(value: object) -> object:
+    """The same value, texts held once however often they come: roles, permissions and owners come a thousand times."""
+    if type(value) is str:
+        return sys.intern(value)
+    if type(value) is list:
+        return [sys.intern(each) if type(each) is str else each for each in value]
+    return value
+
+
+@cache
+def _paths(name: str) -> tuple[tuple[str, tuple[str, ...], Field], ...]:
+    """Name, steps of the path, and field: split once, because an organization has a million of them."""
+    return tuple((name, tuple((field.path or name).split(".")), field) for name, field in BY_NAME[name].fields.items())
+
+
+def _follow(body: object, steps: tuple[str, ...]) -> object:
+    """The value at the end of `steps`; _OBSTRUCTED when something on the way can hold no field, such as a text."""
+    value = body
+    for place, step in enumerate(steps):
+        if type(value) is dict:
+            value = value.get(step, _MISSING)
+        elif value is None or value is _MISSING:
+            return value
+        elif isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
+            return lookup(value, ".".join(steps[place:]))
+        else:
+            return _OBSTRUCTED
+    return value
 
 
 def lookup(body: object, path: str) -> object:
