@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FREEZE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help install demo test prove check example format requirements clean
+.PHONY: help install demo test prove bench check example format requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -34,6 +34,9 @@ test: $(STAMP)  ## all tests
 
 prove: $(STAMP)  ## every fault against every endpoint of the simulated API, some minutes
 	AUDITOR_PROVE=1 $(BIN)/python -m pytest -n 2 -s tests/test_no_fault_*.py
+
+bench: $(STAMP)  ## all benchmarks in tests/benchmarks, beside the tools that people use instead
+	@set -e; for program in $$(grep -l '^def main' tests/benchmarks/*.py); do PYTHONPATH=tests $(BIN)/python $$program; done
 
 check: $(STAMP)  ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check .
