@@ -1,12 +1,15 @@
 """The budget of requests: no minute exceeds it, and a pause holds everybody."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.adminapi.budget import Budget
+from auditor.adminapi.budget import Budget, Retries
+from auditor.errors import ApiError
 
 
 class Time:
@@ -19,26 +22,44 @@ class Time:
         return self.now
 
 
-def times_of(budget: Budget, clock: Time, count: int) -> list[float]:
-    """When each of `count` requests goes out if somebody always wants the next one."""
+def times_of(
+    budget: Budget, clock: Time, count: int, pauses: Mapping[int, float] = MappingProxyType({})
+) -> list[float]:
+    """When each of `count` requests goes out if somebody always wants the next one.
+
+    `pauses` are the requests, by number, that are answered with 429, and for how many seconds; all others with 200.
+    """
     sent = []
-    for _ in range(count):
+    for number in range(count):
         while (wait := budget._wait()) > 0:
             clock.now += max(wait, 1e-6)
         sent.append(clock.now)
+        if number in pauses:
+            budget.pause(pauses[number])
+        else:
+            budget.answered()
     return sent
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.integers(min_value=1, max_value=6000))
-def test_no_sixty_seconds_hold_more_requests_than_the_budget(per_minute: int) -> None:
-    clock = Time()
-    sent = times_of(Budget(per_minute, clock), clock, min(3 * per_minute, 5000))
-    start = 0
+def most_in_a_minute(sent: list[float]) -> int:
+    """The most requests that any sixty seconds hold."""
+    start = most = 0
     for end, at in enumerate(sent):
         while at - sent[start] >= 60 + 1e-6:
             start += 1
-        assert end - start + 1 <= per_minute + 1
+        most = max(most, end - start + 1)
+    return most
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(min_value=1, max_value=6000),
+    st.dictionaries(st.integers(0, 3000), st.floats(0, 120), max_size=8),
+)
+def test_no_sixty_seconds_hold_more_requests_than_the_budget(per_minute: int, pauses: dict[int, float]) -> None:
+    clock = Time()
+    sent = times_of(Budget(per_minute, clock), clock, min(3 * per_minute, 5000), pauses)
+    assert most_in_a_minute(sent) <= per_minute + 1
 
 
 def test_a_small_snapshot_is_not_slowed_by_the_default_budget() -> None:
@@ -60,3 +81,46 @@ async def test_taking_waits_for_real() -> None:
     started = asyncio.get_running_loop().time()
     await budget.take()
     assert asyncio.get_running_loop().time() - started >= 0.045
+
+
+def test_after_a_pause_one_goes_ahead_until_it_is_answered() -> None:
+    clock = Time()
+    budget = Budget(60_000, clock)
+    budget.pause(20)
+    clock.now = 20
+    assert budget._wait() == 0
+    assert budget._wait() > 0
+    budget.answered()
+    assert budget._wait() == 0
+
+
+async def test_pause_upon_pause_is_not_waited_for_without_end() -> None:
+    budget = Budget(60_000)
+    budget.pause(0.02)
+    with pytest.raises(ApiError, match="one pause after the other") as error:
+        await budget.take(longest=-1)
+    assert error.value.status == 429
+
+
+@given(st.lists(st.sampled_from(["first", "fails", "answered"]), max_size=4000))
+def test_never_more_than_a_fifth_is_repeated_but_for_a_few(story: list[str]) -> None:
+    retries = Retries()
+    firsts = repeated = 0
+    for what in story:
+        if what == "answered":
+            retries.answered()
+        elif what == "first":
+            retries.first()
+            firsts += 1
+        else:
+            repeated += retries.spend()
+        assert repeated <= max(Retries.FEW, Retries.SHARE * firsts) + 1
+
+
+def test_a_server_that_says_nothing_is_not_asked_again_and_again() -> None:
+    retries = Retries()
+    for _ in range(500):
+        retries.first()
+    assert sum(retries.spend() for _ in range(100)) == Retries.IN_VAIN
+    retries.answered()
+    assert retries.spend()

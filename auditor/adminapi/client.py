@@ -14,7 +14,7 @@ import stamina
 from pydantic import SecretStr
 
 from auditor import __version__
-from auditor.adminapi.budget import Budget
+from auditor.adminapi.budget import Budget, Retries
 from auditor.adminapi.refusal import MAX_PAUSE, error_of, retry_after
 from auditor.errors import ApiError
 
@@ -55,7 +55,7 @@ class Body:
 
 
 class AdminClient:
-    """GET on the Admin API with one key: budget, shared pause, bounded concurrency, retries, caps.
+    """GET on the Admin API with one key: budget, shared pause, bounded concurrency, few retries, caps.
 
     Redirects are not followed and proxies from the environment are ignored: the key goes to `base_url` only.
     """
@@ -73,6 +73,7 @@ class AdminClient:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._budget = Budget(requests_per_minute)
+        self._retries = Retries()
         self._slots = asyncio.Semaphore(concurrency)
         self._on_response = on_response
         self._patience = patience
@@ -102,23 +103,34 @@ class AdminClient:
     async def get(self, path: str, params: Params = ()) -> Body:
         """The body of `path` (below the base URL).
 
-        Raises ApiError: `status` 401 and 403 are refusals, 404 an unknown id; what is retryable was retried here.
+        Raises ApiError: `status` 401 and 403 are refusals, 404 an unknown id; what is retryable was retried here, as
+        far as the share of requests that may be repeated goes.
         """
+        number = 0
+
+        def again(error: Exception) -> bool | float:
+            wait = _back_off(error)
+            return wait if wait is not False and number < self._patience.attempts and self._retries.spend() else False
+
         async for attempt in stamina.retry_context(
-            on=_back_off,
+            on=again,
             attempts=self._patience.attempts,
             timeout=self._patience.total,
             wait_initial=self._patience.first_wait,
             wait_max=self._patience.longest_wait,
             wait_jitter=self._patience.jitter,
         ):
+            number = attempt.num
+            if number == 1:
+                self._retries.first()
             with attempt:
                 return await self._get_once(path, params)
         raise AssertionError("retry_context returns or raises")
 
     async def _get_once(self, path: str, params: Params) -> Body:
-        await self._budget.take()
+        # The slot comes first: whoever waits for one has not been let through yet, and a pause holds it, too.
         async with self._slots:
+            await self._budget.take(self._patience.total)
             try:
                 async with (
                     asyncio.timeout(self._patience.whole),
@@ -129,11 +141,19 @@ class AdminClient:
                 self._on_response(None)
                 raise _unreachable(self._base_url, error) from error
         self._on_response(response.status_code)
-        if response.status_code == 429:
-            self._budget.pause(min(retry_after(response.headers) or 1.0, self._patience.pause))
+        self._weigh(response)
         if response.status_code != 200:
             raise error_of(response.status_code, content, response.headers)
         return Body(content, response.headers.get("x-request-id"), response.headers.get("date"))
+
+    def _weigh(self, response: httpx.Response) -> None:
+        """What an answer means for the requests that come after it."""
+        if response.status_code == 429:
+            self._budget.pause(min(retry_after(response.headers) or 1.0, self._patience.pause))
+        else:
+            self._budget.answered()
+        if response.status_code < 500:
+            self._retries.answered()
 
 
 @functools.cache

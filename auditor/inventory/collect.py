@@ -13,6 +13,7 @@ from auditor.adminapi.envelope import refuse_two_of_a_key
 from auditor.adminapi.paging import walk
 from auditor.adminapi.resources import RESOURCES, ResourceType
 from auditor.errors import ApiError
+from auditor.inventory.breaker import Breaker
 from auditor.inventory.model import Collection, Coverage, Gap, Record, Scope, Snapshot
 from auditor.inventory.records import record_of
 from auditor.inventory.schema import ancestors
@@ -47,10 +48,11 @@ async def collect(
     done: dict[str, Collection] = {}
     ledger: list[Coverage] = []
     counted = _Counted(progress)
+    breaker = Breaker()
     for generation in _generations(kinds):
         jobs = [(kind, scope) for kind in generation for scope in _scopes(kind, done)]
         counted.known += len(jobs)
-        results = await _walk_all(client, jobs, counted)
+        results = await _walk_all(client, jobs, counted, breaker)
         for kind in generation:
             walks = [results[kind.name, scope] for scope in _scopes(kind, done)]
             lines = [walk.coverage for walk in walks] + _inherited(kind, done)
@@ -75,11 +77,12 @@ class _Counted:
 
 
 class _Walk:
-    """One walk: its records, and its line in the ledger."""
+    """One walk: its records, its line in the ledger, and what broke it off."""
 
-    def __init__(self, records: tuple[Record, ...], coverage: Coverage) -> None:
+    def __init__(self, records: tuple[Record, ...], coverage: Coverage, error: ApiError | None = None) -> None:
         self.records = records
         self.coverage = coverage
+        self.error = error
 
 
 def _generations(kinds: Sequence[ResourceType]) -> Iterable[list[ResourceType]]:
@@ -123,14 +126,18 @@ def _inherited(kind: ResourceType, done: Mapping[str, Collection]) -> list[Cover
 
 
 async def _walk_all(
-    client: AdminClient, jobs: Sequence[tuple[ResourceType, Scope]], counted: _Counted
+    client: AdminClient, jobs: Sequence[tuple[ResourceType, Scope]], counted: _Counted, breaker: Breaker
 ) -> dict[tuple[str, Scope], _Walk]:
     results: dict[tuple[str, Scope], _Walk] = {}
     waiting = iter(jobs)
 
     async def work() -> None:
         for kind, scope in waiting:
-            results[kind.name, scope] = await _walk_one(client, kind, scope)
+            given_up = breaker.open(kind.name)
+            walk = _not_walked(kind, scope, given_up) if given_up else await _walk_one(client, kind, scope)
+            if not given_up:
+                breaker.note(kind.name, walk.error)
+            results[kind.name, scope] = walk
             counted.finished(kind.name)
 
     async with asyncio.TaskGroup() as group:
@@ -168,7 +175,12 @@ async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope) -> _W
         surprises=dict(surprises),
         gap=gap,
     )
-    return _Walk(tuple(records.values()), coverage)
+    return _Walk(tuple(records.values()), coverage, error)
+
+
+def _not_walked(kind: ResourceType, scope: Scope, why: str) -> _Walk:
+    gap = Gap(kind.name, scope, Status.FAILED, why, "the next pass asks again; is the API down, or the network?")
+    return _Walk((), Coverage(kind.name, scope, gap.status, pages=0, items=0, gap=gap))
 
 
 def _keep(
