@@ -15,6 +15,7 @@ from auditor.simulator.plan import Size
 @click.option("--refuse", multiple=True, metavar="RESOURCE", help="Answer 403 for this kind of resource; repeatable.")
 @click.option("--scenario", help="Play changes while it runs [default: a still organization].")
 @click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="Rules of what goes wrong, in YAML.")
+@click.option("--newest", is_flag=True, help="Add values that are newer than the API's published description.")
 def command(
     port: int,
     seed: int,
@@ -23,6 +24,7 @@ def command(
     refuse: tuple[str, ...],
     scenario: str | None,
     faults: Path | None,
+    newest: bool,
 ) -> None:
     """Serve a simulated organization on loopback, with the real paths, paging and errors, until Ctrl-C.
 
@@ -30,4 +32,4 @@ def command(
     """
     from auditor.simulator.serve import simulate
 
-    simulate(port=port, seed=seed, size=Size(size), key=key, refuse=refuse, scenario=scenario, faults=faults)
+    simulate(port, seed, Size(size), key, refuse, scenario, faults, newest)

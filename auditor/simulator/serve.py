@@ -12,6 +12,7 @@ from auditor import clock
 from auditor.errors import ConfigError
 from auditor.simulator.faults.choice import Faults
 from auditor.simulator.faults.file import read
+from auditor.simulator.newest import add
 from auditor.simulator.organization import Organization, Size, generate
 from auditor.simulator.scenario import SCENARIOS, Scenario, Step, play
 from auditor.simulator.server import ROOT, create_app
@@ -30,33 +31,36 @@ def simulate(
     refuse: Collection[str],
     scenario: str | None,
     faults: Path | None = None,
+    newest: bool = False,
 ) -> None:
     """Serve a simulated organization until SIGINT or SIGTERM, then return.
 
     The first line on standard output is `listening on http://127.0.0.1:N/v1`; what else there is to say goes to
-    standard error. `faults` is a file with rules of what goes wrong. Raises ConfigError for an unknown scenario or
-    kind, a port that is taken, or a file that cannot be used.
+    standard error. `faults` is a file with rules of what goes wrong; `newest` adds values that are newer than the
+    published description of the API. Raises ConfigError for an unknown scenario or kind, a port that is taken, or a
+    file that cannot be used.
     """
     if scenario is not None and scenario not in SCENARIOS:
         raise ConfigError(f"no scenario {scenario!r}", hint=f"one of {', '.join(SCENARIOS)}")
     chosen = SCENARIOS[scenario] if scenario else None
     rules = Faults(read(faults) if faults else None)
-    asyncio.run(_simulate(port, seed, size, key, refuse, chosen, rules))
+    now = clock.epoch(clock.now())
+    organization = generate(seed, size, now)
+    if newest:
+        add(organization, now)
+    if chosen:
+        chosen.prepare(organization, now)
+    asyncio.run(_simulate(organization, port, key, refuse, chosen, rules))
 
 
 async def _simulate(
+    organization: Organization,
     port: int,
-    seed: int,
-    size: Size,
     key: str | None,
     refuse: Collection[str],
     scenario: Scenario | None,
     faults: Faults,
 ) -> None:
-    now = clock.epoch(clock.now())
-    organization = generate(seed, size, now)
-    if scenario:
-        scenario.prepare(organization, now)
     app = create_app(organization, keys=None if key is None else frozenset({key}), refuse=refuse, faults=faults)
     stop = _stop_signal()
     async with serve(app, LOOPBACK, port) as address:
