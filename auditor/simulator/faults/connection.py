@@ -10,9 +10,9 @@ from starlette.types import Receive
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
-def head(status: int, headers: RawHeaders) -> bytes:
-    """Status line and headers; the client is told that the connection ends."""
-    lines = [f"HTTP/1.1 {status} OK".encode(), b"connection: close"]
+def head(status: int, headers: RawHeaders, *, ends: bool = True) -> bytes:
+    """Status line and headers; the client is told whether the connection `ends`."""
+    lines = [f"HTTP/1.1 {status} OK".encode(), b"connection: " + (b"close" if ends else b"keep-alive")]
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
@@ -35,6 +35,12 @@ async def close(receive: Receive, sent: bytes) -> None:
     transport = _transport(receive)
     transport.write(sent)
     transport.close()
+    await gone(receive)
+
+
+async def stall(receive: Receive, sent: bytes) -> None:
+    """Send `sent`, and then nothing."""
+    _transport(receive).write(sent)
     await gone(receive)
 
 

@@ -24,6 +24,7 @@ from auditor.simulator.faults.rules import (
     Page,
     Reset,
     Skew,
+    Stall,
     Status,
 )
 
@@ -112,7 +113,7 @@ class Layer:
                 await send_whole(request.send, reply)
             case Drip():
                 await drip(request.send, reply, fault.drip)
-            case Reset() | Length() | Skew():
+            case Reset() | Length() | Skew() | Stall():
                 request.scope[self._items_key] = ()
                 await below_http(fault, request.receive, reply)
             case Body():

@@ -10,7 +10,7 @@ import msgspec
 from starlette.types import Receive, Send
 
 from auditor.simulator.faults import connection
-from auditor.simulator.faults.rules import Length, Reset, Skew, Status
+from auditor.simulator.faults.rules import Length, Reset, Skew, Stall, Status
 from auditor.simulator.refusals import Refusal, bad_value
 
 
@@ -52,21 +52,35 @@ def vanished(status: int) -> Reply:
     return Reply(status, {"content-type": "application/json"}, msgspec.json.encode(said.body))
 
 
-async def below_http(fault: Reset | Length | Skew, receive: Receive, reply: Reply) -> None:
+async def below_http(fault: Reset | Length | Skew | Stall, receive: Receive, reply: Reply) -> None:
     """Send `reply` past the server, with what the fault does to it."""
     headers = connection.head(reply.status, reply.raw)
-    if isinstance(fault, Skew):
-        dated = [*reply.raw, *_date(fault)]
-        await connection.close(receive, connection.head(reply.status, dated) + reply.content)
-    elif isinstance(fault, Length):
-        declared = len(reply.content) + (64 if fault.length == "long" else -len(reply.content) // 2)
-        raw = [pair for pair in reply.raw if pair[0] != b"content-length"]
-        sent = connection.head(reply.status, [*raw, (b"content-length", str(declared).encode())])
-        await connection.close(receive, sent + reply.content)
-    else:
-        whole = {"after_request": b"", "mid_headers": headers, "mid_body": reply.content}[fault.reset]
-        begun = headers if fault.reset == "mid_body" else b""
-        await connection.cut(receive, begun + whole[: fault.after_bytes])
+    match fault:
+        case Skew():
+            dated = [*reply.raw, *_date(fault)]
+            await connection.close(receive, connection.head(reply.status, dated) + reply.content)
+        case Length():
+            await connection.close(receive, _mismeasured(fault, reply))
+        case Stall():
+            whole, begun = (headers, b"") if fault.stall == "headers" else (reply.content, headers)
+            await connection.stall(receive, begun + whole[: fault.after_bytes])
+        case Reset(reset="after_answer"):
+            kept = connection.head(reply.status, reply.raw, ends=False)
+            await connection.close(receive, kept + reply.content)
+        case Reset():
+            whole = {"after_request": b"", "mid_headers": headers, "mid_body": reply.content}[fault.reset]
+            begun = headers if fault.reset == "mid_body" else b""
+            await connection.cut(receive, begun + whole[: fault.after_bytes])
+
+
+def _mismeasured(fault: Length, reply: Reply) -> bytes:
+    """The answer with a length that it has not, or as one chunk whose size is no number."""
+    raw = [pair for pair in reply.raw if pair[0] != b"content-length"]
+    if fault.length == "broken_chunk":
+        chunked = connection.head(reply.status, [*raw, (b"transfer-encoding", b"chunked")])
+        return chunked + b"many\r\n" + reply.content + b"\r\n0\r\n\r\n"
+    declared = len(reply.content) + (64 if fault.length == "long" else -len(reply.content) // 2)
+    return connection.head(reply.status, [*raw, (b"content-length", str(declared).encode())]) + reply.content
 
 
 def _date(fault: Skew) -> list[tuple[bytes, bytes]]:

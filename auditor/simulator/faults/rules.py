@@ -61,18 +61,26 @@ class Drip(_Strict):
     """Seconds between two bytes."""
 
 
-class Reset(_Strict):
-    """Reset the connection."""
+class Stall(_Strict):
+    """Begin the answer, then send nothing more and keep the connection."""
 
-    reset: Literal["before_request", "after_request", "mid_headers", "mid_body"]
+    stall: Literal["headers", "body"]
+    after_bytes: int = Field(16, ge=0)
+    """How much of the headers or of the body goes out."""
+
+
+class Reset(_Strict):
+    """Reset the connection; after a whole answer, end one that was to be kept."""
+
+    reset: Literal["before_request", "after_request", "mid_headers", "mid_body", "after_answer"]
     after_bytes: int = Field(16, ge=0)
     """How much of the headers or of the body still goes out."""
 
 
 class Length(_Strict):
-    """Declare a Content-Length that is not the body's, then close."""
+    """Declare a Content-Length that is not the body's, or send chunks that are none, then close."""
 
-    length: Literal["short", "long"]
+    length: Literal["short", "long", "broken_chunk"]
 
 
 Wreck = Literal[
@@ -132,12 +140,13 @@ class Skew(_Strict):
     """Seconds that the server's clock is ahead."""
 
 
-Fault = Status | Delay | Answer | Drip | Reset | Length | Body | Item | Page | Skew
+Fault = Status | Delay | Answer | Drip | Stall | Reset | Length | Body | Item | Page | Skew
 _FAULTS: Mapping[str, type[Fault]] = {
     "status": Status,
     "delay": Delay,
     "answer": Answer,
     "drip": Drip,
+    "stall": Stall,
     "reset": Reset,
     "length": Length,
     "body": Body,
@@ -159,6 +168,7 @@ Do = Annotated[
     | Annotated[Delay, Tag("delay")]
     | Annotated[Answer, Tag("answer")]
     | Annotated[Drip, Tag("drip")]
+    | Annotated[Stall, Tag("stall")]
     | Annotated[Reset, Tag("reset")]
     | Annotated[Length, Tag("length")]
     | Annotated[Body, Tag("body")]
