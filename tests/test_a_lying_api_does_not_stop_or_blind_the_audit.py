@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from audits import auditing, begin, opened, stored, told
+from folding import proven
 from organization import KEY, NOW, served, small
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -128,7 +129,7 @@ def test_a_list_made_and_switched_on_within_a_second_is_on_in_any_order_of_ids()
     created = {"id": "event_b", "type": "ip_allowlist.created", "effective_at": 100}
     created["ip_allowlist.created"] = {"id": "ip_1", "name": "office", "allowed_ips": ["192.0.2.0/24"]}
     switched = event(100, "event_a", "ip_allowlist.config.activated")
-    folded = fold(Snapshot("acme", NOW, {}), [record_of(created), record_of(switched)], None)
+    folded = fold(Snapshot("acme", NOW, {}), [record_of(created), record_of(switched)], proven(until=NOW))
     (record,) = folded.collection("ip_allowlist").records
     assert record.fields["active"] is True
     assert record.fields["allowed_ips"] == ["192.0.2.0/24"]
@@ -136,7 +137,7 @@ def test_a_list_made_and_switched_on_within_a_second_is_on_in_any_order_of_ids()
 
 def test_a_list_switched_on_and_off_within_a_second_is_unknown() -> None:
     on = event(100, "event_a", "ip_allowlist.config.activated")
-    folded = fold(Snapshot("acme", NOW, {}), [record_of(on), record_of(event(100, "event_b"))], None)
+    folded = fold(Snapshot("acme", NOW, {}), [record_of(on), record_of(event(100, "event_b"))], proven(until=NOW))
     (record,) = folded.collection("ip_allowlist").records
     assert isinstance(record.fields["active"], Unknown)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import pytest
+from folding import proven
 from mishaps import MISHAPS
 from organization import KEY, NOW, served
 from pydantic import SecretStr
@@ -92,7 +93,7 @@ async def read(address: str, kinds: tuple[ResourceType, ...]) -> Snapshot:
 
 
 def picture(snapshot: Snapshot) -> Snapshot:
-    return fold(join(snapshot), [], None)
+    return fold(join(snapshot), [], proven(until=NOW))
 
 
 def family(kind: str) -> tuple[ResourceType, ...]:

@@ -1,6 +1,7 @@
 """From the bytes of one audit event to the record that policies judge."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -48,6 +49,12 @@ def record_of(raw: bytes | Mapping[str, object]) -> Record:
     if actor:
         fields["actor.kind"] = actor
     return Record(EVENT_KIND, (event,), fields, raw if isinstance(raw, bytes) else msgspec.json.encode(raw))
+
+
+def record_at(raw: bytes, at: int) -> Record:
+    """The same at the time under which the event is stored: a time that is none would stop policies."""
+    record = record_of(raw)
+    return replace(record, fields={**record.fields, "effective_at": at})
 
 
 def _actor(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:

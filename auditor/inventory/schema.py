@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 
-from auditor.adminapi.fields import ANY, BOOLEAN, STRING, STRINGS, TIME, Field, Type
+from auditor.adminapi.fields import BOOLEAN, INTEGER, NUMBER, STRING, STRINGS, TIME, Field, Type
 from auditor.adminapi.resources import BY_NAME, RESOURCES
+from auditor.inventory.settingtypes import SETTING_TYPES
 
 EVENT_KIND = "audit_event"
 IP_ALLOWLIST = "ip_allowlist"
 SETTINGS = "organization_settings"
 ORGANIZATION_USAGE = "organization_usage"
 MODEL_USE = "model_use"
+SETTING = "setting"
+ROLE_BINDING = "role_binding"
+AUDIT_LOG = "audit_log"
 
 _PROJECT: Mapping[str, Field] = {"project.id": STRING, "project.name": STRING, "project.status": STRING}
 _PERSON: Mapping[str, Field] = {"groups": STRINGS, "roles": STRINGS, "permissions": STRINGS}
@@ -21,13 +25,21 @@ _OWNER: Mapping[str, Field] = {
     "owner.groups": STRINGS,
     "owner.is_member": BOOLEAN,
 }
+# Only audit events show what a key may do; an empty list is written there for all permissions.
+_SCOPES: Mapping[str, Field] = {
+    "scopes": STRINGS,
+    "has_all_scopes": BOOLEAN,
+    "scopes_since": TIME,
+    "scopes_event": STRING,
+    "requested_expires_at": TIME,
+}
 
 RELATIONS: Mapping[str, Mapping[str, Field]] = {
     "user": _PERSON,
     "group": {"members": STRINGS, "roles": STRINGS, "permissions": STRINGS},
     "project": {"owners": STRINGS, "members": STRINGS},
-    "admin_api_key": _OWNER,
-    "project_api_key": {**_OWNER, "owner.role": STRING},
+    "admin_api_key": {**_OWNER, **_SCOPES},
+    "project_api_key": {**_OWNER, "owner.role": STRING, **_SCOPES},
     "project_user": {"org_role": STRING, "is_member": BOOLEAN, "groups": STRINGS},
 }
 """Fields joined on by `relations.join`: kind to field. Kinds below a project get the project's too."""
@@ -85,22 +97,70 @@ FOLDED: Mapping[str, Mapping[str, Field]] = {
         "name": STRING,
         "allowed_ips": STRINGS,
         "active": BOOLEAN,
+        # `organization` or `project`.
+        "scope": STRING,
+        "project_id": STRING,
         "seen_at": TIME,
         "switched_at": TIME,
         "event": STRING,
     },
-    SETTINGS: {
+    SETTINGS: {"id": STRING, **{name: each.field for name, each in SETTING_TYPES.items()}},
+    # One record a setting: its value as text, and where that comes from.
+    SETTING: {
         "id": STRING,
-        "title": STRING,
-        "description": STRING,
-        "api_call_logging": STRING,
-        "api_call_logging_project_ids": ANY,
-        "threads_ui_visibility": STRING,
-        "usage_dashboard_visibility": STRING,
-        "scim_enabled": BOOLEAN,
+        "name": STRING,
+        "value": STRING,
+        "source": STRING,
+        "since": TIME,
+        "event": STRING,
+        "attestation": STRING,
+        "by": STRING,
+        "until": TIME,
+        "evidence": STRING,
+        "why": STRING,
+    },
+    ROLE_BINDING: {
+        "id": STRING,
+        "role_id": STRING,
+        "role_name": STRING,
+        "resource_id": STRING,
+        "resource_type": STRING,
+        "permissions": STRINGS,
+        "enabled": BOOLEAN,
+        "connector_id": STRING,
+        "connector_name": STRING,
+        "workspace_id": STRING,
+        "source": STRING,
+        "seen_at": TIME,
+        "event": STRING,
+    },
+    # One record a stream. Durations are seconds; what is usual is absent while too little was seen.
+    AUDIT_LOG: {
+        "id": STRING,
+        "stream": STRING,
+        "status": STRING,
+        "reason": STRING,
+        "ever_seen": BOOLEAN,
+        "newest_at": TIME,
+        "oldest_at": TIME,
+        "first_read_at": TIME,
+        "read_at": TIME,
+        "events_30d": INTEGER,
+        "quiet_for": INTEGER,
+        # The 99th percentile and the longest of the times between the events of 30 days.
+        "usual_gap": INTEGER,
+        "longest_gap": INTEGER,
+        # `quiet_for` in longest gaps: 1 is the quietest that it ever was.
+        "quiet_ratio": NUMBER,
+        "proven_since": TIME,
+        "proven_until": TIME,
+        "holes": INTEGER,
+        "hole_seconds": INTEGER,
+        "unknown_types": STRINGS,
+        "unknown_type_count": INTEGER,
     },
 }
-"""Settings that no endpoint shows: kinds folded from audit events."""
+"""Kinds folded from audit events and attestations: what no endpoint shows."""
 
 KINDS: tuple[str, ...] = (*(kind.name for kind in RESOURCES), *FOLDED, *SUMMED, EVENT_KIND)
 

@@ -1,137 +1,158 @@
-"""Settings that no endpoint shows, folded from audit events. No event yet means unknown, never off and never a pass."""
+"""Settings that no endpoint shows: folded from audit events, or attested by a person. Without either they are unknown.
 
-from collections.abc import Callable, Iterable, Mapping
+No event yet means unknown, never off and never a pass; and what an event showed holds only while the log was read
+without a hole ever since.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from auditor.inventory.model import Collection, Fields, Gap, Record, Snapshot, Unknown
-from auditor.inventory.schema import IP_ALLOWLIST, SETTINGS
-from auditor.terms import Status
+from auditor.inventory import allowlists, auditlog, bindings, keyscopes, organizationsettings
+from auditor.inventory.allowlists import Allowlists
+from auditor.inventory.attestations import Attestation
+from auditor.inventory.bindings import Bindings
+from auditor.inventory.claims import Claim
+from auditor.inventory.keyscopes import KeyScopes
+from auditor.inventory.model import Collection, Record, Snapshot, Unknown
+from auditor.inventory.organizationsettings import OrganizationSettings
+from auditor.inventory.resolve import Case, Observed, Setting, observe, resolve
+from auditor.inventory.schema import AUDIT_LOG, IP_ALLOWLIST, ROLE_BINDING, SETTING, SETTINGS
+from auditor.inventory.settingtypes import SETTING_TYPES, Source
+from auditor.inventory.streams import Log
+from auditor.terms import Stream
 
-EVENT_TYPES: tuple[str, ...] = (
-    "ip_allowlist.created",
-    "ip_allowlist.updated",
-    "ip_allowlist.deleted",
-    "ip_allowlist.config.activated",
-    "ip_allowlist.config.deactivated",
-    "organization.updated",
-    "scim.enabled",
-    "scim.disabled",
+EVENT_TYPES: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        (*allowlists.EVENT_TYPES, *organizationsettings.EVENT_TYPES, *keyscopes.EVENT_TYPES, *bindings.EVENT_TYPES)
+    )
 )
-"""The events that `fold` needs; others change no setting."""
+"""The events that `fold` needs; of others it learns which project is the default one, and nothing else."""
 
-_ORGANIZATION = ("title", "description", "api_call_logging", "threads_ui_visibility", "usage_dashboard_visibility")
-_NO_EVENT = "no audit event has shown this setting yet; the API has no other place to read it"
+Logs = Mapping[Stream, Log]
+
+_SSO_GONE = "an SSO connection was deleted, and no event shows whether another one is left"
+_SSO_TORN = "an SSO connection was changed and deleted within one second"
 
 
-def fold(snapshot: Snapshot, events: Iterable[Record], log_gap: Gap | None) -> Snapshot:
-    """The snapshot with the kinds `ip_allowlist` and `organization_settings`, as the events left them.
+def fold(
+    snapshot: Snapshot, events: Iterable[Record], logs: Logs, attestations: Sequence[Attestation] = ()
+) -> Snapshot:
+    """The snapshot with the kinds that events show, each setting as they left it, and the scopes of keys.
 
-    `events` are records of EVENT_TYPES in any order. `log_gap` is set when the audit log cannot be read now: what
-    older events showed may no longer hold, so nothing is complete.
+    `events` are records in any order, looked at once each; `logs` says what was read of each stream; one that is
+    missing was not read. `attestations` are those that hold for this organization.
     """
-    ordered = sorted(events, key=lambda event: (_time(event), event.id))
-    gaps = (log_gap,) if log_gap else ()
-    folded = {IP_ALLOWLIST: _allowlists(ordered, gaps), SETTINGS: _organization(ordered, gaps)}
-    return replace(snapshot, collections={**snapshot.collections, **folded})
+    logs = {stream: logs.get(stream) or Log(stream) for stream in Stream}
+    folding = _Folding(snapshot)
+    for event in events:
+        folding.take(event)
+    return folding.result(logs, attestations)
 
 
-def gap_of(reason: str, hint: str, *, refused: bool) -> Gap:
-    """The gap that an unreadable audit log leaves."""
-    return Gap("audit_event", (), Status.REFUSED if refused else Status.FAILED, reason, hint)
+class _Folding:
+    """What all events together say."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        keys = frozenset(record.id for record in snapshot.collection("admin_api_key").records)
+        self._organization = OrganizationSettings(keys)
+        self._allowlists = Allowlists()
+        self._scopes = KeyScopes()
+        self._bindings = Bindings()
+
+    def take(self, event: Record) -> None:
+        """One more event."""
+        for each in (self._organization, self._allowlists, self._scopes, self._bindings):
+            each.take(event)
+
+    def result(self, logs: Logs, attestations: Sequence[Attestation]) -> Snapshot:
+        """The snapshot with all that was learnt."""
+        lists = self._allowlists.collection(logs[Stream.ORGANIZATION])
+        settings = [self._setting(name, lists, logs, attestations) for name in SETTING_TYPES]
+        values = {each.name: each.value for each in settings}
+        vouched = next(each for each in settings if each.name == "ip_allowlist_active")
+        folded = {
+            IP_ALLOWLIST: _vouched(lists, vouched),
+            SETTINGS: Collection(SETTINGS, (Record(SETTINGS, ("organization",), {"id": "organization"} | values),)),
+            SETTING: Collection(SETTING, tuple(each.record for each in settings)),
+            ROLE_BINDING: self._bindings.collection(logs[Stream.TENANT], self._snapshot),
+            AUDIT_LOG: auditlog.collection(logs.values(), self._snapshot.taken_at),
+        }
+        before = self._snapshot.collections
+        keys = {
+            kind: self._scopes.join(before[kind], logs[Stream.ORGANIZATION])
+            for kind in keyscopes.KINDS
+            if kind in before
+        }
+        return replace(self._snapshot, collections={**before, **keys, **folded})
+
+    def _setting(self, name: str, lists: Collection, logs: Logs, attestations: Sequence[Attestation]) -> Setting:
+        claims: Sequence[Claim] = self._organization.claims.get(name, ())
+        stream = SETTING_TYPES[name].stream
+        if name == "ip_allowlist_active":
+            claims, observed = self._allowlists.switches, _in_force(lists)
+        elif name == "sso_connected":
+            observed = self._connected(logs[Stream.TENANT])
+        elif name == "audit_logging":
+            observed = _logging(logs)
+        else:
+            observed = observe(claims, logs[stream]) if stream else Observed()
+        mine = [each for each in attestations if each.setting == name]
+        return resolve(Case(name, observed, claims, mine), self._snapshot.taken_at)
+
+    def _connected(self, log: Log) -> Observed:
+        """Whether one is there. Their payloads are not documented: that the last one is gone cannot be known."""
+        seen = [observe(claims, log) for _, claims in sorted(self._organization.connections.items())]
+        if not seen:
+            return observe((), log)
+        there = [each for each in seen if each.value is True]
+        doubtful = [each for each in seen if each.value is None]
+        last = max(there or doubtful or seen, key=lambda each: (each.at or 0, each.event))
+        if there or doubtful:
+            return last if last.gaps or there else replace(last, why=_SSO_TORN)
+        return replace(last, value=None, why=_SSO_GONE)
 
 
-def _time(event: Record) -> int:
-    at = event.fields.get("effective_at")
+def _logging(logs: Logs) -> Observed:
+    """One event shows that it is on, and an organization cannot switch it off again."""
+    first = min((log.oldest_at for log in logs.values() if log.oldest_at is not None), default=None)
+    if first is None:
+        return observe((), logs[Stream.ORGANIZATION])
+    return Observed(value=True, at=first)
+
+
+def _in_force(lists: Collection) -> Observed:
+    """Whether any list is in force, of whatever scope."""
+    on = [record for record in lists.records if record.fields.get("active") is True]
+    if on:
+        last = max(on, key=lambda record: (_when(record), record.id))
+        return Observed(value=True, at=_when(last), event=str(last.fields.get("event")))
+    hidden = [each for record in lists.records if isinstance(each := record.fields.get("active"), Unknown)]
+    if lists.complete and not hidden:
+        at = max((_when(record) for record in lists.records), default=None)
+        return Observed(value=False, at=at)
+    gaps = tuple(dict.fromkeys((*lists.gaps, *(gap for each in hidden for gap in each.gaps))))
+    why = next((each.why for each in hidden), lists.unseen or (gaps[0].reason if gaps else ""))
+    return Observed(gaps=gaps, why=why)
+
+
+def _when(record: Record) -> int:
+    at = record.fields.get("switched_at", record.fields.get("seen_at"))
     return at if isinstance(at, int) else 0
 
 
-def _allowlists(events: Iterable[Record], gaps: tuple[Gap, ...]) -> Collection:
-    """Every allowlist that events have shown and none deleted. `changes_requested` and its kin hold requests."""
-    lists: dict[str, dict[str, object]] = {}
-    shown = False
-    for event in events:
-        change = _ALLOWLIST_CHANGES.get(str(event.fields.get("type")))
-        if change:
-            shown = True
-            change(lists, event)
-    records = tuple(Record(IP_ALLOWLIST, (key,), fields) for key, fields in sorted(lists.items()))
-    return Collection(IP_ALLOWLIST, records, gaps, unseen="" if shown else _NO_EVENT)
-
-
-def _entry(lists: dict[str, dict[str, object]], key: str, event: Record) -> dict[str, object]:
-    """The allowlist `key`; one that first shows up in a later event has entries that nobody has seen."""
-    hidden = Unknown(why="this allowlist is older than the audit log")
-    entry = lists.setdefault(key, {"id": key, "active": hidden, "allowed_ips": hidden})
-    entry |= {"seen_at": _time(event), "event": event.id}
-    return entry
-
-
-def _created(lists: dict[str, dict[str, object]], event: Record) -> None:
-    key = event.fields.get("payload.id")
-    if isinstance(key, str):
-        # A new list is not in force before it is activated; events of one second come in no certain order.
-        before = lists.get(key)
-        switched = before is not None and before["seen_at"] == _time(event) and isinstance(before["active"], bool)
-        entry = _entry(lists, key, event) | ({} if switched else {"active": False})
-        lists[key] = entry | _present(event.fields, "name", "allowed_ips")
-
-
-def _updated(lists: dict[str, dict[str, object]], event: Record) -> None:
-    key = event.fields.get("payload.id")
-    if isinstance(key, str):
-        lists[key] = _entry(lists, key, event) | _present(event.fields, "allowed_ips")
-
-
-def _deleted(lists: dict[str, dict[str, object]], event: Record) -> None:
-    lists.pop(str(event.fields.get("payload.id")), None)
-
-
-def _switched(active: bool) -> Callable[[dict[str, dict[str, object]], Record], None]:
-    def change(lists: dict[str, dict[str, object]], event: Record) -> None:
-        keys, names = event.fields.get("payload.configs.id"), event.fields.get("payload.configs.name")
-        keys = keys if isinstance(keys, list) else []
-        names = names if isinstance(names, list) and len(names) == len(keys) else [None] * len(keys)
-        for key, name in zip(keys, names, strict=True):
-            if isinstance(key, str):
-                before = lists.get(key)
-                torn = (
-                    before is not None and before.get("switched_at") == _time(event) and before["active"] is not active
-                )
-                entry = _entry(lists, key, event)
-                entry["active"] = Unknown(why="it was switched on and off within one second") if torn else active
-                entry["switched_at"] = _time(event)
-                if isinstance(name, str):
-                    entry["name"] = name
-
-    return change
-
-
-_ALLOWLIST_CHANGES: Mapping[str, Callable[[dict[str, dict[str, object]], Record], None]] = {
-    "ip_allowlist.created": _created,
-    "ip_allowlist.updated": _updated,
-    "ip_allowlist.deleted": _deleted,
-    "ip_allowlist.config.activated": _switched(True),
-    "ip_allowlist.config.deactivated": _switched(False),
-}
-
-
-def _present(fields: Fields, *names: str) -> dict[str, object]:
-    return {name: fields[f"payload.{name}"] for name in names if f"payload.{name}" in fields}
-
-
-def _organization(events: Iterable[Record], gaps: tuple[Gap, ...]) -> Collection:
-    """One record: each setting as the last event that named it left it, else Unknown; all Unknown behind a gap."""
-    hidden = Unknown(gaps, why=_NO_EVENT)
-    fields: dict[str, object] = {"id": "organization", "scim_enabled": hidden}
-    fields |= dict.fromkeys((*_ORGANIZATION, "api_call_logging_project_ids"), hidden)
-    for event in events:
-        kind = event.fields.get("type")
-        if kind in {"scim.enabled", "scim.disabled"}:
-            fields["scim_enabled"] = kind == "scim.enabled"
-        elif kind == "organization.updated":
-            for name in (*_ORGANIZATION, "api_call_logging_project_ids"):
-                if f"payload.changes_requested.{name}" in event.fields:
-                    fields[name] = event.fields[f"payload.changes_requested.{name}"]
-    if gaps:
-        fields = {name: value if name == "id" else hidden for name, value in fields.items()}
-    return Collection(SETTINGS, (Record(SETTINGS, ("organization",), fields),), gaps)
+def _vouched(lists: Collection, setting: Setting) -> Collection:
+    """The lists; where a person vouches that one is in force, or none, what was not seen hides that no longer."""
+    if setting.source is not Source.ATTESTED or setting.attestation is None:
+        return lists
+    word = setting.attestation
+    fields = {
+        "id": "attested",
+        "name": f"attested by {word.by}",
+        "active": True,
+        "allowed_ips": Unknown(why="an attestation says that a list is in force, not what it holds"),
+        "scope": allowlists.ORGANIZATION,
+        "seen_at": word.on,
+    }
+    attested = (Record(IP_ALLOWLIST, ("attested",), fields),) if word.value is True else ()
+    return Collection(IP_ALLOWLIST, (*lists.records, *attested))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from auditor.adminapi.client import AdminClient
 from auditor.config import Route
+from auditor.inventory.attestations import Attestation
 from auditor.inventory.collect import Progress, no_progress
 from auditor.policy.load import PolicySet
 from auditor.store.database import Store
@@ -33,6 +34,8 @@ class Audit:
     """Whose calendar names the week of a report: the one its schedule is written in."""
     usage_every: int = 86_400
     """Seconds between two readings of the usage and cost reports."""
+    attestations: Sequence[Attestation] = ()
+    """What people vouch for, of every organization."""
     lease: Lease | None = None
     """The work lease under which the job runs; its writes fail once another process took over."""
     progress: Progress = no_progress

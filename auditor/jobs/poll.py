@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from auditor.adminapi import auditlog
 from auditor.adminapi.envelope import refuse_two_of_a_key
 from auditor.errors import ApiError
 from auditor.findings.model import identity
 from auditor.findings.reconcile import occur
-from auditor.inventory.events import record_of
+from auditor.inventory.events import record_at, record_of
 from auditor.inventory.model import Coverage, Gap, Record
 from auditor.inventory.schema import EVENT_KIND
 from auditor.jobs import announce
@@ -18,7 +18,7 @@ from auditor.log import get
 from auditor.policy.evaluate import base_matches, correlate, match
 from auditor.policy.model import Verdict
 from auditor.policy.policyset import Correlated
-from auditor.store import events, findings, matches, organizations, transitions, watermarks, work
+from auditor.store import events, findings, intervals, matches, organizations, transitions, watermarks, work
 from auditor.store.database import Transaction
 from auditor.store.events import StoredEvent
 from auditor.store.watermarks import Watermark
@@ -62,6 +62,19 @@ class _Walk:
     broken: int = 0
     """Events that are none, or that came twice with different contents."""
     newest: int | None = None
+    oldest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A walk that came to the end."""
+
+    mark: Watermark
+    whole: bool
+    """Whether every event could be read; only then the walk proves anything."""
+    since: int | None
+    """Where it was asked to begin; None for all that the API keeps."""
+    oldest: int | None
 
 
 async def poll(audit: Audit, now: int, overlap: int = OVERLAP) -> Polled:
@@ -99,7 +112,7 @@ async def _follow(audit: Audit, walk: _Walk, polled: Polled, now: int, overlap: 
         if len(waiting) >= CHUNK:
             await asyncio.to_thread(_commit, audit, waiting, None, walk.stream, polled, now)
             waiting = []
-    done = _moved(walk, watermark, now)
+    done = _Done(_moved(walk, watermark, now), walk.broken == 0, since, walk.oldest)
     await asyncio.to_thread(_commit, audit, waiting, done, walk.stream, polled, now)
 
 
@@ -134,6 +147,7 @@ def _events(items: Sequence[bytes], walk: _Walk, now: int) -> list[StoredEvent]:
         walk.ids[record.id] = hash(raw)
         # A time in the future must not drag the watermark past events that are still to come.
         walk.newest = max(walk.newest or 0, min(at, now))
+        walk.oldest = at if walk.oldest is None else min(walk.oldest, at)
         kind = str(record.fields["type"])
         found.append(StoredEvent(record.id, kind, at, arrived_at=now, stream=walk.stream, raw=raw))
     return found
@@ -146,9 +160,8 @@ def _time_of(record: Record, now: int) -> int:
 
 
 def _record(event: StoredEvent) -> Record:
-    """The event as policies see it, at the time under which it is stored: a time that is none would stop them."""
-    record = record_of(event.raw)
-    return replace(record, fields={**record.fields, "effective_at": event.effective_at})
+    """The event as policies see it."""
+    return record_at(event.raw, event.effective_at)
 
 
 def _watermark(audit: Audit, stream: Stream) -> Watermark | None:
@@ -157,9 +170,9 @@ def _watermark(audit: Audit, stream: Stream) -> Watermark | None:
 
 
 def _commit(
-    audit: Audit, fetched: Sequence[StoredEvent], done: Watermark | None, stream: Stream, polled: Polled, now: int
+    audit: Audit, fetched: Sequence[StoredEvent], done: _Done | None, stream: Stream, polled: Polled, now: int
 ) -> None:
-    """One transaction: the events that are new, what they mean, what must be told, and the watermark."""
+    """One transaction: the events that are new, what they mean, what must be told, the watermark, what is proven."""
     with audit.store.transaction() as tx:
         if audit.lease:
             work.verify(tx, audit.lease)
@@ -176,10 +189,23 @@ def _commit(
             # A stream that could not be read before shows what is old: that is one digest.
             told = announce.transitions(tx, audit, found.transitions, now, fold=not _was_read(tx, audit, stream))
         if done:
-            watermarks.write(tx, audit.organization, stream, done)
+            watermarks.write(tx, audit.organization, stream, done.mark)
+            _prove(tx, audit, stream, done, now)
     polled.new += len(fresh)
     polled.alerts += told
     polled.verdicts += verdicts
+
+
+def _prove(tx: Transaction, audit: Audit, stream: Stream, done: _Done, now: int) -> None:
+    """Add what the walk covered to the ledger. The second of `now` is not over, and may bring more."""
+    if not done.whole:
+        return
+    since = done.since
+    if since is None:
+        # All that the API keeps was asked for: from the oldest event on, and since it was first asked without one.
+        known = intervals.read(tx, audit.organization, stream)
+        since = min(each for each in (now, done.oldest, known[0][0] if known else None) if each is not None)
+    intervals.prove(tx, audit.organization, stream, (since, now))
 
 
 def _was_read(tx: Transaction, audit: Audit, stream: Stream) -> bool:

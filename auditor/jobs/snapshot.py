@@ -4,36 +4,26 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.adminapi.reports import DAY
 from auditor.findings.model import Transition, identity
 from auditor.findings.reconcile import expire, is_fresh, reconcile
-from auditor.inventory import settings
 from auditor.inventory.collect import collect
-from auditor.inventory.events import record_of
 from auditor.inventory.model import Coverage, Gap, Snapshot
 from auditor.inventory.relations import join
-from auditor.inventory.spending import Series, first_day, spend
 from auditor.inventory.usage import is_report
-from auditor.jobs import announce, usage
+from auditor.jobs import announce, settings, spending, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.runrecord import event_results, run_of
 from auditor.log import get
 from auditor.policy.evaluate import evaluate
 from auditor.policy.model import PolicyResult
-from auditor.store import events, findings, organizations, runs, transitions, watermarks, work
-from auditor.store import usage as stored_usage
+from auditor.store import findings, organizations, runs, transitions, work
+from auditor.store import settings as store_settings
 from auditor.store.database import Transaction
-from auditor.store.history import Wanted, page
 from auditor.store.runs import Run
-from auditor.terms import Outcome, Status, Stream
+from auditor.terms import Outcome, Status
 
 log = get(__name__)
-
-_DELETIONS = 10_000
-"""Events of deletions that are looked at; of more, the newest."""
-STALE = 3 * DAY
-"""Seconds after which the last good reading of a report says nothing of the present."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +67,7 @@ def blind(coverage: Sequence[Coverage]) -> Gap | None:
 
 def _judge_and_store(audit: Audit, seen: Snapshot, polled: Polled, now: int) -> Taken:
     with audit.store.transaction() as tx:
-        snapshot = _with_usage(tx, audit, _with_settings(tx, audit, seen))
+        snapshot = spending.joined(tx, audit, settings.folded(tx, audit, seen))
     results = evaluate(audit.policies, snapshot, now)
     coverage = (*snapshot.coverage, *polled.coverage)
     everything = (*results, *event_results(audit.policies, polled))
@@ -87,37 +77,6 @@ def _judge_and_store(audit: Audit, seen: Snapshot, polled: Polled, now: int) -> 
         standing = {each.policy for each in findings.active(tx, audit.organization).values() if is_fresh(each, now)}
         run = run_of(audit.organization, audit.policies.by_name, everything, coverage, standing, now)
         return _write(tx, audit, snapshot, results, everything, run, now)
-
-
-def _with_settings(tx: Transaction, audit: Audit, seen: Snapshot) -> Snapshot:
-    stored = events.of_types(tx, audit.organization, settings.EVENT_TYPES)
-    mark = watermarks.read(tx, audit.organization, Stream.ORGANIZATION)
-    gap: Gap | None = None
-    if mark is None:
-        gap = settings.gap_of("the audit log was not read yet", "", refused=False)
-    elif mark.status is not Status.COMPLETE:
-        gap = settings.gap_of(
-            mark.reason, "settings are known from audit events only", refused=mark.status is Status.REFUSED
-        )
-    return settings.fold(seen, [record_of(event.raw) for event in stored], gap)
-
-
-def _with_usage(tx: Transaction, audit: Audit, seen: Snapshot) -> Snapshot:
-    stale_after = max(STALE, 2 * audit.usage_every)
-    days = stored_usage.days(tx, audit.organization, first_day(seen.taken_at, stale_after))
-    readings = stored_usage.readings(tx, audit.organization)
-    return spend(seen, Series(readings, days, stale_after, _deleted(tx, audit, seen.taken_at - stale_after)))
-
-
-def _deleted(tx: Transaction, audit: Audit, since: int) -> frozenset[str]:
-    """Keys that the audit log saw deleted, and projects of which it saw an account or the whole go, with their keys."""
-    wanted = Wanted(since=since - DAY, types=("api_key.deleted", "service_account.deleted", "project.archived"))
-    found: set[str] = set()
-    for event in page(tx, audit.organization, wanted, None, newest_first=True, size=_DELETIONS):
-        fields = record_of(event.raw).fields
-        name = "project.id" if event.type == "service_account.deleted" else "payload.id"
-        found.add(str(fields.get(name)))
-    return frozenset(found)
 
 
 def _is_baseline(run: Run, before: Run | None) -> bool:
@@ -172,5 +131,6 @@ def _write(
     transitions.add(tx, (*changed.transitions, *old.transitions), run.id)
     alerts = _tell(tx, audit, changed.transitions, run, now)
     runs.add(tx, run)
+    store_settings.write(tx, organization, run.started_at, settings.lines(snapshot))
     resolved = sum(not change.finding.state.active for change in changed.transitions)
     return Taken(run, everything, len(changed.transitions) - resolved, resolved, alerts)

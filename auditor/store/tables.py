@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -82,6 +82,7 @@ events = Table(
     Column("raw", LargeBinary, nullable=False),
     Index(None, "organization", "type", "effective_at"),
     Index(None, "organization", "effective_at"),
+    Index(None, "organization", "stream", "effective_at"),
 )
 
 watermarks = Table(
@@ -93,6 +94,23 @@ watermarks = Table(
     Column("polled_at", BigInteger, nullable=False),
     Column("status", Words, nullable=False),
     Column("reason", Words, nullable=False),
+)
+
+intervals = Table(
+    "intervals",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("stream", Words, primary_key=True),
+    Column("since", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("taken_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 findings = Table(
