@@ -9,6 +9,8 @@ from auditor.alerts import registry
 from auditor.alerts.sink import Sink
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, FaultyFiles
+from auditor.inventory import attestations
+from auditor.inventory.attestations import Attestation
 from auditor.inventory.collect import Progress, no_progress
 from auditor.jobs.context import Audit
 from auditor.policy.load import PolicySet, load
@@ -22,11 +24,12 @@ class Parts:
     loaded: Loaded
     policies: PolicySet
     sinks: dict[str, Sink]
+    attestations: tuple[Attestation, ...] = ()
 
 
 def assemble(loaded: Loaded) -> Parts:
-    """Load the policies and build the sinks. Raises FaultyFiles or ConfigError with all that is wrong."""
-    return Parts(loaded, policies_of(loaded), sinks_of(loaded))
+    """Load policies and attestations, and build the sinks. Raises FaultyFiles or ConfigError with all that is wrong."""
+    return Parts(loaded, policies_of(loaded), sinks_of(loaded), attestations_of(loaded))
 
 
 def policies_of(loaded: Loaded) -> PolicySet:
@@ -42,6 +45,18 @@ def policies_of(loaded: Loaded) -> PolicySet:
     if missing:
         raise FaultyFiles(missing)
     return load(paths, settings.params, settings.overrides)
+
+
+def attestations_of(loaded: Loaded) -> tuple[Attestation, ...]:
+    """What people vouch for; the file is named relative to the configuration. Raises FaultyFiles or ConfigError."""
+    written = loaded.config.attestations
+    if written is None:
+        return ()
+    path = Path(loaded.document.file).parent / written
+    if not path.is_file():
+        hint = "the path is relative to this file"
+        raise FaultyFiles([loaded.fault(("attestations",), f"there is no file {path}", hint)])
+    return attestations.read(path, loaded.config.organizations)
 
 
 def sinks_of(loaded: Loaded) -> dict[str, Sink]:
@@ -90,5 +105,6 @@ def audit_of(
         reports_kept=config.reports.keep,
         timezone=config.schedule.timezone,
         usage_every=config.schedule.usage,
+        attestations=parts.attestations,
         progress=progress,
     )

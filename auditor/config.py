@@ -184,6 +184,7 @@ class Config(BaseSettings):
     store: str = Field(default="sqlite:///auditor.db", repr=False)
     schedule: Schedule = Schedule()
     policies: Policies = Policies()
+    attestations: Path | None = None
     sinks: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)
     routes: tuple[Route, ...] = ()
     reports: Reports = Reports()

@@ -28,6 +28,7 @@ SECTIONS = (
     "findings",
     "events",
     "unseen",
+    "settings",
     "controls",
     "policies",
     "coverage",

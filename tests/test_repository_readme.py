@@ -9,13 +9,16 @@ import yaml
 from auditor.cli import COMMANDS
 from auditor.cli.check import CLEAN, FINDINGS, INCOMPLETE
 from auditor.config import Config
+from auditor.inventory import attestations
+from auditor.inventory.settingtypes import ATTESTABLE
 from auditor.policy.examples import check
 from auditor.policy.load import load
 from auditor.simulator.faults.file import parse
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-YAML_BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)]
+TEXTS = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+YAML_BLOCKS = [block for block in map(yaml.safe_load, TEXTS) if isinstance(block, dict)]
 POLICY_BLOCK = next(
     block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if block.startswith("title:")
 )
@@ -54,6 +57,15 @@ def test_pieces_of_configuration_are_accepted(block: dict[str, object], monkeypa
 def test_the_example_of_faults_is_accepted() -> None:
     (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if "rules:" in block]
     assert len(parse(block, "README.md").rules) == 3
+
+
+def test_the_example_of_an_attestation_is_accepted_and_all_that_can_be_attested_is_named(tmp_path: Path) -> None:
+    (block,) = [block for block in TEXTS if block.startswith("- setting:")]
+    file = tmp_path / "attestations.yaml"
+    file.write_text(block, encoding="utf-8")
+    assert len(attestations.read(file, ["acme"])) == 1
+    section = README.split("### Settings without an endpoint\n", 1)[1].split("\n#", 1)[0]
+    assert not [name for name in ATTESTABLE if f"`{name}`" not in section]
 
 
 def test_links_lead_somewhere() -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "policies": "list, show, validate and test policies",
     "report": "write the weekly report now",
     "run": "the daemon: snapshots, audit log, alerts, weekly report, page",
+    "settings": "what no endpoint shows: values, where they come from, who vouches for them",
     "simulate": "serve a simulated organization's Admin API",
 }
 """Every command with its one line of help; `auditor.cli.<name>` holds it and is imported when it is called."""

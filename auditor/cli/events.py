@@ -19,10 +19,11 @@ from auditor.inventory.settings import EVENT_TYPES
 from auditor.jobs.export import export as exported
 from auditor.jobs.follow import Follower
 from auditor.policy.watch import watched
-from auditor.store import history
+from auditor.store import history, intervals
 from auditor.store.database import Store, open_store
 from auditor.store.events import StoredEvent
 from auditor.store.history import Wanted
+from auditor.terms import Stream
 
 _organization = click.option("--organization", help="Only this organization.")
 _since = click.option(
@@ -116,21 +117,22 @@ def export(config_path: Path | None, organization: str | None, directory: Path, 
 @_organization
 @click.option("--all", "everything", is_flag=True, help="Also the known types that nobody saw and nobody watches.")
 def coverage(config_path: Path | None, form: str, organization: str | None, everything: bool) -> None:
-    """Show each type of event: how often it was seen, and which policies watch it."""
+    """Show each type of event (how often it was seen, which policies watch it), and which times are proven read."""
     loaded = options.load_config(config_path, need_keys=False)
     policies = policies_of(loaded)
-    lines, watching = {}, {}
+    lines, watching, proven = {}, {}, {}
     with _opened(loaded) as store:
         for name in _names(loaded, organization):
             with store.transaction() as tx:
                 seen = {each.type: each for each in history.types(tx, name)}
+                proven[name] = {stream: intervals.read(tx, name, stream) for stream in Stream}
             types = sorted(KNOWN | seen.keys())
             watching[name] = watched(policies, types)
             by_type = watching[name].by_type
             lines[name] = [
                 TypeLine(each, each in KNOWN, each in EVENT_TYPES, by_type[each], seen.get(each)) for each in types
             ]
-    eventview.coverage(lines, watching, form, everything=everything)
+    eventview.coverage(lines, watching, proven, form, everything=everything)
 
 
 @contextmanager

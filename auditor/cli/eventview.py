@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -11,14 +12,20 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from auditor.alerts.words import counted
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.inventory.events import record_of
 from auditor.policy.watch import Watched
 from auditor.store.events import StoredEvent
 from auditor.store.history import SeenType
+from auditor.store.intervals import Interval
+from auditor.terms import Stream
 
 _ACTOR = ("actor.email", "actor.id", "actor.api_key.id", "actor.session.user.id", "actor.ip")
+
+_HOLES = 20
+"""The newest holes, which are listed one by one."""
 
 
 def actors(event: StoredEvent) -> list[str]:
@@ -89,15 +96,25 @@ class TypeLine:
         }
 
 
+Proven = Mapping[Stream, Sequence[Interval]]
+"""What was read whole of each stream."""
+
+
 def coverage(
-    organizations: Mapping[str, Sequence[TypeLine]], watched: Mapping[str, Watched], form: str, *, everything: bool
+    organizations: Mapping[str, Sequence[TypeLine]],
+    watched: Mapping[str, Watched],
+    proven: Mapping[str, Proven],
+    form: str,
+    *,
+    everything: bool,
 ) -> None:
-    """Print which types were seen, and who watches them."""
+    """Print which types were seen, who watches them, and which times were proven read."""
     if form == "json":
         documents = [
             {
                 "organization": name,
                 "types": [line.document for line in lines],
+                "streams": [_stream_document(stream, parts) for stream, parts in proven[name].items()],
                 "watching_every_type": list(watched[name].every),
                 "watching_no_type": list(watched[name].nothing),
             }
@@ -107,6 +124,8 @@ def coverage(
         return
     for name, lines in organizations.items():
         _coverage(name, lines, watched[name], everything=everything)
+        for stream, parts in proven[name].items():
+            _print_proven(name, stream, parts)
 
 
 def _coverage(name: str, lines: Sequence[TypeLine], watched: Watched, *, everything: bool) -> None:
@@ -126,6 +145,31 @@ def _coverage(name: str, lines: Sequence[TypeLine], watched: Watched, *, everyth
     if strange:
         out.print(Text(plain(f"not known to this version, kept all the same: {', '.join(strange)}"), "yellow"))
     out.print(Text(plain(_summary(name, lines))))
+
+
+def _stream_document(stream: Stream, parts: Sequence[Interval]) -> dict[str, Any]:
+    return {
+        "stream": stream.value,
+        "proven": [{"since": iso(since), "until": iso(until)} for since, until in parts],
+        "holes": [{"since": iso(since), "until": iso(until)} for since, until in _holes(parts)],
+    }
+
+
+def _print_proven(name: str, stream: Stream, parts: Sequence[Interval]) -> None:
+    out = console()
+    if not parts:
+        out.print(Text(plain(f"{name}: nothing of the {stream} stream is proven read yet"), "yellow"))
+        return
+    holes = _holes(parts)
+    words = f"{counted(len(holes), 'hole')}" if holes else "without a hole"
+    text = f"{name}: {stream} stream proven read from {iso(parts[0][0])} to {iso(parts[-1][1])}, {words}"
+    out.print(Text(plain(text), "yellow" if holes else ""))
+    for since, until in holes[-_HOLES:]:
+        out.print(Text(f"  not read from {iso(since)} to {iso(until)}", "yellow"))
+
+
+def _holes(parts: Sequence[Interval]) -> list[Interval]:
+    return [(end, begin) for (_, end), (begin, _) in pairwise(parts)]
 
 
 def _cells(line: TypeLine) -> tuple[Text, ...]:

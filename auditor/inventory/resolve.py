@@ -127,7 +127,7 @@ def _lapsed(standing: Standing | None, attestation: Attestation | None) -> str:
 
 
 def _standing(attestation: Attestation, case: Case, now: int) -> tuple[Standing, str]:
-    """What it is worth at `now`, and the id of the event that contradicts it."""
+    """What it is worth at `now`, and the id of the first event that contradicts it."""
     if now < attestation.on:
         return Standing.NOT_YET, ""
     against = [
@@ -136,7 +136,7 @@ def _standing(attestation: Attestation, case: Case, now: int) -> tuple[Standing,
         if attestation.on <= each.at < attestation.until and not _same(each.value, attestation.value)
     ]
     if against:
-        return Standing.CONTRADICTED, max((each.at, each.event) for each in against)[1]
+        return Standing.CONTRADICTED, min((each.at, each.event) for each in against)[1]
     if now >= attestation.until:
         return Standing.EXPIRED, ""
     if case.observed.value is None:

@@ -1,5 +1,6 @@
 """From changes of findings to rows of the outbox, in the same transaction as the changes."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 from auditor.alerts import compose
@@ -7,6 +8,8 @@ from auditor.alerts.message import Alert
 from auditor.alerts.outgoing import queue
 from auditor.alerts.route import sinks_for
 from auditor.findings.model import Finding, Reason, Transition
+from auditor.inventory.model import Collection
+from auditor.inventory.settingtypes import Standing
 from auditor.jobs.context import Audit
 from auditor.store.database import Transaction
 from auditor.terms import Level
@@ -21,6 +24,10 @@ def transitions(tx: Transaction, audit: Audit, changes: Iterable[Transition], no
     With `fold`, more than FEW to one sink become one digest: most of them stood already and were only seen now.
     """
     alerts = [alert for change in changes if (alert := _alert(audit, change))]
+    return _told(tx, audit, alerts, now, fold=fold)
+
+
+def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, fold: bool) -> int:
     by_sink: dict[str, list[Alert]] = {}
     for alert in alerts:
         for sink in sinks_for(audit.routes, alert, audit.sinks):
@@ -46,6 +53,46 @@ def held(tx: Transaction, audit: Audit, policies: Sequence[str], now: int) -> No
             now,
         )
         queue(tx, alert, sinks_for(audit.routes, alert, audit.sinks), now)
+
+
+def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) -> None:
+    """Queue a notice for each attestation that an event contradicts; once for one statement and one event."""
+    for record in settings.records:
+        fields = record.fields
+        if fields.get("attestation") != Standing.CONTRADICTED:
+            continue
+        told = f"{audit.organization}/{record.id}/{fields.get('until')}/{fields.get('event')}"
+        alert = compose.notice(
+            f"attestation/{hashlib.sha256(told.encode()).hexdigest()[:16]}",
+            audit.organization,
+            Level.HIGH,
+            "An attestation is contradicted",
+            f"{fields.get('by')} attested {record.id}; an audit event shows something else, so that word is void.",
+            now,
+            [("Setting", record.id), ("Event", str(fields.get("event", ""))), ("Evidence", str(fields["evidence"]))],
+        )
+        queue(tx, alert, sinks_for(audit.routes, alert, audit.sinks), now)
+
+
+def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:
+    """Queue a notice for each type of event that no version knew before, once ever; returns how many were queued.
+
+    More than FEW at once are one digest for each sink: a log that is read for the first time may be full of them.
+    """
+    alerts = [_unheard(audit, kind, now) for kind in sorted(types)]
+    return _told(tx, audit, alerts, now, fold=True)
+
+
+def _unheard(audit: Audit, kind: str, now: int) -> Alert:
+    return compose.notice(
+        f"event-type/{audit.organization}/{hashlib.sha256(kind.encode()).hexdigest()[:16]}",
+        audit.organization,
+        Level.LOW,
+        "A type of audit event that this version does not know",
+        f"{kind}: it is kept and counted; no shipped policy watches it.",
+        now,
+        [("Type", kind)],
+    )
 
 
 def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from auditor.adminapi import auditlog
 from auditor.adminapi.envelope import refuse_two_of_a_key
+from auditor.adminapi.eventtypes import KNOWN
 from auditor.errors import ApiError
 from auditor.findings.model import identity
 from auditor.findings.reconcile import occur
@@ -178,7 +179,9 @@ def _commit(
             work.verify(tx, audit.lease)
         known = events.known(tx, audit.organization, [event.id for event in fetched])
         fresh = [event for event in fetched if event.id not in known]
+        strange = events.new_types(tx, audit.organization, {event.type for event in fresh} - KNOWN)
         events.insert(tx, audit.organization, fresh)
+        announce.unheard(tx, audit, strange, now)
         verdicts = _judge(tx, audit, [_record(event) for event in fresh], now)
         known_findings = findings.by_ids(tx, [_finding_id(audit, verdict) for verdict in verdicts])
         found = occur(audit.organization, verdicts, audit.policies.by_name, known_findings, now)

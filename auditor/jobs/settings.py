@@ -58,7 +58,7 @@ def _log(tx: Transaction, organization: str, stream: Stream, strange: tuple[str,
 
 
 def _records(tx: Transaction, organization: str) -> Iterator[Record]:
-    telling = events.each_of_types(tx, organization, settings.EVENT_TYPES)
+    telling = events.of_types(tx, organization, settings.EVENT_TYPES)
     others = Wanted(types=tuple(sorted(set(BY_KEYS) - set(settings.EVENT_TYPES))), stream=Stream.ORGANIZATION)
     newest = history.page(tx, organization, others, None, newest_first=True, size=LOOKED_AT)
     return (_record(event) for event in chain(telling, newest))

@@ -9,6 +9,7 @@ from auditor.findings.reconcile import expire, is_fresh, reconcile
 from auditor.inventory.collect import collect
 from auditor.inventory.model import Coverage, Gap, Snapshot
 from auditor.inventory.relations import join
+from auditor.inventory.schema import SETTING
 from auditor.inventory.usage import is_report
 from auditor.jobs import announce, settings, spending, usage
 from auditor.jobs.context import Audit
@@ -131,6 +132,7 @@ def _write(
     transitions.add(tx, (*changed.transitions, *old.transitions), run.id)
     alerts = _tell(tx, audit, changed.transitions, run, now)
     runs.add(tx, run)
+    announce.contradicted(tx, audit, snapshot.collection(SETTING), now)
     store_settings.write(tx, organization, run.started_at, settings.lines(snapshot))
     resolved = sum(not change.finding.state.active for change in changed.transitions)
     return Taken(run, everything, len(changed.transitions) - resolved, resolved, alerts)

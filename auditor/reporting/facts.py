@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from auditor.clock import from_epoch
 from auditor.findings.model import Finding
 from auditor.reporting.view import DeliveryRow, StreamRow, Tally
-from auditor.store import events, findings, outbox, runs, transitions, watermarks
+from auditor.store import events, findings, intervals, outbox, runs, settings, transitions, watermarks
 from auditor.store.database import Transaction
 from auditor.store.outbox import Progress
 from auditor.store.runs import Judgement, Run
+from auditor.store.settings import Settings
 from auditor.store.transitions import TransitionRow
 from auditor.terms import State, Stream
 
@@ -37,6 +39,7 @@ class Facts:
     days: tuple[Tally, ...] = ()
     streams: tuple[StreamRow, ...] = ()
     deliveries: tuple[DeliveryRow, ...] = ()
+    settings: Settings = field(default_factory=Settings)
 
 
 def read(tx: Transaction, organization: str, start: int, end: int) -> Facts:
@@ -58,6 +61,7 @@ def read(tx: Transaction, organization: str, start: int, end: int) -> Facts:
         days=_days(tx, organization, start, end),
         streams=_streams(tx, organization),
         deliveries=_deliveries(tx, organization, start),
+        settings=settings.read(tx, organization),
     )
 
 
@@ -87,5 +91,12 @@ def _deliveries(tx: Transaction, organization: str, start: int) -> tuple[Deliver
 def _streams(tx: Transaction, organization: str) -> tuple[StreamRow, ...]:
     marks = ((stream, watermarks.read(tx, organization, stream)) for stream in Stream)
     return tuple(
-        StreamRow(stream.value, mark.at, mark.polled_at, mark.status, mark.reason) for stream, mark in marks if mark
+        StreamRow(stream.value, mark.at, mark.polled_at, mark.status, mark.reason, _holes(tx, organization, stream))
+        for stream, mark in marks
+        if mark
     )
+
+
+def _holes(tx: Transaction, organization: str, stream: Stream) -> tuple[tuple[int, int], ...]:
+    proven = intervals.read(tx, organization, stream)
+    return tuple((end, begin) for (_, end), (begin, _) in pairwise(proven))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from auditor.adminapi.eventtypes import KNOWN
 from auditor.inventory.model import Coverage, Gap, by_kind
 from auditor.reporting.view import GapRow, LedgerRow, StreamRow, Tally, UnknownRow, Unseen
 from auditor.store.runs import UnknownLine
@@ -31,12 +32,17 @@ def unseen(
     unknowns: Iterable[UnknownLine],
     titles: Mapping[str, str],
     streams: Iterable[StreamRow],
+    types: Mapping[str, int],
 ) -> Unseen:
-    """Gaps by kind and reason, unknown verdicts by policy and reason (worst level first), streams that lag."""
+    """Gaps by kind and reason, unknown verdicts by policy and reason (worst level first), streams that lag.
+
+    `types` counts the events of the period by type; those that nobody has heard of were not judged.
+    """
     return Unseen(
         gaps=_gaps(line.gap for line in coverage if line.gap),
         unknowns=_unknowns(unknowns, titles),
-        streams=tuple(row for row in streams if row.status is not Status.COMPLETE),
+        streams=tuple(row for row in streams if row.status is not Status.COMPLETE or row.holes),
+        types=tuple(Tally(kind, count) for kind, count in sorted(types.items()) if kind not in KNOWN),
     )
 
 

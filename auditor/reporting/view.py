@@ -1,10 +1,11 @@
 """What a report says, before anybody thinks of HTML. Pure data; every time is whole Unix seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from auditor.inventory.model import Scope
 from auditor.policy.model import EVENT
+from auditor.store.settings import Settings
 from auditor.terms import Level, Outcome, State, Status
 
 
@@ -214,6 +215,8 @@ class StreamRow:
     polled_at: int
     status: Status
     reason: str
+    holes: tuple[tuple[int, int], ...] = ()
+    """Between what is proven read: from, until."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +301,8 @@ class Unseen:
     unknowns: tuple[UnknownRow, ...] = ()
     streams: tuple[StreamRow, ...] = ()
     """Streams of the audit log that were not read whole."""
+    types: tuple[Tally, ...] = ()
+    """Types of events of the period that this version does not know."""
 
     @property
     def collections(self) -> int:
@@ -307,7 +312,7 @@ class Unseen:
     @property
     def nothing(self) -> bool:
         """Whether all was seen."""
-        return not (self.gaps or self.unknowns or self.streams)
+        return not (self.gaps or self.unknowns or self.streams or self.types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +363,8 @@ class Report:
     frameworks: tuple[Framework, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     unseen: Unseen = Unseen()
+    settings: Settings = field(default_factory=Settings)
+    """What no endpoint shows, as the last snapshot found it."""
     proof: Proof = Proof()
     deliveries: tuple[DeliveryRow, ...] = ()
     version: str = ""

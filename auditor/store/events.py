@@ -1,6 +1,6 @@
 """Audit events, exactly as they came."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import RowMapping, Select, func, select
@@ -42,14 +42,18 @@ def insert(tx: Transaction, organization: str, new: Sequence[StoredEvent]) -> in
     return tx.add_new(events, [{"organization": organization, **asdict(event)} for event in new])
 
 
-def of_types(tx: Transaction, organization: str, types: Iterable[str]) -> list[StoredEvent]:
-    """All events of these types, oldest first; within one second by id."""
-    query = _of(organization).where(events.c.type.in_(sorted(types)))
-    return _listed(tx, query.order_by(events.c.effective_at, events.c.id))
+def new_types(tx: Transaction, organization: str, types: Collection[str]) -> set[str]:
+    """Those of `types` of which no event is stored yet."""
+    wanted = {storable(each): each for each in types}
+    query = (
+        select(events.c.type).where(events.c.organization == organization, events.c.type.in_(sorted(wanted))).distinct()
+    )
+    there = set(tx.execute(query).scalars()) if wanted else set()
+    return {kind for stored, kind in wanted.items() if stored not in there}
 
 
-def each_of_types(tx: Transaction, organization: str, types: Iterable[str]) -> Iterator[StoredEvent]:
-    """The same in no order, and never all of them in memory: an organization may have made 100,000 keys."""
+def of_types(tx: Transaction, organization: str, types: Iterable[str]) -> Iterator[StoredEvent]:
+    """All events of these types in no order, and never all of them in memory: 100,000 keys may have been made."""
     query = _of(organization).where(events.c.type.in_(sorted(types))).execution_options(yield_per=1000)
     return (_event(row) for row in tx.execute(query).mappings())
 
