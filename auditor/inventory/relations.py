@@ -1,16 +1,13 @@
 """Joining what belongs together, once a snapshot, so that policies stay one-liners: `owner.groups`, `project.name`."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
-from auditor.inventory.model import Gap, Record, Scope, Snapshot, Unknown
+from auditor.inventory.access import Access
+from auditor.inventory.holdings import Holdings
+from auditor.inventory.joins import Joined, Lookup, listed, multimap, strings, unsure
+from auditor.inventory.model import Record, Snapshot, Unknown
 from auditor.inventory.schema import ancestors
-
-Joined = Mapping[str, object]
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 def join(snapshot: Snapshot) -> Snapshot:
@@ -31,38 +28,31 @@ def _joined(record: Record, index: "_Index") -> Record:
     relate = _RELATE.get(record.kind)
     if relate:
         extra |= relate(record, index)
+    for other in index.others:
+        extra |= other.of(record)
     known = {name: value for name, value in extra.items() if value is not None}
     return replace(record, fields={**record.fields, **known}) if known else record
 
 
-class _Index:
+class _Index(Lookup):
     """Look-ups over a whole snapshot, each remembering the gaps that may hide the answer."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        group_names = {record.id: record.name for record in self._records("group")}
-        self.users = {record.id: record for record in self._records("user")}
-        self.projects = {record.id: record for record in self._records("project")}
-        self.groups = _multimap(
-            (member.id, group_names.get(member.ids[0], member.ids[0])) for member in self._records("group_member")
+        super().__init__(snapshot)
+        self.others = (Access(snapshot), Holdings(snapshot))
+        group_names = {record.id: record.name for record in self.records("group")}
+        self.users = {record.id: record for record in self.records("user")}
+        self.projects = {record.id: record for record in self.records("project")}
+        self.groups = multimap(
+            (member.id, group_names.get(member.ids[0], member.ids[0])) for member in self.records("group_member")
         )
-        self.members = _multimap((member.ids[0], member.name) for member in self._records("group_member"))
-        self.service_accounts = {record.ids: record for record in self._records("service_account")}
-        self.in_project = _multimap((record.ids[0], record) for record in self._records("project_user"))
+        self.members = multimap((member.ids[0], member.name) for member in self.records("group_member"))
+        self.service_accounts = {record.ids: record for record in self.records("service_account")}
+        self.in_project = multimap((record.ids[0], record) for record in self.records("project_user"))
         self.assigned = {
-            kind: _multimap((record.ids[:-1], record) for record in self._records(kind))
+            kind: multimap((record.ids[:-1], record) for record in self.records(kind))
             for kind in ("user_role", "group_role")
         }
-
-    def _records(self, kind: str) -> tuple[Record, ...]:
-        return self._snapshot.collection(kind).records
-
-    def gaps(self, kind: str, scope: Scope | None = None) -> tuple[Gap, ...]:
-        """Gaps of a kind; with a `scope`, those that may hide something within it."""
-        gaps = self._snapshot.collection(kind).gaps
-        if scope is None or not gaps:
-            return gaps
-        return tuple(gap for gap in gaps if gap.scope == scope[: len(gap.scope)])
 
     def parents(self, record: Record) -> Joined:
         """Ids of the parents, and the project's name and status."""
@@ -77,16 +67,16 @@ class _Index:
 
     def groups_of(self, user: str) -> object:
         """Names of the groups a user is a direct member of."""
-        return _listed(self.groups.get(user, ()), self.gaps("group") + self.gaps("group_member"))
+        return listed(self.groups.get(user, ()), self.gaps("group") + self.gaps("group_member"))
 
     def roles_of(self, kind: str, principal: str) -> Joined:
         """`roles` (names) and `permissions` of a user or a group, direct and inherited as the API lists them."""
         records = self.assigned[kind].get((principal,), ())
         gaps = self.gaps(kind, (principal,))
-        permissions = sorted({each for record in records for each in _strings(record.fields.get("permissions"))})
+        permissions = sorted({each for record in records for each in strings(record.fields.get("permissions"))})
         return {
-            "roles": _listed([record.name for record in records], gaps, _unsure(records, "name")),
-            "permissions": _listed(permissions, gaps, _unsure(records, "permissions")),
+            "roles": listed([record.name for record in records], gaps, unsure(records, "name")),
+            "permissions": listed(permissions, gaps, unsure(records, "permissions")),
         }
 
     def person(self, user: str) -> Joined:
@@ -115,7 +105,7 @@ def _user(record: Record, index: _Index) -> Joined:
 
 
 def _group(record: Record, index: _Index) -> Joined:
-    members = _listed(index.members.get(record.id, ()), index.gaps("group_member", (record.id,)))
+    members = listed(index.members.get(record.id, ()), index.gaps("group_member", (record.id,)))
     return {"members": members, **index.roles_of("group_role", record.id)}
 
 
@@ -124,8 +114,8 @@ def _project(record: Record, index: _Index) -> Joined:
     gaps = index.gaps("project_user", (record.id,))
     owners = [person.name for person in people if person.fields.get("role") == "owner"]
     return {
-        "owners": _listed(owners, gaps, _unsure(people, "role")),
-        "members": _listed([person.name for person in people], gaps),
+        "owners": listed(owners, gaps, unsure(people, "role")),
+        "members": listed([person.name for person in people], gaps),
     }
 
 
@@ -136,9 +126,9 @@ def _project_user(record: Record, index: _Index) -> Joined:
 
 def _admin_key(record: Record, index: _Index) -> Joined:
     owner = record.fields.get("owner.id")
-    unsure = _unsure((record,), "owner.id", "owner.type")
-    if unsure:
-        return _prefixed(dict.fromkeys(("email", "org_role", "groups", "is_member"), unsure))
+    hidden = unsure((record,), "owner.id", "owner.type")
+    if hidden:
+        return _prefixed(dict.fromkeys(("email", "org_role", "groups", "is_member"), hidden))
     if not isinstance(owner, str) or record.fields.get("owner.type") == "service_account":
         return {}
     return _prefixed(index.person(owner))
@@ -147,9 +137,9 @@ def _admin_key(record: Record, index: _Index) -> Joined:
 def _project_key(record: Record, index: _Index) -> Joined:
     who = "user" if record.fields.get("owner.type") == "user" else "service_account"
     owner = {name: record.fields.get(f"owner.{who}.{name}") for name in ("id", "name", "email", "role")}
-    unsure = _unsure((record,), "owner.type", f"owner.{who}.id")
-    if unsure:
-        return _prefixed(dict.fromkeys((*owner, "org_role", "groups", "is_member"), unsure))
+    hidden = unsure((record,), "owner.type", f"owner.{who}.id")
+    if hidden:
+        return _prefixed(dict.fromkeys((*owner, "org_role", "groups", "is_member"), hidden))
     if not isinstance(owner["id"], str):
         return _prefixed(owner)
     more = index.person(owner["id"]) if who == "user" else index.account(record.ids[0], owner["id"])
@@ -168,28 +158,3 @@ _RELATE: Mapping[str, Callable[[Record, _Index], Joined]] = {
 
 def _prefixed(owner: Joined) -> Joined:
     return {f"owner.{name}": value for name, value in owner.items() if value is not None}
-
-
-def _unsure(records: Iterable[Record], *names: str) -> Unknown | None:
-    """The first value of these fields that could not be seen: what hangs on it cannot be seen either."""
-    values = (record.fields.get(name) for record in records for name in names)
-    return next((value for value in values if isinstance(value, Unknown)), None)
-
-
-def _listed(values: Iterable[str], gaps: tuple[Gap, ...], unsure: Unknown | None = None) -> object:
-    """A list, or, with gaps or something that could not be seen, what is known of it."""
-    values = tuple(values)
-    if unsure:
-        return Unknown(gaps + unsure.gaps, values, unsure.why)
-    return Unknown(gaps, values) if gaps else list(values)
-
-
-def _multimap(pairs: Iterable[tuple[K, V]]) -> Mapping[K, list[V]]:
-    result: dict[K, list[V]] = defaultdict(list)
-    for key, value in pairs:
-        result[key].append(value)
-    return result
-
-
-def _strings(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

@@ -17,6 +17,7 @@ AUDIT_LOG = "audit_log"
 
 _PROJECT: Mapping[str, Field] = {"project.id": STRING, "project.name": STRING, "project.status": STRING}
 _PERSON: Mapping[str, Field] = {"groups": STRINGS, "roles": STRINGS, "permissions": STRINGS}
+_SOURCES: Mapping[str, Field] = {"direct_roles": STRINGS, "role_groups": STRINGS}
 _OWNER: Mapping[str, Field] = {
     "owner.id": STRING,
     "owner.name": STRING,
@@ -35,12 +36,48 @@ _SCOPES: Mapping[str, Field] = {
 }
 
 RELATIONS: Mapping[str, Mapping[str, Field]] = {
-    "user": _PERSON,
-    "group": {"members": STRINGS, "roles": STRINGS, "permissions": STRINGS},
-    "project": {"owners": STRINGS, "members": STRINGS},
+    # `direct_roles` do not come through a group; `role_groups` are the groups through which the others come.
+    "user": {
+        **_PERSON,
+        **_SOURCES,
+        "projects": STRINGS,
+        "owned_projects": STRINGS,
+        "keys": INTEGER,
+        "admin_keys": INTEGER,
+    },
+    "group": {"members": STRINGS, "projects": STRINGS, "roles": STRINGS, "permissions": STRINGS},
+    # `owners` are direct ones; `effective_owners` are also those who own it through a group.
+    "project": {
+        "owners": STRINGS,
+        "effective_owners": STRINGS,
+        "members": STRINGS,
+        "groups": STRINGS,
+        "keys": INTEGER,
+        "is_default": BOOLEAN,
+    },
     "admin_api_key": {**_OWNER, **_SCOPES},
     "project_api_key": {**_OWNER, "owner.role": STRING, **_SCOPES},
-    "project_user": {"org_role": STRING, "is_member": BOOLEAN, "groups": STRINGS},
+    # `roles` and `permissions` are those in the project, through groups, too.
+    "project_user": {"org_role": STRING, "is_member": BOOLEAN, **_PERSON, **_SOURCES},
+    "project_group": {"members": STRINGS, "roles": STRINGS, "permissions": STRINGS},
+    # `holders` counts the people and groups that have it.
+    "role": {"holders": INTEGER},
+    "project_role": {"holders": INTEGER},
+    "service_account": {"keys": INTEGER, "keys_last_used_at": TIME},
+    "federation_rule": {
+        "project.name": STRING,
+        "project.status": STRING,
+        "service_account.exists": BOOLEAN,
+        "service_account.name": STRING,
+        "provider.name": STRING,
+        "provider.enabled": BOOLEAN,
+    },
+    "invite": {"projects.name": STRINGS},
+    "external_key": {"projects": STRINGS},
+    "external_storage": {"project.name": STRING, "project.status": STRING},
+    # `outsiders` are recipients that are no member of the organization.
+    "spend_alert": {"outsiders": STRINGS},
+    "project_spend_alert": {"outsiders": STRINGS},
 }
 """Fields joined on by `relations.join`: kind to field. Kinds below a project get the project's too."""
 

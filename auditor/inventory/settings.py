@@ -84,7 +84,8 @@ class _Folding:
             for kind in keyscopes.KINDS
             if kind in before
         }
-        return replace(self._snapshot, collections={**before, **keys, **folded})
+        projects = {"project": _marked(before["project"], values["default_project_id"])} if "project" in before else {}
+        return replace(self._snapshot, collections={**before, **keys, **projects, **folded})
 
     def _setting(self, name: str, lists: Collection, logs: Logs, attestations: Sequence[Attestation]) -> Setting:
         claims: Sequence[Claim] = self._organization.claims.get(name, ())
@@ -111,6 +112,16 @@ class _Folding:
         if there or doubtful:
             return last if last.gaps or there else replace(last, why=_SSO_TORN)
         return replace(last, value=None, why=_SSO_GONE)
+
+
+def _marked(projects: Collection, default: object) -> Collection:
+    """Every project with `is_default`."""
+
+    def marked(record: Record) -> Record:
+        is_default = default if isinstance(default, Unknown) else record.id == default
+        return replace(record, fields={**record.fields, "is_default": is_default})
+
+    return replace(projects, records=tuple(marked(record) for record in projects.records))
 
 
 def _logging(logs: Logs) -> Observed:
