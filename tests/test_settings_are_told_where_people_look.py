@@ -13,7 +13,7 @@ from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.assembly import assemble
-from auditor.cli import call
+from auditor.cli import call, render
 from auditor.configfile import read
 from auditor.errors import FaultyFiles
 from auditor.inventory.attestations import Attestation
@@ -188,6 +188,22 @@ async def test_hostile_names_change_neither_the_report_nor_the_terminal(
     assert call(["settings", "-c", str(config), "-o", "json"]) == 0
     (document,) = json.loads(capsys.readouterr().out)
     assert [each["value"] for each in document["settings"]] == [payload, None]
+
+
+async def test_a_check_says_whose_word_was_taken_until_when(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    over = replace(SCIM, until=NOW - 1)
+    store = open_store(f"sqlite:///{tmp_path}/auditor.db")
+    with served(small()) as (address, _):
+        async with auditing(address, store) as audit:
+            vouched = replace(audit, attestations=(WORD, over))
+            taken = await take(vouched, await poll(vouched, NOW), NOW)
+    store.close()
+    render.check([taken], "table")
+    printed = capsys.readouterr().out
+    assert "sso_enforced: attested by ada@example.com until 2026-04-11, in force" in printed
+    assert "scim_enabled: attested by ada@example.com until 2025-12-31, expired" in printed
+    (word,) = (each for each in render.document([taken])["settings"] if each["setting"] == "sso_enforced")
+    assert (word["value"], word["source"], word["by"]) == ("true", "attested", "ada@example.com")
 
 
 def test_the_configuration_names_the_file_and_its_faults_refuse_the_whole(tmp_path: Path) -> None:

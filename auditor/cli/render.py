@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,9 +16,11 @@ from rich.text import Text
 from auditor import __version__, clock
 from auditor.findings.model import Finding
 from auditor.inventory.model import Coverage, by_kind
+from auditor.inventory.settingtypes import Standing
 from auditor.inventory.usage import is_report
 from auditor.jobs.snapshot import Taken
 from auditor.policy.model import WHOLE, Verdict
+from auditor.store.settings import SettingLine
 from auditor.terms import Level, Outcome, Status
 
 STYLES: Mapping[Level, str] = {
@@ -40,7 +42,7 @@ def check(taken: Sequence[Taken], form: str) -> None:
 
 def document(taken: Sequence[Taken]) -> dict[str, Any]:
     """The JSON document: `summary` counts policies, `findings` has one entry per failing policy and resource, and one
-    per policy and gap, `coverage` one line per kind of resource."""
+    per policy and gap, `coverage` one line per kind of resource, `settings` one per setting without an endpoint."""
     return {
         "schema_version": 1,
         "auditor": __version__,
@@ -57,6 +59,7 @@ def document(taken: Sequence[Taken]) -> dict[str, Any]:
         ],
         "findings": [_entry(each.run.organization, verdict) for each in taken for verdict in _verdicts(each)],
         "coverage": [_coverage(each.run.organization, line, each) for each in taken for line in _ledger(each)],
+        "settings": [_setting(each.run.organization, line) for each in taken for line in each.settings],
     }
 
 
@@ -123,6 +126,19 @@ def _coverage(organization: str, line: Coverage, taken: Taken) -> dict[str, Any]
     }
 
 
+def _setting(organization: str, line: SettingLine) -> dict[str, Any]:
+    return {
+        "organization": organization,
+        "setting": line.name,
+        "value": line.value,
+        "source": line.source,
+        "since": _iso(line.since) if line.since is not None else None,
+        "attestation": line.attestation or None,
+        "by": line.by or None,
+        "until": _iso(line.until) if line.until is not None else None,
+    }
+
+
 def _iso(seconds: int) -> str:
     return clock.from_epoch(seconds).isoformat().replace("+00:00", "Z")
 
@@ -133,7 +149,18 @@ def _print(taken: Sequence[Taken], out: Console) -> None:
         if verdicts:
             out.print(verdict_table(verdicts))
         print_gaps(each.run.coverage, out)
+        for line in attested(each):
+            out.print(line)
         out.print(headline(each))
+
+
+def attested(taken: Taken) -> Iterator[Text]:
+    """Whose word was taken for what, and until when; and whose is worth nothing any more."""
+    for line in taken.settings:
+        if line.attestation and line.until is not None:
+            void = line.attestation in {Standing.CONTRADICTED, Standing.EXPIRED}
+            text = f"{line.name}: attested by {line.by} until {_iso(line.until)[:10]}, {line.attestation}"
+            yield Text(plain(text), "yellow" if void else "dim")
 
 
 def headline(taken: Taken) -> Text:

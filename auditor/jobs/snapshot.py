@@ -22,6 +22,7 @@ from auditor.store import findings, organizations, runs, transitions, work
 from auditor.store import settings as store_settings
 from auditor.store.database import Transaction
 from auditor.store.runs import Run
+from auditor.store.settings import SettingLine
 from auditor.terms import Outcome, Status
 
 log = get(__name__)
@@ -36,6 +37,8 @@ class Taken:
     opened: int
     resolved: int
     alerts: int
+    settings: tuple[SettingLine, ...] = ()
+    """What is known of the settings that no endpoint shows."""
 
 
 async def take(audit: Audit, polled: Polled, now: int) -> Taken:
@@ -133,6 +136,7 @@ def _write(
     alerts = _tell(tx, audit, changed.transitions, run, now)
     runs.add(tx, run)
     announce.contradicted(tx, audit, snapshot.collection(SETTING), now)
-    store_settings.write(tx, organization, run.started_at, settings.lines(snapshot))
+    lines = settings.lines(snapshot)
+    store_settings.write(tx, organization, run.started_at, lines)
     resolved = sum(not change.finding.state.active for change in changed.transitions)
-    return Taken(run, everything, len(changed.transitions) - resolved, resolved, alerts)
+    return Taken(run, everything, len(changed.transitions) - resolved, resolved, alerts, tuple(lines))
