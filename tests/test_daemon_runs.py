@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,28 @@ def test_a_broken_configuration_keeps_the_old_one_in_force(daemon: Running, conf
     daemon.process.send_signal(signal.SIGHUP)
     daemon.says("config.reloaded")
     assert daemon.metric("auditor_config_last_reload_successful") == 1
+
+
+def test_a_reload_takes_new_attestations_and_a_broken_file_of_them_keeps_the_old(daemon: Running, config: Path) -> None:
+    good = config.read_text(encoding="utf-8")
+    today = datetime.now(UTC).date()
+    word = {"setting": "mfa_enforced", "value": True, "by": "ada@example.com", "evidence": "a ticket"}
+    file = config.parent / "attestations.yaml"
+    file.write_text(json.dumps([word | {"on": f"{today}", "until": f"{today + timedelta(days=9)}"}]), encoding="utf-8")
+    config.write_text(json.dumps(json.loads(good) | {"attestations": file.name}), encoding="utf-8")
+    refused = len(daemon.events("config.refused"))
+    try:
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "the word of <bdi>ada@example.com</bdi>" in daemon.ask("/coverage").text)
+
+        file.write_text(json.dumps([word]), encoding="utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("config.refused", refused + 1)
+        assert "attestations.yaml:1:2: `on` is missing" in daemon.events("config.refused")[-1]["error"]
+        daemon.says("snapshot.taken", len(daemon.events("snapshot.taken")) + 2)
+        assert "the word of <bdi>ada@example.com</bdi>" in daemon.ask("/coverage").text
+    finally:
+        config.write_text(good, encoding="utf-8")
 
 
 def test_a_reload_takes_new_policies_into_use(daemon: Running, config: Path) -> None:

@@ -17,7 +17,7 @@ from auditor import __version__, clock, log
 from auditor.alerts import registry
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.sink import Sink
-from auditor.assembly import client_of, policies_of
+from auditor.assembly import attestations_of, client_of, policies_of
 from auditor.cli import options
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
@@ -61,6 +61,7 @@ def command(config_path: Path | None, form: str, organization: str | None, send_
 
 async def _examine(loaded: Loaded, names: Sequence[str], send_test: bool) -> list[Line]:
     watching, lines = _policies(loaded)
+    lines += _attestations(loaded)
     store, line = await asyncio.to_thread(surroundings.opened, loaded.config.store)
     lines += [line, await asyncio.to_thread(surroundings.page, *loaded.config.web.address)]
     try:
@@ -85,6 +86,22 @@ def _policies(loaded: Loaded) -> tuple[Mapping[str, int], list[Line]]:
     return diagnosis.watching(each.kind for each in policies), [
         Line(Mark.OK, "policies", f"{len(policies)} policies are sound")
     ]
+
+
+def _attestations(loaded: Loaded) -> list[Line]:
+    """Who vouches for what is a file of its own, and whatever is wrong with it keeps the daemon from starting."""
+    try:
+        words = attestations_of(loaded)
+    except FaultyFiles as error:
+        return [Line(Mark.FAIL, "attestations", str(fault), exit=Exit.CONFIG) for fault in error.faults[:_FAULTS]]
+    except ConfigError as error:
+        return [Line(Mark.FAIL, "attestations", error.message, error.hint, Exit.CONFIG)]
+    now = clock.epoch(clock.now())
+    over = sorted({each.setting for each in words if each.until <= now})
+    if over:
+        text = f"{len(over)} of {len(words)} are over: {', '.join(over)}"
+        return [Line(Mark.WARN, "attestations", text, "look at these settings in the console, and attest them anew")]
+    return [Line(Mark.OK, "attestations", f"{len(words)} are in force")] if words else []
 
 
 async def _sinks(loaded: Loaded, organization: str, send_test: bool) -> list[Line]:
