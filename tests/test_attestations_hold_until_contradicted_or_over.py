@@ -109,6 +109,9 @@ def test_an_attested_allowlist_answers_the_policy_and_its_entries_stay_unknown()
     assert outcome("ip-allowlist-missing", attestations=(word(name),)) is Outcome.PASS
     assert outcome("ip-allowlist-too-wide", attestations=(word(name),)) is Outcome.UNKNOWN
     assert outcome("ip-allowlist-missing", attestations=(word(name, said=False),)) is Outcome.FAIL
+    made = event(50, "ip_allowlist.updated", {"id": "ip_1", "allowed_ips": ["192.0.2.0/24"]})
+    assert outcome("ip-allowlist-missing", made, attestations=()) is Outcome.UNKNOWN
+    assert outcome("ip-allowlist-missing", made, attestations=(word(name, said=False),)) is Outcome.FAIL
     off = event(300, "ip_allowlist.config.deactivated", {"configs": [{"id": "ip_1", "name": "office"}]})
     assert outcome("ip-allowlist-missing", off, attestations=(word(name),)) is Outcome.FAIL
 

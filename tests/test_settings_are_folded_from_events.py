@@ -177,6 +177,9 @@ def test_a_hole_in_what_was_read_hides_what_is_older_and_nothing_newer() -> None
 
 def test_two_changes_of_one_second_that_differ_are_no_answer() -> None:
     assert isinstance(value(folded(changed(5, title="A"), changed(5, 2, title="B")), "title"), Unknown)
+    torn = setting(folded(changed(5, title="A"), changed(5, 2, title="B")), "title")
+    assert "twice within one second" in str(torn["why"])
+    assert (torn["source"], torn["since"]) == ("unknown", 5)
     assert value(folded(changed(5, title="A"), changed(5, 2, title="A")), "title") == "A"
     assert value(folded(changed(5, title="A"), changed(5, 2, title="B"), changed(6, title="C")), "title") == "C"
 

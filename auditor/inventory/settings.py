@@ -165,5 +165,7 @@ def _vouched(lists: Collection, setting: Setting) -> Collection:
         "scope": allowlists.ORGANIZATION,
         "seen_at": word.on,
     }
-    attested = (Record(IP_ALLOWLIST, ("attested",), fields),) if word.value is True else ()
-    return Collection(IP_ALLOWLIST, (*lists.records, *attested))
+    if word.value is True:
+        return Collection(IP_ALLOWLIST, (*lists.records, Record(IP_ALLOWLIST, ("attested",), fields)))
+    off = (replace(record, fields={**record.fields, "active": False}) for record in lists.records)
+    return Collection(IP_ALLOWLIST, tuple(off))
