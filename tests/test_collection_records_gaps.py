@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.resources import RESOURCES
+from auditor.inventory.bodies import Body
 from auditor.inventory.collect import collect
 from auditor.inventory.model import Snapshot, by_kind
 from auditor.inventory.relations import join
@@ -148,13 +149,19 @@ async def test_a_field_of_another_type_is_unknown_and_counted_and_a_new_field_is
     async def answer(request: Request) -> Response:
         return page([body])
 
+    kept: list[Body] = []
+
+    async def keep(bodies: Sequence[Body]) -> None:
+        kept.extend(bodies)
+
     app = Starlette()
     app.add_route("/v1/organization/users", answer)
     kind = next(kind for kind in RESOURCES if kind.name == "user")
     async with serve(app, "127.0.0.1", 0) as url, client(f"{url}/v1") as asked:
-        snapshot = await collect(asked, "acme", NOW, kinds=[kind])
+        snapshot = await collect(asked, "acme", NOW, kinds=[kind], stage=keep)
     (record,) = snapshot.collection("user").records
     assert dict(snapshot.coverage[0].surprises) == {"wrong type: added_at": 1, "unknown field: shoe_size": 1}
     assert record.fields["role"] == "owner"
     assert type(record.fields["added_at"]).__name__ == "Unknown"
-    assert msgspec.json.decode(record.raw) == body
+    assert [msgspec.json.decode(each.content) for each in kept] == [body]
+    assert [each.digest for each in kept] == [record.digest]

@@ -148,7 +148,7 @@ def test_transitions_are_told_in_their_order(store: Store) -> None:
 
 
 def test_runs_come_back_whole(store: Store) -> None:
-    gap = Gap("user", ("proj_1",), Status.REFUSED, HOSTILE, "ask")
+    gap = Gap("user", (), Status.REFUSED, HOSTILE, "ask")
     run = Run(
         id="run1",
         organization="acme",

@@ -35,7 +35,7 @@ def command(config_path: Path | None, output: Path, organization: str | None) ->
 
 def _need_a_run(store: Store, organization: str) -> None:
     with store.transaction() as tx:
-        if runs.latest(tx, organization, "snapshot") is None:
+        if runs.judgement(tx, organization, "snapshot") is None:
             raise StoreError(
                 f"the store holds no snapshot of {organization}: there is nothing to report",
                 hint="run `auditor check` or `auditor run` first",

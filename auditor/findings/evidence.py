@@ -26,8 +26,8 @@ def _entries(verdict: Verdict, policy: Policy | None) -> Iterator[tuple[str, obj
     record = verdict.record
     if verdict.matched:
         yield "matched", sorted(verdict.matched)
-    if record and record.raw:
-        yield "body_sha256", hashlib.sha256(record.raw).hexdigest()
+    if record and (digest := record.digest or _digest(record.raw)):
+        yield "body_sha256", digest.hex()
     if policy and policy.digest:
         yield "policy_digest", policy.digest
     if verdict.events:
@@ -36,6 +36,11 @@ def _entries(verdict: Verdict, policy: Policy | None) -> Iterator[tuple[str, obj
         yield "actor", actor
     if record and (owner := _owner(record)):
         yield "owner", owner
+
+
+def _digest(raw: bytes) -> bytes:
+    """The name of an event's bytes, empty for what has none."""
+    return hashlib.sha256(raw).digest() if raw else b""
 
 
 def _actor(record: Record) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +13,7 @@ from auditor.adminapi.envelope import refuse_two_of_a_key
 from auditor.adminapi.paging import walk
 from auditor.adminapi.resources import RESOURCES, ResourceType
 from auditor.errors import ApiError
+from auditor.inventory.bodies import Body, split
 from auditor.inventory.breaker import Breaker
 from auditor.inventory.model import Collection, Coverage, Gap, Record, Scope, Snapshot
 from auditor.inventory.records import record_of
@@ -29,8 +30,16 @@ Progress = Callable[[str, int, int], None]
 """Told of each finished walk: kind, walks done, walks known so far."""
 
 
+Stage = Callable[[Sequence[Body]], Awaitable[None]]
+"""Takes the bodies of each page as it is read, so that nobody holds those of a whole organization."""
+
+
 def no_progress(kind: str, done: int, known: int) -> None:
     """Nobody is watching."""
+
+
+async def unstaged(bodies: Sequence[Body]) -> None:
+    """Nobody keeps the bodies."""
 
 
 async def collect(
@@ -40,10 +49,11 @@ async def collect(
     *,
     kinds: Sequence[ResourceType] = RESOURCES,
     progress: Progress = no_progress,
+    stage: Stage = unstaged,
 ) -> Snapshot:
     """The picture of the organization at `now` (Unix seconds).
 
-    Never raises for what the API does: what could not be read is a gap in the ledger.
+    Never raises for what the API does: what could not be read is a gap in the ledger. `stage` must not raise.
     """
     done: dict[str, Collection] = {}
     ledger: list[Coverage] = []
@@ -52,7 +62,7 @@ async def collect(
     for generation in _generations(kinds):
         jobs = [(kind, scope) for kind in generation for scope in _scopes(kind, done)]
         counted.known += len(jobs)
-        results = await _walk_all(client, jobs, counted, breaker)
+        results = await _walk_all(client, jobs, counted, breaker, stage)
         for kind in generation:
             walks = [results[kind.name, scope] for scope in _scopes(kind, done)]
             lines = [walk.coverage for walk in walks] + _inherited(kind, done)
@@ -126,7 +136,11 @@ def _inherited(kind: ResourceType, done: Mapping[str, Collection]) -> list[Cover
 
 
 async def _walk_all(
-    client: AdminClient, jobs: Sequence[tuple[ResourceType, Scope]], counted: _Counted, breaker: Breaker
+    client: AdminClient,
+    jobs: Sequence[tuple[ResourceType, Scope]],
+    counted: _Counted,
+    breaker: Breaker,
+    stage: Stage,
 ) -> dict[tuple[str, Scope], _Walk]:
     results: dict[tuple[str, Scope], _Walk] = {}
     waiting = iter(jobs)
@@ -134,7 +148,7 @@ async def _walk_all(
     async def work() -> None:
         for kind, scope in waiting:
             given_up = breaker.open(kind.name)
-            walk = _not_walked(kind, scope, given_up) if given_up else await _walk_one(client, kind, scope)
+            walk = _not_walked(kind, scope, given_up) if given_up else await _walk_one(client, kind, scope, stage)
             if not given_up:
                 breaker.note(kind.name, walk.error)
             results[kind.name, scope] = walk
@@ -146,7 +160,7 @@ async def _walk_all(
     return results
 
 
-async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope) -> _Walk:
+async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope, stage: Stage) -> _Walk:
     started = time.monotonic()
     records: dict[str, Record] = {}
     surprises: Counter[str] = Counter()
@@ -157,7 +171,7 @@ async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope) -> _W
         async with asyncio.timeout(WALK_SECONDS):
             async for page in walk(client, kind, dict(zip(ancestors(kind.name), scope, strict=True))):
                 pages += 1
-                _keep(kind, scope, page.items, records, unread, surprises)
+                await stage(_keep(kind, scope, page.items, records, unread, surprises))
     except ApiError as caught:
         error = caught
     except TimeoutError:
@@ -190,28 +204,36 @@ def _keep(
     records: dict[str, Record],
     unread: "_Unread",
     surprises: Counter[str],
-) -> None:
-    """Add the records of one page to those of the pages before."""
+) -> list[Body]:
+    """Add the records of one page to those of the pages before. Returns the bodies of those that are new."""
+    bodies = []
     for raw in items:
-        record = _parse(kind, scope, raw, surprises)
-        if record is None:
+        parsed = _parse(kind, scope, raw, surprises)
+        if parsed is None:
             unread.broken += 1
             continue
+        record, body = parsed
         # A row that moved between pages comes twice, and is the same.
         known = records.setdefault(record.id, record)
-        unread.contradicted += known.raw != raw and not kind.several
+        unread.contradicted += known.digest != record.digest and not kind.several
+        if known is record:
+            bodies.append(body)
+    return bodies
 
 
-def _parse(kind: ResourceType, scope: Scope, raw: bytes, surprises: Counter[str]) -> Record | None:
+def _parse(kind: ResourceType, scope: Scope, raw: bytes, surprises: Counter[str]) -> tuple[Record, Body] | None:
     try:
-        body = msgspec.json.decode(raw)
+        item = msgspec.json.decode(raw)
         refuse_two_of_a_key(raw)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        body = None
-    record = record_of(kind, scope, body, raw, surprises) if isinstance(body, dict) else None
-    if record is None:
-        surprises["not an item"] += 1
-    return record
+        item = None
+    if isinstance(item, dict):
+        body = split(kind, item)
+        record = record_of(kind, scope, item, body.digest, surprises)
+        if record is not None:
+            return record, body
+    surprises["not an item"] += 1
+    return None
 
 
 @dataclass

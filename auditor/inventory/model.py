@@ -60,7 +60,9 @@ class Record:
     """Ids of the parents, then its own: the identity of the resource within the organization."""
     fields: Fields
     raw: bytes = b""
-    """The bytes the API sent for this item: the evidence."""
+    """The bytes of an audit-log event; the body of a resource goes to the store page by page, and is not kept here."""
+    digest: bytes = b""
+    """SHA-256 of the body of a resource as `bodies.split` makes it: the name of the evidence in the store."""
 
     @property
     def id(self) -> str:
@@ -87,7 +89,8 @@ class Coverage:
     pages: int
     items: int
     """Distinct items, by identity."""
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
+    """How long it took; two readings that differ in nothing else are equal."""
     surprises: Mapping[str, int] = field(default_factory=dict)
     """What did not look as documented, counted: `wrong type: last_used_at` to 3."""
     gap: Gap | None = None

@@ -28,9 +28,11 @@ _OBSTRUCTED = object()
 
 
 def record_of(
-    kind: ResourceType, parents: Scope, body: Mapping[str, object], raw: bytes, surprises: Counter[str]
+    kind: ResourceType, parents: Scope, body: Mapping[str, object], digest: bytes, surprises: Counter[str]
 ) -> Record | None:
     """The record of one item, or None when it has no usable identity (then it must become a gap).
+
+    `digest` is the name of its body, empty when nobody keeps it.
 
     A field of another type than documented becomes Unknown and is counted in `surprises`, as are fields that the
     table does not know.
@@ -42,7 +44,7 @@ def record_of(
     fields = {name: value for name, value in _known(kind, body, surprises) if value is not None}
     for name in body.keys() - _documented(kind.name):
         surprises[f"unknown field: {name[:60]}"] += 1
-    return Record(kind.name, (*parents, identity), fields, raw)
+    return Record(kind.name, (*parents, identity), fields, digest=digest)
 
 
 def _of_singleton(kind: ResourceType, body: Mapping[str, object]) -> str | None:

@@ -157,7 +157,7 @@ def _record(kind: ResourceType, scope: tuple[str, ...], raw: bytes) -> Record | 
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return record_of(kind, scope, body, raw, Counter()) if isinstance(body, dict) else None
+    return record_of(kind, scope, body, b"", Counter()) if isinstance(body, dict) else None
 
 
 async def _try_stream(client: AdminClient, stream: Stream, until: int) -> StreamTried:

@@ -15,10 +15,11 @@ from auditor.jobs import announce, settings, spending, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.runrecord import event_results, run_of
+from auditor.jobs.staging import Staging
 from auditor.log import get
 from auditor.policy.evaluate import evaluate
 from auditor.policy.model import PolicyResult
-from auditor.store import findings, organizations, runs, transitions, work
+from auditor.store import bodies, findings, organizations, runs, transitions, versions, volatiles, work
 from auditor.store import settings as store_settings
 from auditor.store.database import Transaction
 from auditor.store.runs import Run
@@ -48,7 +49,9 @@ async def take(audit: Audit, polled: Polled, now: int) -> Taken:
     Raises StoreError, and LeaseLost when another process took the work over.
     """
     await usage.first(audit, now)
-    seen = await collect(audit.client, audit.organization, now, progress=audit.progress)
+    staging = Staging(audit.store, now)
+    seen = await collect(audit.client, audit.organization, now, progress=audit.progress, stage=staging.add)
+    await staging.finish()
     taken = await asyncio.to_thread(_judge_and_store, audit, join(seen), polled, now)
     log.info(
         "snapshot.taken",
@@ -112,6 +115,13 @@ def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run
     return announce.baseline(tx, audit, list(findings.active(tx, audit.organization).values()), now)
 
 
+def _remember(tx: Transaction, organization: str, snapshot: Snapshot) -> None:
+    """What the picture shows of each resource; before the run is added, which tells what was read whole before."""
+    versions.record(tx, organization, snapshot, runs.before(tx, organization))
+    volatiles.record(tx, organization, snapshot)
+    bodies.forget_abandoned(tx, snapshot.taken_at)
+
+
 def _write(
     tx: Transaction,
     audit: Audit,
@@ -121,7 +131,7 @@ def _write(
     run: Run,
     now: int,
 ) -> Taken:
-    """Findings, their transitions, the run, and what must be told, or none of them."""
+    """Findings, their transitions, history, the run, and what must be told, or none of them."""
     organization = audit.organization
     active = findings.active(tx, organization)
     fails = [verdict for result in results for verdict in result.verdicts if verdict.outcome is Outcome.FAIL]
@@ -134,6 +144,7 @@ def _write(
     findings.save(tx, (*changed.findings, *old.findings))
     transitions.add(tx, (*changed.transitions, *old.transitions), run.id)
     alerts = _tell(tx, audit, changed.transitions, run, now)
+    _remember(tx, organization, snapshot)
     runs.add(tx, run)
     announce.contradicted(tx, audit, snapshot.collection(SETTING), now)
     lines = settings.lines(snapshot)

@@ -1,14 +1,20 @@
-"""Runs: what each pass over an organization read, said, and could not see."""
+"""Runs: what each pass over an organization read, said, and could not see.
 
+What repeats from run to run is not in their rows: the ledger is kept as ranges, what the policies said as a body.
+"""
+
+import hashlib
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 
+from auditor.inventory.bodies import Body
 from auditor.inventory.model import Coverage, Scope
+from auditor.store import bodies, ledger
 from auditor.store.database import Transaction
 from auditor.store.tables import runs
 from auditor.terms import Level, Outcome
@@ -68,33 +74,72 @@ class Judgement:
     """What the policies said in one run, without its ledger."""
 
     finished_at: int
+    summary: Mapping[str, int]
     policies: tuple[PolicyLine, ...]
 
 
 DAY = 86_400
 
-_decode = msgspec.json.Decoder(Run).decode
-_decode_judgement = msgspec.json.Decoder(Judgement).decode
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What the row of a run holds beside its columns."""
+
+    resources: int
+    summary: Mapping[str, int]
+    policies: bytes
+    """Digest of the body that holds the lines, as `unknowns` is."""
+    unknowns: bytes
+    seconds: Mapping[str, float]
+    """How long each kind took to read, in the order of reading."""
+
+
+_decode = msgspec.json.Decoder(_Stored).decode
+_decode_whole = msgspec.json.Decoder(Run).decode
+_decode_policies = msgspec.json.Decoder(tuple[PolicyLine, ...]).decode
+_decode_unknowns = msgspec.json.Decoder(tuple[UnknownLine, ...]).decode
+
+
+def before(tx: Transaction, organization: str) -> ledger.Run | None:
+    """The run that was written down last, None before the first."""
+    query = select(runs.c.number, runs.c.started_at).where(runs.c.organization == organization)
+    row = tx.execute(query.where(runs.c.number.is_not(None)).order_by(runs.c.number.desc()).limit(1)).one_or_none()
+    return ledger.Run(row.number, row.started_at) if row else None
 
 
 def add(tx: Transaction, run: Run) -> None:
-    """Write a run down."""
+    """Write a run down. Runs of one organization must not be added at once: `organizations.hold` it before."""
+    last = before(tx, run.organization)
+    number = last.number + 1 if last else 1
+    ledger.record(tx, run.organization, ledger.Run(number, run.started_at), last, run.coverage)
+    stored = _Stored(
+        run.resources,
+        run.summary,
+        policies=bodies.add(tx, _body(run.policies)),
+        unknowns=bodies.add(tx, _body(run.unknowns)),
+        seconds=_seconds(run.coverage),
+    )
     columns = ("id", "organization", "kind", "started_at", "finished_at")
-    # The ledger of a large organization is long and repeats itself: a tenth remains.
-    body = zlib.compress(msgspec.json.encode(run), level=6)
-    tx.execute(runs.insert(), [{name: getattr(run, name) for name in columns} | {"body": body}])
+    body = zlib.compress(msgspec.json.encode(stored), level=6)
+    tx.execute(runs.insert(), [{name: getattr(run, name) for name in columns} | {"number": number, "body": body}])
 
 
 def latest(tx: Transaction, organization: str, kind: Kind) -> Run | None:
     """The run that ended last, None before the first."""
-    body = tx.execute(_of(organization, kind).order_by(runs.c.finished_at.desc(), runs.c.id).limit(1)).scalar()
-    return _run(body) if body is not None else None
+    row = tx.execute(_newest(organization, kind)).one_or_none()
+    return _run(tx, row) if row else None
+
+
+def judgement(tx: Transaction, organization: str, kind: Kind) -> Judgement | None:
+    """What the policies said in the run that ended last, None before the first."""
+    row = tx.execute(_newest(organization, kind)).one_or_none()
+    return _judgements(tx, [row])[0] if row else None
 
 
 def history(tx: Transaction, organization: str, kind: Kind, since: int) -> list[Run]:
     """Runs that ended at `since` (Unix seconds) or later, oldest first."""
     query = _of(organization, kind).where(runs.c.finished_at >= since).order_by(runs.c.finished_at, runs.c.id)
-    return [_run(body) for body in tx.execute(query).scalars()]
+    return [_run(tx, row) for row in tx.execute(query).all()]
 
 
 def daily(tx: Transaction, organization: str, kind: Kind, since: int) -> list[Judgement]:
@@ -105,12 +150,65 @@ def daily(tx: Transaction, organization: str, kind: Kind, since: int) -> list[Ju
         .group_by((runs.c.finished_at - since) // DAY)
     )
     query = _of(organization, kind).where(runs.c.finished_at.in_(last)).order_by(runs.c.finished_at, runs.c.id)
-    return [_decode_judgement(zlib.decompress(body)) for body in tx.execute(query).scalars()]
+    return _judgements(tx, tx.execute(query).all())
 
 
-def _of(organization: str, kind: Kind) -> Select[tuple[bytes]]:
-    return select(runs.c.body).where(runs.c.organization == organization, runs.c.kind == kind)
+_Row = Row[tuple[object, ...]]
 
 
-def _run(body: bytes) -> Run:
-    return _decode(zlib.decompress(body))
+def _of(organization: str, kind: Kind) -> Select[tuple[object, ...]]:
+    return select(*runs.columns).where(runs.c.organization == organization, runs.c.kind == kind)
+
+
+def _newest(organization: str, kind: Kind) -> Select[tuple[object, ...]]:
+    return _of(organization, kind).order_by(runs.c.finished_at.desc(), runs.c.id).limit(1)
+
+
+def _run(tx: Transaction, row: _Row) -> Run:
+    if row.number is None:
+        return _decode_whole(zlib.decompress(row.body))
+    stored = _decode(zlib.decompress(row.body))
+    found = bodies.contents(tx, {stored.policies, stored.unknowns})
+    return Run(
+        *(row.id, row.organization, row.kind, row.started_at, row.finished_at),
+        resources=stored.resources,
+        summary=stored.summary,
+        policies=_decode_policies(found[stored.policies]),
+        coverage=_coverage(tx, row, stored.seconds),
+        unknowns=_decode_unknowns(found[stored.unknowns]),
+    )
+
+
+def _coverage(tx: Transaction, row: _Row, seconds: Mapping[str, float]) -> tuple[Coverage, ...]:
+    """The ledger; how long a kind took is told with its first line."""
+    lines = ledger.of_run(tx, row.organization, row.number)
+    for kind, took in seconds.items():
+        lines[kind][0] = replace(lines[kind][0], seconds=took)
+    return tuple(line for kind in seconds for line in lines[kind])
+
+
+def _judgements(tx: Transaction, rows: Sequence[_Row]) -> list[Judgement]:
+    """Many runs say the same: what they said is read once."""
+    found = {row.id: _decode(zlib.decompress(row.body)) for row in rows if row.number is not None}
+    contents = bodies.contents(tx, {stored.policies for stored in found.values()})
+    policies = {digest: _decode_policies(content) for digest, content in contents.items()}
+
+    def judgement_of(row: _Row) -> Judgement:
+        if row.id in found:
+            return Judgement(row.finished_at, found[row.id].summary, policies[found[row.id].policies])
+        whole = _decode_whole(zlib.decompress(row.body))
+        return Judgement(whole.finished_at, whole.summary, whole.policies)
+
+    return [judgement_of(row) for row in rows]
+
+
+def _body(lines: tuple[PolicyLine, ...] | tuple[UnknownLine, ...]) -> Body:
+    content = msgspec.json.encode(lines)
+    return Body(hashlib.sha256(content).digest(), content)
+
+
+def _seconds(coverage: Sequence[Coverage]) -> dict[str, float]:
+    took: dict[str, float] = {}
+    for line in coverage:
+        took[line.kind] = took.get(line.kind, 0.0) + line.seconds
+    return {kind: round(seconds, 3) for kind, seconds in took.items()}

@@ -160,8 +160,81 @@ runs = Table(
     Column("kind", Words, nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger, nullable=False),
+    # Counts the runs of an organization; NULL for those of before 0002, which hold all of themselves in `body`.
+    Column("number", BigInteger),
     Column("body", LargeBinary, nullable=False),
     Index(None, "organization", "kind", "finished_at"),
+    Index(None, "organization", "number"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("row", _Rowid, primary_key=True),
+    Column("organization", Words, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("scope", Json, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("surprises", Json),
+    Column("reason", Words),
+    Column("hint", Words),
+    # When the scope was last read whole before this range began.
+    Column("complete_at", BigInteger),
+    # The range: the same in every run from `first_run` (at `since`) up to the one before `end_run`; NULL is still so.
+    Column("first_run", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("end_run", BigInteger),
+    Column("until", BigInteger),
+    Index(None, "organization", "kind", "end_run"),
+)
+
+bodies = Table(
+    "bodies",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    # When it came, while no row names it; NULL once one does.
+    Column("staged_at", BigInteger),
+    Index(None, "staged_at"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("row", _Rowid, primary_key=True),
+    Column("organization", Words, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("ids", Json, nullable=False),
+    Column("body", LargeBinary, ForeignKey("bodies.sha256"), nullable=False),
+    Column("came", Words, nullable=False),
+    # The last reading before `valid_from` that would have shown it, and the last one before `valid_to` that did.
+    Column("after", BigInteger),
+    Column("valid_from", BigInteger, nullable=False),
+    Column("seen_to", BigInteger),
+    Column("valid_to", BigInteger),
+    Index(None, "organization", "kind", "valid_to"),
+    Index(None, "organization", "valid_from"),
+    Index(None, "body"),
+)
+
+volatiles = Table(
+    "volatiles",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("ids", Json, primary_key=True),
+    Column("current", Json, nullable=False),
+)
+
+volatile_days = Table(
+    "volatile_days",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("moved", LargeBinary, nullable=False),
 )
 
 matches = Table(

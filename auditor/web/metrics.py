@@ -128,7 +128,7 @@ def _add_organization(families: dict[str, GaugeMetricFamily], tx: Transaction, o
         for state in State:
             if state.active:
                 families["findings"].add_metric([organization, level.value, state.value], counts.get((level, state), 0))
-    if run := runs.latest(tx, organization, "snapshot"):
+    if run := runs.judgement(tx, organization, "snapshot"):
         families["snapshot"].add_metric([organization], run.finished_at)
         for outcome in Outcome:
             families["policies"].add_metric([organization, outcome.value], run.summary.get(outcome.value, 0))
