@@ -1,15 +1,17 @@
 """One organization under audit with real policies, a real store and a served organization; no process, no scheduler."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from organization import KEY, NOW
+from organization import KEY, NOW, served
 from pydantic import SecretStr
 
 from auditor.adminapi.client import AdminClient
 from auditor.config import Match, Route
 from auditor.jobs.context import Audit
+from auditor.jobs.poll import poll
+from auditor.jobs.snapshot import Taken, take
 from auditor.policy.load import load
 from auditor.simulator import auditlog
 from auditor.simulator.auditlog import Event
@@ -53,6 +55,20 @@ async def auditing(
             reports_kept=3,
             timezone=zone,
         )
+
+
+async def passed(
+    organization: Organization,
+    store: Store,
+    now: int,
+    *,
+    keys: Collection[str] | None = None,
+    refuse: Collection[str] = (),
+) -> Taken:
+    """One pass: the audit log, then the picture."""
+    with served(organization, keys=keys, refuse=refuse) as (address, _):
+        async with auditing(address, store) as audit:
+            return await take(audit, await poll(audit, now), now)
 
 
 def switch_off(organization: Organization, at: int) -> Event:

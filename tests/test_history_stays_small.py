@@ -1,7 +1,5 @@
 """A sample of `tests/history_size.py`: quiet snapshots weigh next to nothing, and changes weigh what they are."""
 
-from collections.abc import Iterator
-
 import pytest
 from history_size import DAY, Weight, weigh
 
@@ -11,8 +9,8 @@ pytest_plugins = ["databases"]
 
 
 @pytest.fixture
-def weight(sqlite_url: str) -> Iterator[Weight]:
-    yield weigh(Size.SMALL, 1, DAY // 48, sqlite_url)
+def weight(sqlite_url: str) -> Weight:
+    return weigh(Size.SMALL, 1, DAY // 48, sqlite_url)
 
 
 def test_a_day_of_snapshots_weighs_less_than_the_first_one_did(weight: Weight) -> None:

@@ -1,16 +1,16 @@
 """Taking the picture: one digest at first, alerts afterwards, and no conclusion from what was not seen."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audits import SINKS, auditing, opened, told
-from organization import NOW, served, small
+from audits import SINKS, auditing, opened, passed, told
+from organization import NOW, small
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auditor.alerts.message import Alert, decode
 from auditor.jobs.poll import poll
-from auditor.jobs.snapshot import Taken, blind, take
+from auditor.jobs.snapshot import blind, take
 from auditor.simulator.dice import Dice
 from auditor.simulator.model import Organization
 from auditor.simulator.people import new_user
@@ -30,20 +30,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def organization() -> Organization:
     return small()
-
-
-async def passed(
-    organization: Organization,
-    store: Store,
-    now: int,
-    *,
-    keys: Collection[str] | None = None,
-    refuse: Collection[str] = (),
-) -> Taken:
-    """One pass: the audit log, then the picture."""
-    with served(organization, keys=keys, refuse=refuse) as (address, _):
-        async with auditing(address, store) as audit:
-            return await take(audit, await poll(audit, now), now)
 
 
 def messages(store: Store, sink: str) -> list[Alert]:

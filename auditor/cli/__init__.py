@@ -13,6 +13,7 @@ from auditor import __version__
 from auditor.errors import AuditorError, ConfigError, FaultyFiles, did_you_mean
 
 COMMANDS = {
+    "changes": "what was added, removed and changed in the organization, and which events explain it",
     "check": "one pass for CI and cron: read, judge, print; exit 3 when something fails",
     "demo": "a simulated organization, the daemon that audits it, and its page; nothing to configure",
     "doctor": "what works and what is missing: key, permissions, audit log, clock, store, sinks",

@@ -57,8 +57,8 @@ def listing(
     loaded = options.load_config(config_path, need_keys=False)
     wanted = Wanted(since=since, types=types)
     found: list[tuple[str, StoredEvent]] = []
-    with _opened(loaded) as store:
-        for name in _names(loaded, organization):
+    with opened(loaded) as store:
+        for name in names_of(loaded, organization):
             newest = _by(history.walk(store, name, wanted, newest_first=True, size=min(limit, history.PAGE)), actor)
             found += ((name, event) for event in itertools.islice(newest, limit))
     found.sort(key=lambda each: (each[1].effective_at, each[1].id), reverse=True)
@@ -73,8 +73,8 @@ def listing(
 def follow(config_path: Path | None, form: str, organization: str | None, poll: float) -> None:
     """Print events as the daemon stores them, one line each, until Ctrl-C."""
     loaded = options.load_config(config_path, need_keys=False)
-    with _opened(loaded) as store:
-        followers = {name: Follower(store, name) for name in _names(loaded, organization)}
+    with opened(loaded) as store:
+        followers = {name: Follower(store, name) for name in names_of(loaded, organization)}
         while True:
             for name, follower in followers.items():
                 _tell(name, follower, form)
@@ -104,8 +104,8 @@ def export(config_path: Path | None, organization: str | None, directory: Path, 
     """
     loaded = options.load_config(config_path, need_keys=False)
     days = events = written = 0
-    with _opened(loaded) as store:
-        for name in _names(loaded, organization):
+    with opened(loaded) as store:
+        for name in names_of(loaded, organization):
             for each in exported(store, name, directory, since):
                 days, events, written = days + 1, events + each.events, written + each.written
     click.echo(f"{directory} holds {events} events of {days} days; {written} files were written")
@@ -121,8 +121,8 @@ def coverage(config_path: Path | None, form: str, organization: str | None, ever
     loaded = options.load_config(config_path, need_keys=False)
     policies = policies_of(loaded)
     lines, watching, proven = {}, {}, {}
-    with _opened(loaded) as store:
-        for name in _names(loaded, organization):
+    with opened(loaded) as store:
+        for name in names_of(loaded, organization):
             with store.transaction() as tx:
                 seen = {each.type: each for each in history.types(tx, name)}
                 proven[name] = {stream: intervals.read(tx, name, stream) for stream in Stream}
@@ -136,7 +136,8 @@ def coverage(config_path: Path | None, form: str, organization: str | None, ever
 
 
 @contextmanager
-def _opened(loaded: Loaded) -> Iterator[Store]:
+def opened(loaded: Loaded) -> Iterator[Store]:
+    """The store of a configuration, closed at the end."""
     store = open_store(loaded.config.store)
     try:
         yield store
@@ -144,7 +145,8 @@ def _opened(loaded: Loaded) -> Iterator[Store]:
         store.close()
 
 
-def _names(loaded: Loaded, organization: str | None) -> list[str]:
+def names_of(loaded: Loaded, organization: str | None) -> list[str]:
+    """The organization that was asked for, else all. Raises ConfigError for one that is not configured."""
     known = list(loaded.config.organizations)
     if organization is not None and organization not in known:
         raise ConfigError(f"no organization is named `{organization}`", hint=f"there is {', '.join(known)}")

@@ -1,0 +1,108 @@
+"""Reading from the history what changed between two times, with the audit events that explain it."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from auditor.adminapi import announcements
+from auditor.inventory import changes
+from auditor.inventory.changes import Change, Events, Explained, What, differences
+from auditor.inventory.events import record_of
+from auditor.inventory.model import Record, Scope
+from auditor.store import bodies, history, versions, watermarks
+from auditor.store.database import Store, Transaction
+from auditor.store.history import Wanted
+from auditor.store.versions import Came, Version
+from auditor.terms import Status, Stream
+
+_NAMES = ("name", "email", "group_name", "model")
+_WHAT = {Came.ADDED: What.ADDED, Came.VISIBLE: What.VISIBLE, Came.CHANGED: What.CHANGED}
+
+
+def between(store: Store, organization: str, since: int, until: int, kinds: Collection[str]) -> list[Explained]:
+    """Every change that a snapshot after `since` saw, up to and with `until` (Unix seconds), oldest first.
+
+    What the first snapshot of all saw is no change. Raises StoreError.
+    """
+    with store.transaction() as tx:
+        began = versions.began_at(tx, organization)
+        touched = versions.touched(tx, organization, since, until, kinds)
+        contents = bodies.contents(tx, {each.body for each in touched})
+        read_to = _read_to(tx, organization)
+    decoded = {digest: msgspec.json.decode(content) for digest, content in contents.items()}
+    found = [
+        change
+        for some in _by_resource(touched).values()
+        for change in _of_resource(some, decoded, since, until)
+        if not (change.what is What.VISIBLE and change.at == began)
+    ]
+    found.sort(key=lambda change: (change.at, change.kind, change.ids))
+    events = Events(_events(store, organization, found, kinds))
+    return [changes.explain(change, events, read_to) for change in found]
+
+
+def _read_to(tx: Transaction, organization: str) -> int | None:
+    mark = watermarks.read(tx, organization, Stream.ORGANIZATION)
+    if mark is None:
+        return None
+    return mark.polled_at if mark.status is Status.COMPLETE else mark.at
+
+
+def _by_resource(touched: Sequence[Version]) -> Mapping[tuple[str, Scope], list[Version]]:
+    found: dict[tuple[str, Scope], list[Version]] = {}
+    for version in touched:
+        found.setdefault((version.kind, version.ids), []).append(version)
+    return found
+
+
+def _of_resource(
+    rows: Sequence[Version], decoded: Mapping[bytes, Mapping[str, Any]], since: int, until: int
+) -> list[Change]:
+    """The changes of one resource, whose versions come in order."""
+    found: list[Change] = []
+    ended = {row.valid_to: row for row in rows}
+    replaced = {row.valid_from for row in rows if row.came is Came.CHANGED}
+    for row in rows:
+        if since < row.valid_from <= until:
+            before = ended.get(row.valid_from) if row.came is Came.CHANGED else None
+            found.append(_begun(row, before, decoded))
+        if row.valid_to is not None and since < row.valid_to <= until and row.valid_to not in replaced:
+            name = _name(decoded[row.body], row.ids)
+            found.append(Change(What.REMOVED, row.kind, row.ids, name, row.valid_to, row.seen_to))
+    undone = len(found) > 1 and _valid(rows, since) == _valid(rows, until)
+    return [replace(each, undone=undone) for each in found]
+
+
+def _valid(rows: Sequence[Version], at: int) -> bytes | None:
+    """Digest of the body that was valid at a time."""
+    valid = (row.body for row in rows if row.valid_from <= at and (row.valid_to is None or row.valid_to > at))
+    return next(valid, None)
+
+
+def _begun(row: Version, before: Version | None, decoded: Mapping[bytes, Mapping[str, Any]]) -> Change:
+    body = decoded[row.body]
+    fields = tuple(differences(decoded[before.body], body)) if before else ()
+    return Change(_WHAT[row.came], row.kind, row.ids, _name(body, row.ids), row.valid_from, row.after, fields)
+
+
+def _name(body: Mapping[str, Any], ids: Scope) -> str:
+    return next((value for name in _NAMES if isinstance(value := body.get(name), str) and value), ids[-1])
+
+
+def _events(store: Store, organization: str, found: Sequence[Change], kinds: Collection[str]) -> Iterator[Record]:
+    """The events that may explain the changes: of their families, of their time."""
+    dated = [change.after for change in found if change.after is not None]
+    if not dated:
+        return
+    families = announcements.families_of(kinds)
+    with store.transaction() as tx:
+        types = [each.type for each in history.types(tx, organization) if announcements.is_of(each.type, families)]
+    wanted = Wanted(
+        since=min(dated) - changes.SKEW,
+        before=max(change.at for change in found) + changes.LATE + 1,
+        types=tuple(types),
+    )
+    for event in history.walk(store, organization, wanted) if types else ():
+        yield record_of(event.raw)
