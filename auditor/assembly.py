@@ -106,5 +106,6 @@ def audit_of(
         timezone=config.schedule.timezone,
         usage_every=config.schedule.usage,
         attestations=parts.attestations,
+        role_assignments=config.schedule.role_assignments,
         progress=progress,
     )

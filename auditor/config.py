@@ -92,6 +92,8 @@ class Schedule(_Section):
     snapshot: Seconds = Field(default=15 * 60, ge=1)
     audit_log: Seconds = Field(default=30, ge=1)
     usage: Seconds = Field(default=86_400, ge=3600)
+    role_assignments: Seconds = Field(default=6 * 3600, ge=1, le=7 * 86_400)
+    """Between two readings of the roles of one user or group, which take a call each."""
     weekly_report: Annotated[str, AfterValidator(_cron)] = "0 8 * * mon"
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
 

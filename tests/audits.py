@@ -14,7 +14,7 @@ from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import Taken, take
 from auditor.policy.load import load
 from auditor.simulator import auditlog
-from auditor.simulator.auditlog import Event
+from auditor.simulator.auditlog import Actor, Event
 from auditor.simulator.model import Organization
 from auditor.store import events, organizations, outbox
 from auditor.store.database import Store, open_store
@@ -71,16 +71,21 @@ async def passed(
             return await take(audit, await poll(audit, now), now)
 
 
+def owner(organization: Organization) -> Actor:
+    """The first owner, in the dashboard."""
+    return auditlog.session(organization.owners[0], "192.0.2.1")
+
+
 def switch_off(organization: Organization, at: int) -> Event:
     """Somebody switches the IP allowlist off."""
-    actor = auditlog.session(organization.owners[0], "192.0.2.1")
+    actor = owner(organization)
     payload = {"configs": [{"id": "ip_allowlist_1", "name": "office"}]}
     return organization.log.record("ip_allowlist.config.deactivated", at, actor, payload)
 
 
 def bind(organization: Organization, at: int) -> Event:
     """Somebody binds a role to a resource, which only the tenant's stream shows."""
-    actor = auditlog.session(organization.owners[0], "192.0.2.1")
+    actor = owner(organization)
     return organization.log.record("role.bound_to_resource", at, actor, {"id": "role_1", "resource_id": "res_1"})
 
 

@@ -8,7 +8,7 @@ from auditor.adminapi.resources import BY_NAME
 from auditor.inventory.bodies import Body, split
 from auditor.inventory.model import Collection, Coverage, Gap, Record, Scope, Snapshot
 from auditor.inventory.records import record_of
-from auditor.store import bodies, organizations, runs, versions, volatiles
+from auditor.store import bodies, organizations, readings, runs, versions, volatiles
 from auditor.store.database import Store
 from auditor.store.runs import Run
 from auditor.store.versions import Recorded
@@ -52,6 +52,7 @@ def keep(store: Store, at: int, items: Items, *gaps: Gap) -> Recorded:
     with store.transaction() as tx:
         organizations.hold(tx, "acme")
         recorded = versions.record(tx, "acme", seen, runs.before(tx, "acme"))
+        readings.record(tx, "acme", seen, recorded.differing, 6 * 3600)
         volatiles.record(tx, "acme", seen)
         runs.add(tx, run_of(at, seen.coverage))
     return recorded

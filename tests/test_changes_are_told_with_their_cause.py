@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audits import opened, passed
+from audits import opened, owner, passed
 from commands import auditor, configured
 from organization import NOW, small
 
@@ -14,8 +14,7 @@ from auditor.adminapi.eventtypes import KNOWN
 from auditor.adminapi.resources import BY_NAME
 from auditor.inventory.changes import Cause, Explained, FieldChange, What, differences
 from auditor.jobs.changes import between
-from auditor.simulator import auditlog, takeover
-from auditor.simulator.auditlog import Actor
+from auditor.simulator import takeover
 from auditor.simulator.model import Grant, Organization
 from auditor.store.database import Store
 
@@ -42,10 +41,6 @@ def facts(found: list[Explained]) -> list[tuple[str, str, str, Cause, list[objec
         (each.change.what, each.change.kind, each.change.ids[-1], each.cause, [e.fields["type"] for e in each.events])
         for each in found
     ]
-
-
-def owner(organization: Organization) -> Actor:
-    return auditlog.session(organization.owners[0], "192.0.2.1")
 
 
 async def test_a_key_that_is_made_renamed_and_deleted_is_told_each_time(

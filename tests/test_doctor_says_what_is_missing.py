@@ -27,7 +27,7 @@ from auditor.config import OrganizationConfig
 from auditor.inventory.collect import collect
 from auditor.inventory.model import Record, Unknown
 from auditor.jobs import callplan, diagnosis, surroundings
-from auditor.jobs.diagnosis import Exit, Line, Mark
+from auditor.jobs.diagnosis import Exit, Line, Mark, Pace
 from auditor.jobs.probe import Answered, Tried, probe
 from auditor.simulator.auditlog import AuditLog
 from auditor.simulator.model import Organization
@@ -309,10 +309,17 @@ async def test_the_calls_of_a_snapshot_are_counted_or_reckoned() -> None:
     reckoned = {each.kind: each.calls for each in guess.kinds}
     from_one_project = {"project_user_role", "project_group_role"}
     assert {kind for kind in exact if exact[kind] != reckoned[kind]} <= from_one_project
-    slow = diagnosis.calls(plan, requests_per_minute=60, interval=60)
+    slow = diagnosis.calls(plan, Pace(60, 60, 6 * 3600))
     assert slow.mark is Mark.WARN
     assert slow.details["seconds"] == calls
-    assert diagnosis.calls(plan, requests_per_minute=6000, interval=60).mark is Mark.OK
+    fine = diagnosis.calls(plan, Pace(6000, 900, 6 * 3600))
+    lists = plan.parts["organization list"] + plan.parts["project list"]
+    assert fine.mark is Mark.OK
+    assert fine.details["calls_without_fan_out"] == lists
+    assert fine.details["calls_a_day"] == 96 * lists + 4 * (calls - lists)
+    assert f"; {lists} when no role assignments are due, which are read every 6 hours" in fine.text
+    often = diagnosis.calls(plan, Pace(6000, 900, 60))
+    assert often.details["calls_a_day"] == 96 * calls, "no more often than there are snapshots"
 
 
 def test_after_a_snapshot_its_own_count_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,9 +20,10 @@ from auditor.adminapi.resources import BY_NAME
 from auditor.errors import StoreError
 from auditor.inventory.bodies import joined, split
 from auditor.inventory.model import Coverage, Scope
+from auditor.inventory.tiers import AT_ONCE
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import take
-from auditor.store import bodies, ledger, organizations, runs, versions, volatiles
+from auditor.store import bodies, ledger, organizations, readings, runs, versions, volatiles
 from auditor.store.database import Store, open_store
 from auditor.store.runs import Judgement, PolicyLine, Run
 from auditor.store.versions import Came, Version
@@ -231,6 +232,27 @@ def rows_body(seen: object) -> bytes:
     digest = seen.collection("project_api_key").records[0].digest
     assert isinstance(digest, bytes)
     return digest
+
+
+def test_a_role_list_is_known_since_its_last_whole_reading(store: Store) -> None:
+    ada, bob = ("user_role", ("user_1",)), ("user_role", ("user_2",))
+    role: dict[str, object] = {"id": "role_1", "name": "reader"}
+
+    def known() -> dict[Scope, tuple[int, bool]]:
+        with store.transaction() as tx:
+            found = readings.known(tx, "acme", "user_role")
+        return {scope: (each.read_at, each.due_at == AT_ONCE) for scope, each in found.items()}
+
+    keep(store, 100, {ada: [role], bob: []})
+    assert known() == {("user_1",): (100, False), ("user_2",): (100, False)}
+    keep(store, 200, {ada: [role], bob: [role]})
+    assert known() == {("user_1",): (200, False), ("user_2",): (200, True)}
+    keep(store, 300, {bob: [role]}, refused("user_role", "user_1"))
+    assert known() == {("user_1",): (200, True), ("user_2",): (300, False)}
+    keep(store, 400, {}, refused("user_role"))
+    assert known() == {("user_1",): (200, True), ("user_2",): (300, False)}
+    keep(store, 500, {bob: [role]})
+    assert known() == {("user_2",): (500, False)}
 
 
 def test_organizations_do_not_see_each_other(store: Store) -> None:

@@ -24,7 +24,7 @@ from auditor.configfile import Loaded
 from auditor.errors import ApiError, ConfigError, FaultyFiles, StoreError
 from auditor.jobs import callplan, diagnosis, probe, surroundings
 from auditor.jobs.callplan import CallPlan
-from auditor.jobs.diagnosis import Exit, Line, Mark
+from auditor.jobs.diagnosis import Exit, Line, Mark, Pace
 from auditor.redaction import redact
 from auditor.store import runs
 from auditor.store.database import Store
@@ -145,7 +145,8 @@ async def _organization(loaded: Loaded, name: str, store: Store | None, watching
         except ApiError as error:
             return [place, diagnosis.unreachable(error)]
     plan = await asyncio.to_thread(_plan, store, name) or callplan.estimated(probed.kinds)
-    pace = (settings.requests_per_minute, loaded.config.schedule.snapshot)
+    schedule = loaded.config.schedule
+    pace = Pace(settings.requests_per_minute, schedule.snapshot, schedule.role_assignments)
     key = loaded.keys[name].get_secret_value()
     return [place, *diagnosis.diagnosis(probed, key, watching, plan, pace, clock.epoch(clock.now()))]
 

@@ -25,6 +25,7 @@ schedule:
   snapshot: 15m
   audit_log: 30s
   usage: 24h
+  role_assignments: 6h   # a call for each user and group; at once when the audit log names one
   weekly_report: '0 8 * * mon'
   timezone: UTC
 

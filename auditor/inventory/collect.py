@@ -11,7 +11,7 @@ import msgspec
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.envelope import refuse_two_of_a_key
 from auditor.adminapi.paging import walk
-from auditor.adminapi.resources import RESOURCES, ResourceType
+from auditor.adminapi.resources import RESOURCES, ResourceType, Tier
 from auditor.errors import ApiError
 from auditor.inventory.bodies import Body, split
 from auditor.inventory.breaker import Breaker
@@ -34,12 +34,30 @@ Stage = Callable[[Sequence[Body]], Awaitable[None]]
 """Takes the bodies of each page as it is read, so that nobody holds those of a whole organization."""
 
 
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One walk: its records, its line in the ledger, and what broke it off."""
+
+    records: tuple[Record, ...]
+    coverage: Coverage
+    error: ApiError | None = None
+
+
+Carry = Callable[[ResourceType, Sequence[Scope]], Awaitable[Mapping[Scope, Walk]]]
+"""Which scopes of a kind of the tier FAN_OUT need not be read in this snapshot, and what is known of them."""
+
+
 def no_progress(kind: str, done: int, known: int) -> None:
     """Nobody is watching."""
 
 
 async def unstaged(bodies: Sequence[Body]) -> None:
     """Nobody keeps the bodies."""
+
+
+async def nothing_carried(kind: ResourceType, scopes: Sequence[Scope]) -> Mapping[Scope, Walk]:
+    """Everything is read."""
+    return {}
 
 
 async def collect(
@@ -50,6 +68,7 @@ async def collect(
     kinds: Sequence[ResourceType] = RESOURCES,
     progress: Progress = no_progress,
     stage: Stage = unstaged,
+    carry: Carry = nothing_carried,
 ) -> Snapshot:
     """The picture of the organization at `now` (Unix seconds).
 
@@ -60,9 +79,16 @@ async def collect(
     counted = _Counted(progress)
     breaker = Breaker()
     for generation in _generations(kinds):
-        jobs = [(kind, scope) for kind in generation for scope in _scopes(kind, done)]
+        known: dict[tuple[str, Scope], Walk] = {}
+        for kind in generation:
+            if kind.tier is Tier.FAN_OUT:
+                carried = await carry(kind, _scopes(kind, done))
+                known |= {(kind.name, scope): walk for scope, walk in carried.items()}
+        jobs = [
+            (kind, scope) for kind in generation for scope in _scopes(kind, done) if (kind.name, scope) not in known
+        ]
         counted.known += len(jobs)
-        results = await _walk_all(client, jobs, counted, breaker, stage)
+        results = known | await _walk_all(client, jobs, counted, breaker, stage)
         for kind in generation:
             walks = [results[kind.name, scope] for scope in _scopes(kind, done)]
             lines = [walk.coverage for walk in walks] + _inherited(kind, done)
@@ -84,15 +110,6 @@ class _Counted:
     def finished(self, kind: str) -> None:
         self._done += 1
         self._progress(kind, self._done, self.known)
-
-
-class _Walk:
-    """One walk: its records, its line in the ledger, and what broke it off."""
-
-    def __init__(self, records: tuple[Record, ...], coverage: Coverage, error: ApiError | None = None) -> None:
-        self.records = records
-        self.coverage = coverage
-        self.error = error
 
 
 def _generations(kinds: Sequence[ResourceType]) -> Iterable[list[ResourceType]]:
@@ -141,8 +158,8 @@ async def _walk_all(
     counted: _Counted,
     breaker: Breaker,
     stage: Stage,
-) -> dict[tuple[str, Scope], _Walk]:
-    results: dict[tuple[str, Scope], _Walk] = {}
+) -> dict[tuple[str, Scope], Walk]:
+    results: dict[tuple[str, Scope], Walk] = {}
     waiting = iter(jobs)
 
     async def work() -> None:
@@ -160,7 +177,7 @@ async def _walk_all(
     return results
 
 
-async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope, stage: Stage) -> _Walk:
+async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope, stage: Stage) -> Walk:
     started = time.monotonic()
     records: dict[str, Record] = {}
     surprises: Counter[str] = Counter()
@@ -189,12 +206,12 @@ async def _walk_one(client: AdminClient, kind: ResourceType, scope: Scope, stage
         surprises=dict(surprises),
         gap=gap,
     )
-    return _Walk(tuple(records.values()), coverage, error)
+    return Walk(tuple(records.values()), coverage, error)
 
 
-def _not_walked(kind: ResourceType, scope: Scope, why: str) -> _Walk:
+def _not_walked(kind: ResourceType, scope: Scope, why: str) -> Walk:
     gap = Gap(kind.name, scope, Status.FAILED, why, "the next pass asks again; is the API down, or the network?")
-    return _Walk((), Coverage(kind.name, scope, gap.status, pages=0, items=0, gap=gap))
+    return Walk((), Coverage(kind.name, scope, gap.status, pages=0, items=0, gap=gap))
 
 
 def _keep(

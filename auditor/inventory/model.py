@@ -95,7 +95,7 @@ class Coverage:
     """What did not look as documented, counted: `wrong type: last_used_at` to 3."""
     gap: Gap | None = None
     read_at: int | None = None
-    """Unix seconds of the last good reading, for what is not read in every pass; else None."""
+    """When it was read (Unix seconds), if that was before the pass; None for what each pass reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,8 @@ class Snapshot:
 def by_kind(coverage: Iterable[Coverage]) -> dict[str, Coverage]:
     """The ledger summed up to one line a kind, in the order of first appearance.
 
-    The status is COMPLETE when every part is, the common status when all parts failed alike, else PARTIAL.
+    The status is COMPLETE when every part is, the common status when all parts failed alike, else PARTIAL; `read_at`
+    is that of the oldest part.
     """
     parts: dict[str, list[Coverage]] = {}
     for line in coverage:

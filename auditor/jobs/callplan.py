@@ -1,5 +1,7 @@
 """How many calls a snapshot takes: one a page of each list, and the role assignments one a principal. Pure.
 
+The first snapshot reads all of it; later ones the lists, and of the role assignments only what is due.
+
 For each kind: calls = walks x pages of a walk, where an organization's list is walked once, a list below a project,
 group or user once for each of those that are not archived, and pages = max(1, ceil(items / largest page)).
 A list that ends with a full page takes one call more, to prove that it ends there; those few are left out.
@@ -13,6 +15,8 @@ from auditor.adminapi.resources import BY_NAME, RESOURCES, ResourceType, Tier
 from auditor.inventory.model import Coverage
 from auditor.inventory.schema import ancestors
 from auditor.jobs.probe import Tried
+
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,26 @@ class CallPlan:
             parts[name] = parts.get(name, 0) + each.calls
         return dict(sorted(parts.items()))
 
+    @property
+    def lists(self) -> int:
+        """Those of a snapshot in which no role assignment is due."""
+        return sum(each.calls for each in self.kinds if each.tier is Tier.LIST)
+
+    def a_day(self, interval: int, role_assignments: int) -> int:
+        """Calls a day, with a snapshot every `interval` seconds and each principal read every `role_assignments`."""
+        snapshots = DAY / interval
+        return math.ceil(snapshots * self.lists + min(snapshots, DAY / role_assignments) * (self.calls - self.lists))
+
     def seconds(self, requests_per_minute: int) -> int:
         """The least time that the calls take under this budget."""
         return math.ceil(self.calls * 60 / requests_per_minute)
 
 
 def counted(coverage: Iterable[Coverage]) -> CallPlan:
-    """What a snapshot took, by its ledger; a walk that was refused took a call, too."""
+    """What a whole snapshot takes, by a ledger; a walk that was refused took a call, too.
+
+    What was read in an earlier snapshot counts as if it had been read in this one.
+    """
     lines: dict[str, list[int]] = {}
     for line in coverage:
         # A line above the parents of its kind is inherited: the parents were not seen, and nothing was asked.

@@ -36,6 +36,8 @@ class Audit:
     """Seconds between two readings of the usage and cost reports."""
     attestations: Sequence[Attestation] = ()
     """What people vouch for, of every organization."""
+    role_assignments: int = 6 * 3600
+    """Seconds after which the roles of each user and group are read again, if no event names them before."""
     lease: Lease | None = None
     """The work lease under which the job runs; its writes fail once another process took over."""
     progress: Progress = no_progress

@@ -179,26 +179,42 @@ def _seconds(date: str | None) -> float | None:
         return None
 
 
-def calls(plan: CallPlan, requests_per_minute: int, interval: int) -> Line:
-    """What a snapshot takes, and whether it is done before the next one is due after `interval` seconds."""
-    seconds = plan.seconds(requests_per_minute)
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast, and how often. All but the first in seconds."""
+
+    requests_per_minute: int
+    interval: int
+    """Between snapshots."""
+    role_assignments: int
+    """Between two readings of the roles of a principal."""
+
+
+def calls(plan: CallPlan, pace: Pace) -> Line:
+    """What a snapshot takes, with and without role assignments, and whether it is done before the next one is due."""
+    seconds = plan.seconds(pace.requests_per_minute)
+    day = plan.a_day(pace.interval, pace.role_assignments)
     parts = ", ".join(f"{count:,} {name.replace('list', 'lists')}" for name, count in plan.parts.items())
     source = "reckoned from one page of each list" if plan.estimated else "counted in the last snapshot"
     least = "at least " if plan.estimated else ""
     text = (
         f"a snapshot takes {least}{plan.calls:,} calls ({parts}; {source}), {span(seconds)} or more"
-        f" at {requests_per_minute:,} requests a minute; each look at the audit log takes 2 or more"
+        f" at {pace.requests_per_minute:,} requests a minute; {plan.lists:,} when no role assignments are due, which"
+        f" are read every {span(pace.role_assignments)}; about {day:,} calls a day;"
+        " each look at the audit log takes 2 or more"
     )
     details: dict[str, object] = {
         "calls": plan.calls,
+        "calls_without_fan_out": plan.lists,
+        "calls_a_day": day,
         "parts": dict(plan.parts),
         "seconds": seconds,
         "estimated": plan.estimated,
         "kinds": {each.kind: {"walks": each.walks, "calls": each.calls} for each in plan.kinds},
     }
-    if seconds <= interval:
+    if seconds <= pace.interval:
         return Line(Mark.OK, "calls", text, details=details)
-    hint = f"a snapshot is due every {span(interval)}: raise schedule.snapshot or requests_per_minute"
+    hint = f"a snapshot is due every {span(pace.interval)}: raise schedule.snapshot or requests_per_minute"
     return Line(Mark.WARN, "calls", text, hint, details=details)
 
 
@@ -247,9 +263,9 @@ def _shows(redacted: object, key: str) -> bool:
 
 
 def diagnosis(
-    probed: Probed, key: str, watching: Mapping[str, int], plan: CallPlan, pace: tuple[int, int], now: int
+    probed: Probed, key: str, watching: Mapping[str, int], plan: CallPlan, pace: Pace, now: int
 ) -> Sequence[Line]:
-    """Every line about one organization that answers; `pace` is requests a minute and seconds between snapshots."""
+    """Every line about one organization that answers."""
     lines = list(readings(probed, watching))
     if probed.blind:
         return lines
@@ -258,7 +274,7 @@ def diagnosis(
         *audit_log(probed.streams, now),
         clock_skew(probed.first),
         own_key(probed.kinds["admin_api_key"], key, now),
-        calls(plan, *pace),
+        calls(plan, pace),
     ]
 
 

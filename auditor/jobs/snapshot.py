@@ -13,13 +13,14 @@ from auditor.inventory.schema import SETTING
 from auditor.inventory.usage import is_report
 from auditor.jobs import announce, settings, spending, usage
 from auditor.jobs.context import Audit
+from auditor.jobs.fanout import FanOut
 from auditor.jobs.poll import Polled
 from auditor.jobs.runrecord import event_results, run_of
 from auditor.jobs.staging import Staging
 from auditor.log import get
 from auditor.policy.evaluate import evaluate
 from auditor.policy.model import PolicyResult
-from auditor.store import bodies, findings, organizations, runs, transitions, versions, volatiles, work
+from auditor.store import bodies, findings, organizations, readings, runs, transitions, versions, volatiles, work
 from auditor.store import settings as store_settings
 from auditor.store.database import Transaction
 from auditor.store.runs import Run
@@ -50,7 +51,14 @@ async def take(audit: Audit, polled: Polled, now: int) -> Taken:
     """
     await usage.first(audit, now)
     staging = Staging(audit.store, now)
-    seen = await collect(audit.client, audit.organization, now, progress=audit.progress, stage=staging.add)
+    seen = await collect(
+        audit.client,
+        audit.organization,
+        now,
+        progress=audit.progress,
+        stage=staging.add,
+        carry=FanOut(audit, now).carry,
+    )
     await staging.finish()
     taken = await asyncio.to_thread(_judge_and_store, audit, join(seen), polled, now)
     log.info(
@@ -115,9 +123,11 @@ def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run
     return announce.baseline(tx, audit, list(findings.active(tx, audit.organization).values()), now)
 
 
-def _remember(tx: Transaction, organization: str, snapshot: Snapshot) -> None:
+def _remember(tx: Transaction, audit: Audit, snapshot: Snapshot) -> None:
     """What the picture shows of each resource; before the run is added, which tells what was read whole before."""
-    versions.record(tx, organization, snapshot, runs.before(tx, organization))
+    organization = audit.organization
+    recorded = versions.record(tx, organization, snapshot, runs.before(tx, organization))
+    readings.record(tx, organization, snapshot, recorded.differing, audit.role_assignments)
     volatiles.record(tx, organization, snapshot)
     bodies.forget_abandoned(tx, snapshot.taken_at)
 
@@ -144,7 +154,7 @@ def _write(
     findings.save(tx, (*changed.findings, *old.findings))
     transitions.add(tx, (*changed.transitions, *old.transitions), run.id)
     alerts = _tell(tx, audit, changed.transitions, run, now)
-    _remember(tx, organization, snapshot)
+    _remember(tx, audit, snapshot)
     runs.add(tx, run)
     announce.contradicted(tx, audit, snapshot.collection(SETTING), now)
     lines = settings.lines(snapshot)

@@ -263,7 +263,7 @@ class LedgerRow:
     seconds: float
     surprises: tuple[Tally, ...] = ()
     read_at: int | None = None
-    """Unix seconds of the last good reading, for what is not read in every pass."""
+    """When its oldest part was read (Unix seconds), for what is not read in every pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy import Row, Select, func, select
 
 from auditor.inventory.bodies import Body
 from auditor.inventory.model import Coverage, Scope
-from auditor.store import bodies, ledger
+from auditor.store import bodies, ledger, readings
 from auditor.store.database import Transaction
 from auditor.store.tables import runs
 from auditor.terms import Level, Outcome
@@ -182,9 +182,19 @@ def _run(tx: Transaction, row: _Row) -> Run:
 def _coverage(tx: Transaction, row: _Row, seconds: Mapping[str, float]) -> tuple[Coverage, ...]:
     """The ledger; how long a kind took is told with its first line."""
     lines = ledger.of_run(tx, row.organization, row.number)
+    last = before(tx, row.organization)
+    if last and last.number == row.number:
+        lines |= {kind: _dated(tx, row, kind, lines[kind]) for kind in readings.KINDS if kind in lines}
     for kind, took in seconds.items():
         lines[kind][0] = replace(lines[kind][0], seconds=took)
     return tuple(line for kind in seconds for line in lines[kind])
+
+
+def _dated(tx: Transaction, row: _Row, kind: str, lines: Sequence[Coverage]) -> list[Coverage]:
+    """The lines of the last run with the time of those that were read in an earlier one."""
+    known = readings.known(tx, row.organization, kind)
+    read = {scope: each.read_at for scope, each in known.items() if each.read_at != row.started_at}
+    return [line if line.gap else replace(line, read_at=read.get(line.scope)) for line in lines]
 
 
 def _judgements(tx: Transaction, rows: Sequence[_Row]) -> list[Judgement]:

@@ -219,6 +219,16 @@ versions = Table(
     Index(None, "body"),
 )
 
+readings = Table(
+    "readings",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("scope", Json, primary_key=True),
+    Column("read_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+)
+
 volatiles = Table(
     "volatiles",
     metadata,

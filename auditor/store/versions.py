@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from auditor.adminapi.resources import BY_NAME
 from auditor.inventory.model import Collection as Seen
 from auditor.inventory.model import Record, Scope, Snapshot
-from auditor.store import bodies, ledger
+from auditor.store import bodies, ledger, readings
 from auditor.store.database import Transaction, slices
 from auditor.store.tables import bodies as bodies_table
 from auditor.store.tables import versions
@@ -88,7 +88,7 @@ class _Kind:
         self._seen = seen
         self._at = at
         self._open = _open(tx, organization, seen.kind)
-        self._completed: Mapping[Scope, int] = {}
+        self._completed: dict[Scope, int] = {}
 
     def record(self, before: ledger.Run | None, recorded: Recorded, new: dict[Scope, int | None]) -> None:
         """Close and open rows. `new` are resources that were added in this snapshot, with the reading before."""
@@ -99,6 +99,9 @@ class _Kind:
             return
         scopes = {ids[:-1] for ids in (*(record.ids for record in fresh), *gone)}
         self._completed = ledger.completed(self._tx, self._organization, self._seen.kind, scopes, before)
+        if self._seen.kind in readings.KINDS:
+            read = readings.known(self._tx, self._organization, self._seen.kind)
+            self._completed |= {scope: read[scope].read_at for scope in scopes if scope in read}
         begun = [self._begun(record, new) for record in fresh]
         self._close([*(each.ids for each in begun if each.came is Came.CHANGED), *gone])
         self._add(begun)

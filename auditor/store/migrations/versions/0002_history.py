@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_index("ix_runs_organization_number", "runs", ["organization", "number"])
     _ledger()
     _resources()
-    _volatile()
+    _readings()
 
 
 def _ledger() -> None:
@@ -66,7 +66,15 @@ def _resources() -> None:
     op.create_index("ix_versions_body", "versions", ["body"])
 
 
-def _volatile() -> None:
+def _readings() -> None:
+    op.create_table(
+        "readings",
+        sa.Column("organization", sa.Text, primary_key=True),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("scope", sa.Text, primary_key=True),
+        sa.Column("read_at", sa.BigInteger, nullable=False),
+        sa.Column("due_at", sa.BigInteger, nullable=False),
+    )
     op.create_table(
         "volatiles",
         sa.Column("organization", sa.Text, primary_key=True),
