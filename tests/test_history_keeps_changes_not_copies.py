@@ -206,6 +206,17 @@ def test_the_last_whole_reading_of_a_scope_is_known_behind_any_gap(store: Store)
     assert completed(("proj_9",)) is None
 
 
+def test_a_fault_that_lasts_is_one_range_whatever_request_it_names(store: Store) -> None:
+    for at, status, request in ((1, 500, "7f3a9b2c1d4e"), (2, 500, "99aa88bb77cc"), (3, 503, "99aa88bb77cc")):
+        reason = f"HTTP {status}: tell us req_{request}, try again in {at}0s"
+        keep(store, at, {}, replace(refused("user"), reason=reason))
+
+    with store.transaction() as tx:
+        told = [run.coverage[0].gap for run in runs.history(tx, "acme", "snapshot", 0)]
+    assert [gap.reason[:8] for gap in told if gap] == ["HTTP 500", "HTTP 500", "HTTP 503"]
+    assert count(store, "ledger") == 2
+
+
 def test_a_row_without_its_body_cannot_be_written(store: Store) -> None:
     seen, _ = picture(100, {KEYS: [key()]})
     with pytest.raises(StoreError), store.transaction() as tx:

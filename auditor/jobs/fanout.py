@@ -20,7 +20,7 @@ from auditor.inventory.model import Record, Scope
 from auditor.inventory.records import record_of
 from auditor.inventory.tiers import is_due
 from auditor.jobs.context import Audit
-from auditor.store import history, ledger, readings, versions
+from auditor.store import events, history, ledger, readings, versions
 from auditor.store.database import Transaction
 from auditor.store.history import Wanted
 from auditor.terms import Status
@@ -94,14 +94,15 @@ class FanOut:
         families = {family for kind in kinds for family in announcements.of_kind(kind).all}
         with store.transaction() as tx:
             read_at = [each.read_at for kind in kinds for each in readings.known(tx, organization, kind).values()]
-            types = [each.type for each in history.types(tx, organization) if announcements.is_of(each.type, families)]
+            seen = events.counts(tx, organization, min(read_at) - SKEW) if read_at else {}
             members = list(versions.current(tx, organization, "group_member"))
+        types = [kind for kind in seen if announcements.is_of(kind, families)]
         news = _News()
-        if read_at and types:
+        if types:
             # An event from the future would name its principal in every snapshot until then.
             wanted = Wanted(since=min(read_at) - SKEW, before=self._now + SKEW, types=tuple(types))
-            for event in history.walk(store, organization, wanted):
-                _note(news, event_of(event.raw), event.effective_at)
+            for each in history.walk(store, organization, wanted):
+                _note(news, event_of(each.raw), each.effective_at)
         for group, user in members:
             # Whoever is in a group has its roles.
             _newest(news.principals, user, news.principals.get(group))

@@ -1,5 +1,6 @@
 """The coverage ledger as ranges: a line that is the same in a thousand runs is one row, from where it began."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from auditor.inventory.model import Coverage, Gap, Scope
 from auditor.store.database import Transaction, Values, slices
 from auditor.store.tables import ledger, storable
 from auditor.terms import Status
+
+_OF_THE_MOMENT = re.compile(r"\b(?=[\w-]*\d)[\w-]{12,}|\b\d+(?:\.\d+)?m?s\b")
+"""What differs from answer to answer of one fault: ids of requests, and how long to wait. A range keeps the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def _same(one: Coverage, other: Coverage | None) -> bool:
 
 
 def _said(line: Coverage) -> tuple[object, ...]:
-    gap = (storable(line.gap.reason), storable(line.gap.hint)) if line.gap else None
+    gap = (_OF_THE_MOMENT.sub("*", storable(line.gap.reason)), storable(line.gap.hint)) if line.gap else None
     return (line.status, line.pages, line.items, dict(line.surprises), gap)
 
 
