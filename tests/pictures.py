@@ -11,7 +11,6 @@ from auditor.inventory.records import record_of
 from auditor.store import bodies, organizations, readings, runs, versions, volatiles
 from auditor.store.database import Store
 from auditor.store.runs import Run
-from auditor.store.versions import Recorded
 from auditor.terms import Status
 
 Items = Mapping[tuple[str, Scope], list[dict[str, object]]]
@@ -44,18 +43,17 @@ def picture(at: int, items: Items, *gaps: Gap) -> tuple[Snapshot, list[Body]]:
     return Snapshot("acme", at, collections, tuple(lines)), staged
 
 
-def keep(store: Store, at: int, items: Items, *gaps: Gap) -> Recorded:
+def keep(store: Store, at: int, items: Items, *gaps: Gap) -> None:
     """Store a picture as a pass does: bodies first, the rest in one transaction."""
     seen, staged = picture(at, items, *gaps)
     with store.transaction() as tx:
         bodies.stage(tx, staged, at)
     with store.transaction() as tx:
         organizations.hold(tx, "acme")
-        recorded = versions.record(tx, "acme", seen, runs.before(tx, "acme"))
-        readings.record(tx, "acme", seen, recorded.differing, 6 * 3600)
+        differing = versions.record(tx, "acme", seen, runs.before(tx, "acme"))
+        readings.record(tx, "acme", seen, differing, 6 * 3600)
         volatiles.record(tx, "acme", seen)
         runs.add(tx, run_of(at, seen.coverage))
-    return recorded
 
 
 def run_of(at: int, coverage: Iterable[Coverage]) -> Run:

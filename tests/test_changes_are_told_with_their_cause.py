@@ -88,10 +88,29 @@ async def test_a_role_is_explained_by_the_assignment_that_names_its_principal(
         organization.user_grants[user.id] = [Grant(role, NOW + 60, organization.owners[0].id)]
     payload = {"id": "assignment_1", "principal_id": person.id, "principal_type": "user"}
     organization.log.record("role.assignment.created", NOW + 60, owner(organization), payload)
+    # The one that no event names is read in its turn.
+    await passed(organization, store, NOW + 6 * 3600)
+
+    causes = {each.change.ids: each.cause for each in told(store, NOW + 6 * 3600) if each.change.kind == "user_role"}
+    assert causes == {(person.id, role): Cause.EXPLAINED, (stranger.id, role): Cause.UNEXPLAINED}
+
+
+async def test_a_role_that_comes_through_a_group_is_explained_by_the_assignment_of_the_group(
+    store: Store, organization: Organization
+) -> None:
+    await passed(organization, store, NOW)
+    group = list(organization.groups.values())[-1]
+    role = next(iter(organization.custom_roles))
+    group.grants.append(Grant(role, NOW + 60, organization.owners[0].id))
+    payload = {"id": "assignment_1", "principal_id": group.record.id, "principal_type": "group"}
+    organization.log.record("role.assignment.created", NOW + 60, owner(organization), payload)
     await passed(organization, store, SOON)
 
-    causes = {each.change.ids: each.cause for each in told(store) if each.change.kind == "user_role"}
-    assert causes == {(person.id, role): Cause.EXPLAINED, (stranger.id, role): Cause.UNEXPLAINED}
+    found = {(each.change.kind, each.change.ids[0]): each.cause for each in told(store)}
+    members = {user for user in group.members if user not in organization.user_grants}
+    assert {user for kind, user in found if kind == "user_role"} >= members
+    assert ("group_role", group.record.id) in found
+    assert set(found.values()) == {Cause.EXPLAINED}
 
 
 async def test_what_no_event_announces_says_so(store: Store, organization: Organization) -> None:

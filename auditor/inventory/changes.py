@@ -61,6 +61,8 @@ class Change:
     after: int | None
     """When the last one began that did not show it yet; None when nobody knows."""
     fields: tuple[FieldChange, ...] = ()
+    through: tuple[str, ...] = ()
+    """Ids of the groups that a role comes from; what happens to them happens to it."""
     undone: bool = False
     """Whether the resource is at the end of the time as it was at its beginning."""
 
@@ -107,7 +109,7 @@ class Events:
         announced = announcements.of_kind(change.kind)
         own = (change.ids[-1], *_addresses(change))
         yield from (each for each in self._naming(own) if announcements.is_of(_type(each), announced.families))
-        parents = change.ids[-2:-1]
+        parents = (*change.ids[-2:-1], *change.through)
         yield from (each for each in self._naming(parents) if announcements.is_of(_type(each), announced.principal))
         if change.what is not What.CHANGED:
             for kind, id_ in zip(ancestors(change.kind), change.ids, strict=False):

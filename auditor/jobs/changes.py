@@ -11,6 +11,7 @@ from auditor.inventory import changes
 from auditor.inventory.changes import Change, Events, Explained, What, differences
 from auditor.inventory.events import record_of
 from auditor.inventory.model import Record, Scope
+from auditor.inventory.records import lookup
 from auditor.store import bodies, history, versions, watermarks
 from auditor.store.database import Store, Transaction
 from auditor.store.history import Wanted
@@ -69,8 +70,13 @@ def _of_resource(
             before = ended.get(row.valid_from) if row.came is Came.CHANGED else None
             found.append(_begun(row, before, decoded))
         if row.valid_to is not None and since < row.valid_to <= until and row.valid_to not in replaced:
-            name = _name(decoded[row.body], row.ids)
-            found.append(Change(What.REMOVED, row.kind, row.ids, name, row.valid_to, row.seen_to))
+            body = decoded[row.body]
+            found.append(
+                Change(
+                    *(What.REMOVED, row.kind, row.ids, _name(body, row.ids), row.valid_to, row.seen_to),
+                    through=_through(body),
+                )
+            )
     undone = len(found) > 1 and _valid(rows, since) == _valid(rows, until)
     return [replace(each, undone=undone) for each in found]
 
@@ -83,8 +89,18 @@ def _valid(rows: Sequence[Version], at: int) -> bytes | None:
 
 def _begun(row: Version, before: Version | None, decoded: Mapping[bytes, Mapping[str, Any]]) -> Change:
     body = decoded[row.body]
-    fields = tuple(differences(decoded[before.body], body)) if before else ()
-    return Change(_WHAT[row.came], row.kind, row.ids, _name(body, row.ids), row.valid_from, row.after, fields)
+    old = decoded[before.body] if before else {}
+    return Change(
+        *(_WHAT[row.came], row.kind, row.ids, _name(body, row.ids), row.valid_from, row.after),
+        fields=tuple(differences(old, body)) if before else (),
+        through=(*_through(old), *_through(body)),
+    )
+
+
+def _through(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Ids of the groups that an assigned role comes from."""
+    found = lookup(body, "assignment_sources.principal_id")
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
 def _name(body: Mapping[str, Any], ids: Scope) -> str:

@@ -126,8 +126,8 @@ def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run
 def _remember(tx: Transaction, audit: Audit, snapshot: Snapshot) -> None:
     """What the picture shows of each resource; before the run is added, which tells what was read whole before."""
     organization = audit.organization
-    recorded = versions.record(tx, organization, snapshot, runs.before(tx, organization))
-    readings.record(tx, organization, snapshot, recorded.differing, audit.role_assignments)
+    differing = versions.record(tx, organization, snapshot, runs.before(tx, organization))
+    readings.record(tx, organization, snapshot, differing, audit.role_assignments)
     volatiles.record(tx, organization, snapshot)
     bodies.forget_abandoned(tx, snapshot.taken_at)
 

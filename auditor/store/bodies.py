@@ -27,7 +27,8 @@ def stage(tx: Transaction, found: Iterable[Body], now: int) -> None:
         for digest in tx.execute(select(bodies.c.sha256).where(bodies.c.sha256.in_(some), held)).scalars():
             del wanted[bytes(digest)]
     # What waits from before is put again, so that it does not grow too old between now and the row that names it.
-    tx.put(bodies, [_row(body, now) for body in wanted.values()])
+    # In one order, so that two that store the same do not wait for each other.
+    tx.put(bodies, [_row(wanted[digest], now) for digest in sorted(wanted)])
 
 
 def keep(tx: Transaction, digests: Collection[bytes]) -> None:

@@ -5,7 +5,7 @@ reading and is there now was added, what nobody could see before is only visible
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
@@ -48,16 +48,6 @@ class Version:
     """None while it is valid."""
 
 
-@dataclass
-class Recorded:
-    """What a snapshot changed."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    """How many rows began, by `Came`, and how many resources are `gone`."""
-    differing: set[tuple[str, Scope]] = field(default_factory=set)
-    """Kinds and scopes that were read before, and that look different now."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Open:
     row: int
@@ -65,18 +55,22 @@ class _Open:
     valid_from: int
 
 
-def record(tx: Transaction, organization: str, seen: Snapshot, before: ledger.Run | None) -> Recorded:
+def record(tx: Transaction, organization: str, seen: Snapshot, before: ledger.Run | None) -> set[tuple[str, Scope]]:
     """Write down what a snapshot shows that the history does not know; `before` is the last run that was added.
+
+    Returns the kinds and scopes that were read before, and that look different now.
 
     The bodies must have been staged. Call it before the run of the snapshot is added: the ledger of the run before
     tells what was read whole. Snapshots of one organization must not be recorded at once.
     """
-    recorded = Recorded()
+    differing: set[tuple[str, Scope]] = set()
     new: dict[Scope, int | None] = {}
     for kind, collection in seen.collections.items():
         if kind in BY_NAME:
-            _Kind(tx, organization, collection, seen.taken_at).record(before, recorded, new)
-    return recorded
+            differing |= {
+                (kind, scope) for scope in _Kind(tx, organization, collection, seen.taken_at).record(before, new)
+            }
+    return differing
 
 
 class _Kind:
@@ -90,13 +84,16 @@ class _Kind:
         self._open = _open(tx, organization, seen.kind)
         self._completed: dict[Scope, int] = {}
 
-    def record(self, before: ledger.Run | None, recorded: Recorded, new: dict[Scope, int | None]) -> None:
-        """Close and open rows. `new` are resources that were added in this snapshot, with the reading before."""
+    def record(self, before: ledger.Run | None, new: dict[Scope, int | None]) -> set[Scope]:
+        """Close and open rows, and tell which scopes differ.
+
+        `new` are resources that were added in this snapshot, with the reading before.
+        """
         present = {record.ids: record for record in self._seen.records}
         fresh = [record for ids, record in present.items() if not self._is_known(record)]
         gone = [ids for ids in self._open if ids not in present and not self._seen.hides(ids)]
         if not fresh and not gone:
-            return
+            return set()
         scopes = {ids[:-1] for ids in (*(record.ids for record in fresh), *gone)}
         self._completed = ledger.completed(self._tx, self._organization, self._seen.kind, scopes, before)
         if self._seen.kind in readings.KINDS:
@@ -105,8 +102,7 @@ class _Kind:
         begun = [self._begun(record, new) for record in fresh]
         self._close([*(each.ids for each in begun if each.came is Came.CHANGED), *gone])
         self._add(begun)
-        for what, ids in (*((each.came, each.ids) for each in begun), *(("gone", ids) for ids in gone)):
-            self._note(recorded, what, ids)
+        return scopes & self._completed.keys()
 
     def _is_known(self, record: Record) -> bool:
         known = self._open.get(record.ids)
@@ -145,11 +141,6 @@ class _Kind:
                 self._tx.execute(
                     update(versions).where(versions.c.row.in_(some)).values(valid_to=self._at, seen_to=last)
                 )
-
-    def _note(self, recorded: Recorded, what: str, ids: Scope) -> None:
-        recorded.counts[what] = recorded.counts.get(what, 0) + 1
-        if ids[:-1] in self._completed:
-            recorded.differing.add((self._seen.kind, ids[:-1]))
 
 
 def current(tx: Transaction, organization: str, kind: str) -> dict[Scope, bytes]:
