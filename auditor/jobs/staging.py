@@ -19,6 +19,9 @@ class Staging:
         self._store = store
         self._now = now
         self._waiting: list[Body] = []
+        # One transaction at a time: two that hold the same bodies would wait for each other, and walks that are
+        # faster than the store wait here.
+        self._storing = asyncio.Lock()
         self._error: StoreError | None = None
 
     async def add(self, found: Sequence[Body]) -> None:
@@ -36,11 +39,12 @@ class Staging:
             raise self._error
 
     async def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        try:
-            await asyncio.to_thread(self._stage, waiting)
-        except StoreError as error:
-            self._error = error
+        async with self._storing:
+            waiting, self._waiting = self._waiting, []
+            try:
+                await asyncio.to_thread(self._stage, waiting)
+            except StoreError as error:
+                self._error = error
 
     def _stage(self, waiting: Sequence[Body]) -> None:
         with self._store.transaction() as tx:
