@@ -114,7 +114,7 @@ def test_a_missing_configuration_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    nested = [("policies", each) for each in ("list", "show", "validate", "test")] + [("findings", "list")]
+    nested = [("policies", each) for each in ("list", "show", "controls", "validate", "test")] + [("findings", "list")]
     lines = [(), *((name,) for name in COMMANDS), *nested]
     helps = {}
     for line in lines:

@@ -77,6 +77,17 @@ CASES = {
     "another name than the file's": (SOUND.replace("name: policy", "name: polcy"), "differs from the file's", "policy"),
     "a framework that does not exist": (SOUND + "controls: {soc3: {CC6.1: direct}}\n", "controls.soc3", ""),
     "a strength that does not exist": (SOUND + "controls: {soc2: {CC6.1: maybe}}\n", "controls.soc2.CC6.1", ""),
+    "a control that does not exist": (
+        SOUND + "controls: {cis: {'5.31': direct}}\n",
+        "cis has no control `5.31`",
+        "5.3`?",
+    ),
+    "a control that was withdrawn": (
+        SOUND + "controls: {nist-800-53: {AC-2(10): direct}}\n",
+        "no control `AC-2(10)`",
+        "",
+    ),
+    "a control of another framework": (SOUND + "controls: {soc2: {A.5.9: direct}}\n", "soc2 has no control", ""),
     "any number allowed": (SOUND + "allowed: {}\n", "could never fail", ""),
     "no number allowed": (SOUND + "allowed: {min: 3, max: 1}\n", "no number is both", ""),
     "a negative number allowed": (SOUND + "allowed: {min: -1}\n", "`allowed.min`", ""),

@@ -10,11 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.assembly import policies_of
-from auditor.cli import options
+from auditor.cli import controlview, options
 from auditor.cli.render import STYLES, console
 from auditor.errors import ConfigError
 from auditor.policy.describe import describe
 from auditor.policy.examples import check
+from auditor.policy.files import FRAMEWORKS
 from auditor.policy.load import PolicySet, load
 
 paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
@@ -60,6 +61,20 @@ def show(config_path: Path | None, name: str) -> None:
     if policy is None:
         raise ConfigError(f"no policy is named `{name}`", hint="`auditor policies list` shows the names")
     click.echo(describe(policy), nl=False)
+
+
+@command.command(name="controls")
+@options.config
+@options.output
+@click.option("--framework", type=click.Choice(FRAMEWORKS), help="Only this one, with all of its controls.")
+def controls(config_path: Path | None, form: str, framework: str | None) -> None:
+    """Show which controls of each framework the policies speak for, how strongly, and which they do not."""
+    policies = _load(config_path, ())
+    frameworks = [framework] if framework else FRAMEWORKS
+    if form == "json":
+        click.echo(json.dumps(controlview.document(policies, frameworks), indent=2))
+    else:
+        controlview.show(policies, frameworks, whole=framework is not None)
 
 
 @command.command(name="validate")

@@ -19,6 +19,7 @@ from auditor.errors import Fault
 from auditor.inventory.schema import KINDS, fields_of, is_open
 from auditor.policy import params as parameters
 from auditor.policy.compile import Asked, compile_detection, compile_selection
+from auditor.policy.controls import unknown as unknown_controls
 from auditor.policy.counting import correlation_of
 from auditor.policy.examplefile import examples_of
 from auditor.policy.files import AllowedFile, CorrelationFile, PolicyFile, RuleFile, StateFile
@@ -282,6 +283,8 @@ class Builder:
             self._complain(("params",), str(error), error.hint)
             return None, dict(tree)
         self._sound_params(file, kind, tree)
+        for framework, control, hint in unknown_controls(file.controls):
+            self._complain(("controls", framework, control), f"{framework} has no control `{control}`", hint)
         substitution = parameters.Substitution(values, self._complain, marked=kind == EVENT)
         replaced = {key: substitution.of(value, (key,)) for key, value in tree.items()}
         examples = examples_of(file.examples, kind, self._document, self._complain)

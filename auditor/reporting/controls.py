@@ -4,13 +4,11 @@ import re
 from collections.abc import Iterable
 from collections.abc import Mapping as Dict
 
+from auditor.policy.controls import STRENGTHS
 from auditor.policy.model import Policy
 from auditor.reporting.text import framework as title_of
 from auditor.reporting.view import Control, Framework, Mapping, Summary
 from auditor.terms import Outcome
-
-STRENGTHS = ("direct", "partial", "supporting")
-"""Mapping strengths, strongest first."""
 
 
 def frameworks(policies: Iterable[Policy], outcomes: Dict[str, Outcome]) -> tuple[Framework, ...]:
