@@ -8,12 +8,14 @@ from auditor.adminapi.client import AdminClient
 from auditor.alerts import registry
 from auditor.alerts.sink import Sink
 from auditor.configfile import Loaded
-from auditor.errors import ConfigError, FaultyFiles
+from auditor.errors import ConfigError, FaultyFiles, did_you_mean
 from auditor.inventory import attestations
 from auditor.inventory.attestations import Attestation
 from auditor.inventory.collect import Progress, no_progress
 from auditor.jobs.context import Audit
 from auditor.policy.load import PolicySet, load
+from auditor.registers.read import read
+from auditor.registers.table import NONE, REGISTERS, Registers
 from auditor.store.database import Store
 
 
@@ -25,11 +27,12 @@ class Parts:
     policies: PolicySet
     sinks: dict[str, Sink]
     attestations: tuple[Attestation, ...] = ()
+    registers: Registers = NONE
 
 
 def assemble(loaded: Loaded) -> Parts:
-    """Load policies and attestations, and build the sinks. Raises FaultyFiles or ConfigError with all that is wrong."""
-    return Parts(loaded, policies_of(loaded), sinks_of(loaded), attestations_of(loaded))
+    """Load policies, sinks, attestations and registers. Raises FaultyFiles or ConfigError with all that is wrong."""
+    return Parts(loaded, policies_of(loaded), sinks_of(loaded), attestations_of(loaded), registers_of(loaded))
 
 
 def policies_of(loaded: Loaded) -> PolicySet:
@@ -57,6 +60,24 @@ def attestations_of(loaded: Loaded) -> tuple[Attestation, ...]:
         hint = "the path is relative to this file"
         raise FaultyFiles([loaded.fault(("attestations",), f"there is no file {path}", hint)])
     return attestations.read(path, loaded.config.organizations)
+
+
+def registers_of(loaded: Loaded) -> Registers:
+    """The operator's own files, whose paths are relative to the configuration, each read whole."""
+    rows = {}
+    faults = []
+    for name, path in loaded.config.registers.items():
+        if name not in REGISTERS:
+            hint = did_you_mean(name, REGISTERS, "registers")
+            faults.append(loaded.fault(("registers", name), f"there is no register `{name}`", hint))
+            continue
+        try:
+            rows[name] = read(name, Path(loaded.document.file).parent / path)
+        except FaultyFiles as error:
+            faults += error.faults
+    if faults:
+        raise FaultyFiles(faults)
+    return Registers(rows)
 
 
 def sinks_of(loaded: Loaded) -> dict[str, Sink]:
@@ -97,6 +118,7 @@ def audit_of(
         client=client,
         store=store,
         policies=parts.policies,
+        registers=parts.registers,
         sinks=tuple(parts.sinks),
         routes=config.routes,
         link=config.web.external_url,

@@ -187,6 +187,7 @@ class Config(BaseSettings):
     schedule: Schedule = Schedule()
     policies: Policies = Policies()
     attestations: Path | None = None
+    registers: Mapping[str, Path] = {}
     sinks: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)
     routes: tuple[Route, ...] = ()
     reports: Reports = Reports()

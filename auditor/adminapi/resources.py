@@ -87,6 +87,8 @@ _ASSIGNMENT = _ROLE | {
     "updated_at": TIME,
     "created_by": STRING,
     "assignment_sources": ANY,
+    "assignment_sources.principal_id": STRINGS,
+    "assignment_sources.principal_type": STRINGS,
 }
 _CERTIFICATE = {
     "id": STRING,
@@ -131,6 +133,7 @@ RESOURCES: tuple[ResourceType, ...] = (
             "is_default": BOOLEAN,
             "is_service_account": BOOLEAN,
             "is_scim_managed": BOOLEAN,
+            "is_scale_tier_authorized_purchaser": BOOLEAN,
             "api_key_last_used_at": LAST_USE,
             "user.enabled": BOOLEAN,
             "user.banned": BOOLEAN,

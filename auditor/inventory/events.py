@@ -48,6 +48,7 @@ def record_of(raw: bytes | Mapping[str, object]) -> Record:
     actor = _actor_kind(body)
     if actor:
         fields["actor.kind"] = actor
+    fields["actor.is_beneficiary"] = _is_beneficiary(kind, fields)
     return Record(EVENT_KIND, (event,), fields, raw if isinstance(raw, bytes) else msgspec.json.encode(raw))
 
 
@@ -70,3 +71,10 @@ def _actor_kind(body: Mapping[str, object]) -> str | None:
         return "service_account"
     people = (lookup(body, "actor.session.user"), lookup(body, "actor.api_key.user"))
     return "user" if any(isinstance(person, Mapping) for person in people) else None
+
+
+def _is_beneficiary(kind: str, fields: Mapping[str, object]) -> bool:
+    """Whether the event gives something to the one who acted: a role, or another role."""
+    named = "payload.id" if kind in {"user.updated", "service_account.updated"} else "payload.principal_id"
+    actor = fields.get("actor.id")
+    return actor is not None and fields.get(named) == actor

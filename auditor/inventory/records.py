@@ -117,7 +117,7 @@ def lookup(body: object, path: str) -> object:
 
 # Documented fields that no policy has a use for, and that must not be counted as news.
 _ELSEWHERE: Mapping[str, frozenset[str]] = {
-    "user": frozenset({"is_scale_tier_authorized_purchaser", "developer_persona", "technical_level", "projects"}),
+    "user": frozenset({"developer_persona", "technical_level", "projects"}),
     "user_role": frozenset({"created_by_user_obj", "metadata"}),
     "group_role": frozenset({"created_by_user_obj", "metadata"}),
     "project_user_role": frozenset({"created_by_user_obj", "metadata"}),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from auditor.adminapi.fields import BOOLEAN, INTEGER, NUMBER, STRING, STRINGS, TIME, Field, Type
+from auditor.adminapi.fields import BOOLEAN, INTEGER, LAST_USE, NUMBER, STRING, STRINGS, TIME, Field, Type
 from auditor.adminapi.resources import BY_NAME, RESOURCES
 from auditor.inventory.settingtypes import SETTING_TYPES
 
@@ -114,6 +114,67 @@ SUMMED: Mapping[str, Mapping[str, Field]] = {
 }
 """Kinds that are no resources: sums of the usage and cost reports."""
 
+DERIVED: Mapping[str, Mapping[str, Field]] = {
+    "user": {"scim_in_use": BOOLEAN},
+    "group": {"member_count": INTEGER, "projects": STRINGS},
+    "role": {"holders": STRINGS},
+    "project_role": {"holders": STRINGS},
+    "project": {
+        "owner_count": INTEGER,
+        "spend_limit": INTEGER,
+        "model_mode": STRING,
+        "active_certificates": STRINGS,
+        "highest_requests_per_1_minute": INTEGER,
+    },
+    "project_api_key": {"owner.newer_keys": INTEGER, "owner.next_key_at": TIME},
+    "service_account": {"key_count": INTEGER, "key_last_used_at": LAST_USE, "federated": BOOLEAN},
+    "spend_limit": {"alerts_below": INTEGER},
+    "project_spend_limit": {"alerts_below": INTEGER},
+    "federation_rule": {
+        "matchers": STRINGS,
+        "matcher_count": INTEGER,
+        "provider_enabled": BOOLEAN,
+        "project_status": STRING,
+        "service_account_known": BOOLEAN,
+    },
+}
+"""Fields that `derived.derive` counts or compares between resources: kind to field."""
+
+_LEAVER: Mapping[str, Field] = {"leaver_since": TIME}
+_REGISTERED_PROJECT: Mapping[str, Field] = {
+    "registered": BOOLEAN,
+    "registered.owner": STRING,
+    "registered.environment": STRING,
+    "registered.data_class": STRING,
+    "registered.groups": STRINGS,
+    "registered.tools": STRINGS,
+    "registered.residencies": STRINGS,
+    "registered.group_managed": BOOLEAN,
+    "registered.certificate_required": BOOLEAN,
+    "registered.external_key_required": BOOLEAN,
+}
+
+REGISTERED: Mapping[str, Mapping[str, Field]] = {
+    **dict.fromkeys(("user", "invite", "group_member", "project_user"), _LEAVER),
+    "admin_api_key": {"owner.leaver_since": TIME},
+    "project_api_key": {"owner.leaver_since": TIME, "owner.in_registered_group": BOOLEAN},
+    "spend_alert": {"recipients_left": STRINGS},
+    "project_spend_alert": {"recipients_left": STRINGS},
+    "service_account": {
+        "registered": BOOLEAN,
+        "registered.owner": STRING,
+        "registered.purpose": STRING,
+        "registered.review_by": TIME,
+        "registered.owner_leaver_since": TIME,
+    },
+    "project": {**_REGISTERED_PROJECT, "residency_allowed": BOOLEAN},
+    "project_hosted_tool_permissions": {"unregistered_tools": STRINGS},
+}
+"""Fields that `registers.register` joins on from the operator's files: kind to field.
+
+Kinds below a project get the project's too, as `project.registered` and so on.
+"""
+
 EVENT_FIELDS: Mapping[str, Field] = {
     "id": STRING,
     "type": STRING,
@@ -123,8 +184,14 @@ EVENT_FIELDS: Mapping[str, Field] = {
     "actor.kind": STRING,
     "actor.email": STRING,
     "actor.ip": STRING,
+    "actor.is_beneficiary": BOOLEAN,
     "project.id": STRING,
     "project.name": STRING,
+    "planned": BOOLEAN,
+    "frozen": BOOLEAN,
+    "change.ticket": STRING,
+    "local.hour": INTEGER,
+    "local.weekday": STRING,
 }
 """The fields every event may have; payload fields are open, because the list of event types grows."""
 
@@ -215,9 +282,14 @@ def fields_of(kind: str) -> Mapping[str, Field]:
         return FOLDED.get(kind) or SUMMED[kind]
     resource = BY_NAME[kind]
     parents = {f"{parent}.id": STRING for parent in ancestors(kind)}
-    project = _PROJECT if "project" in ancestors(kind) else {}
+    project = {**_PROJECT, **_prefixed(_REGISTERED_PROJECT)} if "project" in ancestors(kind) else {}
     spending = SPENDING if kind in SPENDERS else {}
-    return {**resource.fields, **parents, **project, **RELATIONS.get(kind, {}), **spending}
+    joined = {**RELATIONS.get(kind, {}), **DERIVED.get(kind, {}), **REGISTERED.get(kind, {})}
+    return {**resource.fields, **parents, **project, **joined, **spending}
+
+
+def _prefixed(fields: Mapping[str, Field]) -> Mapping[str, Field]:
+    return {f"project.{name}": field for name, field in fields.items()}
 
 
 def ancestors(kind: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from auditor.config import Route
 from auditor.inventory.attestations import Attestation
 from auditor.inventory.collect import Progress, no_progress
 from auditor.policy.load import PolicySet
+from auditor.registers.table import NONE, Registers
 from auditor.store.database import Store
 from auditor.store.work import Lease
 
@@ -38,6 +39,8 @@ class Audit:
     """What people vouch for, of every organization."""
     role_assignments: int = 6 * 3600
     """Seconds after which the roles of each user and group are read again, if no event names them before."""
+    registers: Registers = NONE
+    """What the operator's own files say."""
     lease: Lease | None = None
     """The work lease under which the job runs; its writes fail once another process took over."""
     progress: Progress = no_progress

@@ -10,6 +10,7 @@ from auditor.adminapi.eventtypes import KNOWN
 from auditor.errors import ApiError
 from auditor.findings.model import identity
 from auditor.findings.reconcile import occur
+from auditor.inventory.calendar import Calendar
 from auditor.inventory.events import record_at, record_of
 from auditor.inventory.model import Coverage, Gap, Record
 from auditor.inventory.schema import EVENT_KIND
@@ -182,7 +183,8 @@ def _commit(
         strange = events.new_types(tx, audit.organization, {event.type for event in fresh} - KNOWN)
         events.insert(tx, audit.organization, fresh)
         announce.unheard(tx, audit, strange, now)
-        verdicts = _judge(tx, audit, [_record(event) for event in fresh], now)
+        calendar = Calendar(audit.registers, audit.timezone)
+        verdicts = _judge(tx, audit, [calendar.dated(_record(event)) for event in fresh], now)
         known_findings = findings.by_ids(tx, [_finding_id(audit, verdict) for verdict in verdicts])
         found = occur(audit.organization, verdicts, audit.policies.by_name, known_findings, now)
         findings.save(tx, found.findings)

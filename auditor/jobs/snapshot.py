@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from auditor.findings.model import Transition, identity
 from auditor.findings.reconcile import expire, is_fresh, reconcile
 from auditor.inventory.collect import collect
+from auditor.inventory.derived import derive
 from auditor.inventory.model import Coverage, Gap, Snapshot
+from auditor.inventory.registers import register
 from auditor.inventory.relations import join
 from auditor.inventory.schema import SETTING
 from auditor.inventory.usage import is_report
@@ -60,7 +62,8 @@ async def take(audit: Audit, polled: Polled, now: int) -> Taken:
         carry=FanOut(audit, now).carry,
     )
     await staging.finish()
-    taken = await asyncio.to_thread(_judge_and_store, audit, join(seen), polled, now)
+    joined = register(derive(join(seen)), audit.registers)
+    taken = await asyncio.to_thread(_judge_and_store, audit, joined, polled, now)
     log.info(
         "snapshot.taken",
         organization=audit.organization,

@@ -1,0 +1,214 @@
+"""What is counted or compared between resources, once a snapshot, so that policies stay one-liners: `key_count`."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from auditor.inventory.model import Gap, Record, Scope, Snapshot, Unknown
+
+Derived = Mapping[str, object]
+
+
+def derive(snapshot: Snapshot) -> Snapshot:
+    """The joined snapshot with the fields of `schema.DERIVED` on every record; what a gap may change is Unknown."""
+    seen = _Seen(snapshot)
+    collections = {
+        kind: replace(collection, records=tuple(_with(record, _DERIVE[kind](record, seen)) for record in records))
+        if kind in _DERIVE and (records := collection.records)
+        else collection
+        for kind, collection in snapshot.collections.items()
+    }
+    return replace(snapshot, collections=collections)
+
+
+def _with(record: Record, more: Derived) -> Record:
+    known = {name: value for name, value in more.items() if value is not None}
+    return replace(record, fields={**record.fields, **known})
+
+
+class _Seen:
+    """Look-ups over a whole snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._below: dict[str, Mapping[Scope, list[Record]]] = {}
+
+    def records(self, kind: str) -> tuple[Record, ...]:
+        return self.snapshot.collection(kind).records
+
+    def below(self, kind: str, scope: Scope) -> list[Record]:
+        """The records of a kind whose parents are `scope`."""
+        if kind not in self._below:
+            index: dict[Scope, list[Record]] = defaultdict(list)
+            for record in self.records(kind):
+                index[record.ids[:-1]].append(record)
+            self._below[kind] = index
+        return self._below[kind].get(scope, [])
+
+    def gaps(self, *kinds: str, scope: Scope = ()) -> tuple[Gap, ...]:
+        """Gaps of these kinds that may hide something within `scope`, or, without one, anything."""
+        found = [gap for kind in kinds for gap in self.snapshot.collection(kind).gaps]
+        # One of a deeper scope lies within, one of a shorter scope hides it whole.
+        return tuple(gap for gap in found if all(a == b for a, b in zip(gap.scope, scope, strict=False)))
+
+    def setting(self, kind: str, project: str, field: str) -> object:
+        """A field of the only record of a kind in a project; None where it is not set."""
+        found = self.below(kind, (project,))
+        if found:
+            return found[0].fields.get(field)
+        gaps = self.gaps(kind, scope=(project,))
+        return Unknown(gaps) if gaps else None
+
+    @cached_property
+    def keys(self) -> Mapping[tuple[str, object], list[Record]]:
+        """Project and owner to the keys that are not past their end."""
+        found: dict[tuple[str, object], list[Record]] = defaultdict(list)
+        for key in self.records("project_api_key"):
+            end, owner = key.fields.get("expires_at"), key.fields.get("owner.id")
+            if isinstance(owner, str) and not (isinstance(end, int) and end <= self.snapshot.taken_at):
+                found[key.ids[0], owner].append(key)
+        return found
+
+    @cached_property
+    def scim_in_use(self) -> object:
+        """Whether SCIM manages any user or group."""
+        everybody = (*self.records("user"), *self.records("group"))
+        if any(record.fields.get("is_scim_managed") is True for record in everybody):
+            return True
+        gaps = self.gaps("user", "group")
+        return Unknown(gaps) if gaps else False
+
+    @cached_property
+    def group_projects(self) -> Mapping[str, list[str]]:
+        """Group to the names of the projects that it has access to."""
+        names = {record.id: record.name for record in self.records("project")}
+        found: dict[str, list[str]] = defaultdict(list)
+        for record in self.records("project_group"):
+            found[record.id].append(names.get(record.ids[0], record.ids[0]))
+        return found
+
+    @cached_property
+    def holders(self) -> Mapping[Scope, list[str]]:
+        """Role, below its project if it is one of a project, to whom it is assigned."""
+        names = {record.id: record.name for kind in ("user", "group", "project_user") for record in self.records(kind)}
+        names |= {record.id: record.name for record in self.records("project_group")}
+        found: dict[Scope, list[str]] = defaultdict(list)
+        for kind in ("user_role", "group_role", "project_user_role", "project_group_role"):
+            for record in self.records(kind):
+                *project, principal, role = record.ids
+                found[(*project, role)].append(names.get(principal, principal))
+        return found
+
+
+def _listed(values: Iterable[str], gaps: tuple[Gap, ...]) -> object:
+    values = tuple(values)
+    return Unknown(gaps, values) if gaps else list(values)
+
+
+def _count(value: object) -> object:
+    """How many are in a list; Unknown when a part of it is hidden."""
+    return len(value) if isinstance(value, list) else value
+
+
+def _user(_record: Record, seen: _Seen) -> Derived:
+    return {"scim_in_use": seen.scim_in_use}
+
+
+def _group(record: Record, seen: _Seen) -> Derived:
+    projects = _listed(seen.group_projects.get(record.id, ()), seen.gaps("project_group"))
+    return {"member_count": _count(record.fields.get("members")), "projects": projects}
+
+
+def _role(record: Record, seen: _Seen) -> Derived:
+    below = "project_" if len(record.ids) > 1 else ""
+    gaps = seen.gaps(f"{below}user_role", f"{below}group_role", scope=record.ids[:-1])
+    return {"holders": _listed(seen.holders.get(record.ids, ()), gaps)}
+
+
+def _project(record: Record, seen: _Seen) -> Derived:
+    here = (record.id,)
+    certificates = [each.name for each in seen.below("project_certificate", here) if each.fields.get("active") is True]
+    limits = [each.fields.get("max_requests_per_1_minute") for each in seen.below("rate_limit", here)]
+    hidden = seen.gaps("rate_limit", scope=here)
+    return {
+        "owner_count": _count(record.fields.get("owners")),
+        "spend_limit": seen.setting("project_spend_limit", record.id, "threshold_amount"),
+        "model_mode": seen.setting("project_model_permissions", record.id, "mode"),
+        "active_certificates": _listed(certificates, seen.gaps("project_certificate", scope=here)),
+        "highest_requests_per_1_minute": Unknown(hidden)
+        if hidden
+        else max((each for each in limits if isinstance(each, int)), default=None),
+    }
+
+
+def _project_key(record: Record, seen: _Seen) -> Derived:
+    """How many keys of the same owner in the project are newer, and when the next one was made."""
+    owner, born = record.fields.get("owner.id"), record.fields.get("created_at")
+    gaps = seen.gaps("project_api_key", scope=record.ids[:1])
+    unsure = next((each for each in (owner, born) if isinstance(each, Unknown)), Unknown(gaps) if gaps else None)
+    if unsure:
+        return {"owner.newer_keys": unsure, "owner.next_key_at": unsure}
+    times = [key.fields.get("created_at") for key in seen.keys.get((record.ids[0], owner), ()) if key.id != record.id]
+    newer = [each for each in times if isinstance(each, int) and isinstance(born, int) and each > born]
+    return {"owner.newer_keys": len(newer), "owner.next_key_at": min(newer, default=None)}
+
+
+def _service_account(record: Record, seen: _Seen) -> Derived:
+    keys = seen.keys.get((record.ids[0], record.id), [])
+    gaps = seen.gaps("project_api_key", scope=record.ids[:1])
+    used = [key.fields.get("last_used_at") for key in keys]
+    unsure = next((each for each in used if isinstance(each, Unknown)), Unknown(gaps) if gaps else None)
+    rules = [each for each in seen.records("federation_rule") if each.fields.get("service_account_id") == record.id]
+    federated: object = any(each.fields.get("enabled") is not False for each in rules)
+    hidden = seen.gaps("federation_rule")
+    return {
+        "key_count": Unknown(gaps) if gaps else len(keys),
+        "key_last_used_at": unsure or max((each for each in used if isinstance(each, int)), default=None),
+        "federated": Unknown(hidden) if hidden and not federated else federated,
+    }
+
+
+def _spend_limit(record: Record, seen: _Seen) -> Derived:
+    scope = record.ids[:-1]
+    kind = "project_spend_alert" if scope else "spend_alert"
+    limit, gaps = record.fields.get("threshold_amount"), seen.gaps(kind, scope=scope)
+    amounts = [each.fields.get("threshold_amount") for each in seen.below(kind, scope)]
+    lower = [each for each in amounts if isinstance(each, int) and isinstance(limit, int) and each < limit]
+    unsure = limit if isinstance(limit, Unknown) else Unknown(gaps) if gaps and not lower else None
+    return {"alerts_below": unsure or len(lower)}
+
+
+def _federation_rule(record: Record, seen: _Seen) -> Derived:
+    matchers = record.fields.get("attribute_matchers")
+    written = [f"{name}={value}" for name, value in matchers.items()] if isinstance(matchers, dict) else []
+    project, account = record.fields.get("project_id"), record.fields.get("service_account_id")
+    provider = [each for each in seen.records("workload_identity_provider") if each.id == record.ids[0]]
+    known = any(each.ids == (project, account) for each in seen.records("service_account"))
+    hidden = seen.gaps("service_account", scope=(str(project),))
+    status = [each.fields.get("status") for each in seen.records("project") if each.id == project]
+    return {
+        "matchers": matchers if isinstance(matchers, Unknown) else written,
+        "matcher_count": matchers if isinstance(matchers, Unknown) else len(written),
+        "provider_enabled": provider[0].fields.get("enabled") if provider else None,
+        "service_account_known": Unknown(hidden) if hidden and not known else known,
+        "project_status": status[0] if status else _missing(seen.gaps("project")),
+    }
+
+
+def _missing(gaps: tuple[Gap, ...]) -> object:
+    return Unknown(gaps) if gaps else "missing"
+
+
+_DERIVE: Mapping[str, Callable[[Record, _Seen], Derived]] = {
+    "user": _user,
+    "group": _group,
+    "role": _role,
+    "project_role": _role,
+    "project": _project,
+    "project_api_key": _project_key,
+    "service_account": _service_account,
+    "spend_limit": _spend_limit,
+    "project_spend_limit": _spend_limit,
+    "federation_rule": _federation_rule,
+}
