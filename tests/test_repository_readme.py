@@ -1,6 +1,7 @@
 """What the README says is so: its commands, exit codes, links and examples."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from auditor.inventory import attestations
 from auditor.inventory.settingtypes import ATTESTABLE
 from auditor.policy.examples import check
 from auditor.policy.load import load
+from auditor.registers.table import REGISTERS
 from auditor.simulator.faults.file import parse
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +39,23 @@ def test_the_table_of_commands_is_the_help_of_the_program() -> None:
 
 def test_the_table_of_exit_codes_holds_those_of_check() -> None:
     assert set(rows("### Exit codes of `check`")) == {str(code) for code in (CLEAN, 1, 2, FINDINGS, INCOMPLETE)}
+
+
+def test_the_table_of_areas_counts_the_shipped_policies() -> None:
+    counts = Counter(Path(policy.path).parent.name for policy in load(["builtin:openai"], {}, {}))
+    table = rows("### The pack")
+    assert {area: int(cells.split("|")[0]) for area, cells in table.items()} == {
+        f"`{area}`": count for area, count in counts.items()
+    }
+
+
+def test_the_table_of_registers_names_every_column() -> None:
+    assert rows("### Your own files") == {
+        f"`{name}`": ", ".join(
+            f"**{column}**" if each.required else column for column, each in register.columns.items()
+        )
+        for name, register in REGISTERS.items()
+    }
 
 
 def test_the_first_policy_of_one_s_own_works_and_is_short(tmp_path: Path) -> None:
