@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from auditor import __version__
 from auditor.adminapi.budget import Budget, Retries
+from auditor.adminapi.ownkey import shows
 from auditor.adminapi.refusal import MAX_PAUSE, error_of, retry_after
 from auditor.errors import ApiError
 
@@ -71,6 +72,7 @@ class AdminClient:
         patience: Patience = Patience(),
         max_body: int = MAX_BODY,
     ) -> None:
+        self._key = key
         self._base_url = base_url.rstrip("/")
         self._budget = Budget(requests_per_minute)
         self._retries = Retries()
@@ -94,6 +96,10 @@ class AdminClient:
 
     async def __aenter__(self) -> Self:
         return self
+
+    def holds(self, redacted: object) -> bool:
+        """Whether what the API shows of a key, most letters hidden, may be this client's own."""
+        return shows(redacted, self._key.get_secret_value())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -115,7 +115,8 @@ SUMMED: Mapping[str, Mapping[str, Field]] = {
 """Kinds that are no resources: sums of the usage and cost reports."""
 
 DERIVED: Mapping[str, Mapping[str, Field]] = {
-    "user": {"scim_in_use": BOOLEAN},
+    "user": {"scim_in_use": BOOLEAN, "last_seen_at": LAST_USE},
+    "admin_api_key": {"is_auditors": BOOLEAN},
     "group": {"member_count": INTEGER, "projects": STRINGS},
     "role": {"holders": STRINGS},
     "project_role": {"holders": STRINGS},
@@ -138,7 +139,7 @@ DERIVED: Mapping[str, Mapping[str, Field]] = {
         "service_account_known": BOOLEAN,
     },
 }
-"""Fields that `derived.derive` counts or compares between resources: kind to field."""
+"""Fields that `derived`, `activity` and `ownkey` work out from all resources and events together: kind to field."""
 
 _LEAVER: Mapping[str, Field] = {"leaver_since": TIME}
 _REGISTERED_PROJECT: Mapping[str, Field] = {

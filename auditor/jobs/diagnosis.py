@@ -1,11 +1,11 @@
 """What a probe of the API means for an operator: a line each, with the next step. Pure."""
 
 import email.utils
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from auditor.adminapi.ownkey import shows
 from auditor.adminapi.refusal import missing_scopes
 from auditor.adminapi.reports import LATE, REPORTS
 from auditor.clock import from_epoch
@@ -224,7 +224,7 @@ def own_key(tried: Tried, key: str, now: int) -> Line:
         return Line(
             Mark.WARN, "key", "its end is not known: the admin keys cannot be read", "look it up in the console"
         )
-    alike = [record for record in tried.records if _shows(record.fields.get("redacted_value"), key)]
+    alike = [record for record in tried.records if shows(record.fields.get("redacted_value"), key)]
     if not alike:
         looked = f"the first {len(tried.records)}" if tried.more else f"the {len(tried.records)}"
         text = f"its end is not known: it is not found among {looked} admin keys"
@@ -251,15 +251,6 @@ def _ending(names: str, end: int, now: int) -> Line:
     return Line(
         mark, "key", f"{names} ends on {day}, in {span(end - now)}", "" if mark is Mark.OK else hint, details=details
     )
-
-
-_REDACTED = re.compile(r"([^*.…•]*)[*.…•]+([^*.…•]{3,})")
-
-
-def _shows(redacted: object, key: str) -> bool:
-    """Whether `redacted` (`sk-admin-********wxyz`) may be what the API shows of `key`."""
-    shown = _REDACTED.fullmatch(redacted) if isinstance(redacted, str) else None
-    return shown is not None and key.startswith(shown[1]) and key.endswith(shown[2])
 
 
 def diagnosis(

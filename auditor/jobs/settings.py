@@ -1,6 +1,6 @@
 """Folding the settings that no endpoint shows: from stored events, proven intervals and attestations to a snapshot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from auditor.adminapi.eventtypes import KNOWN
@@ -24,9 +24,8 @@ LOOKED_AT = 1000
 """The newest of those events, among which one of an admin key shows the default project."""
 
 
-def folded(tx: Transaction, audit: Audit, seen: Snapshot) -> Snapshot:
-    """`seen` with all that stored events and attestations show. Raises StoreError."""
-    logs = logs_of(tx, audit.organization, seen.taken_at)
+def folded(tx: Transaction, audit: Audit, seen: Snapshot, logs: Mapping[Stream, Log]) -> Snapshot:
+    """`seen` with all that stored events and attestations show, `logs` as `logs_of` tells them. Raises StoreError."""
     mine = [each for each in audit.attestations if each.scope in {"", audit.organization}]
     return settings.fold(seen, _records(tx, audit.organization), logs, mine)
 

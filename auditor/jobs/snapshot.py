@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from auditor.findings.model import Transition, identity
 from auditor.findings.reconcile import expire, is_fresh, reconcile
 from auditor.inventory.collect import collect
-from auditor.inventory.derived import derive
 from auditor.inventory.model import Coverage, Gap, Snapshot
-from auditor.inventory.registers import register
-from auditor.inventory.relations import join
 from auditor.inventory.schema import SETTING
 from auditor.inventory.usage import is_report
-from auditor.jobs import announce, settings, spending, usage
+from auditor.jobs import announce, picture, settings, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.fanout import FanOut
 from auditor.jobs.poll import Polled
@@ -62,8 +59,7 @@ async def take(audit: Audit, polled: Polled, now: int) -> Taken:
         carry=FanOut(audit, now).carry,
     )
     await staging.finish()
-    joined = register(derive(join(seen)), audit.registers)
-    taken = await asyncio.to_thread(_judge_and_store, audit, joined, polled, now)
+    taken = await asyncio.to_thread(_judge_and_store, audit, picture.joined(audit, seen), polled, now)
     log.info(
         "snapshot.taken",
         organization=audit.organization,
@@ -85,7 +81,7 @@ def blind(coverage: Sequence[Coverage]) -> Gap | None:
 
 def _judge_and_store(audit: Audit, seen: Snapshot, polled: Polled, now: int) -> Taken:
     with audit.store.transaction() as tx:
-        snapshot = spending.joined(tx, audit, settings.folded(tx, audit, seen))
+        snapshot = picture.completed(tx, audit, seen)
     results = evaluate(audit.policies, snapshot, now)
     coverage = (*snapshot.coverage, *polled.coverage)
     everything = (*results, *event_results(audit.policies, polled))
