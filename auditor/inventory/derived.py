@@ -33,6 +33,7 @@ class _Seen:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._below: dict[str, Mapping[Scope, list[Record]]] = {}
+        self._gaps: dict[str, Mapping[Scope, list[Gap]]] = {}
 
     def records(self, kind: str) -> tuple[Record, ...]:
         return self.snapshot.collection(kind).records
@@ -48,9 +49,20 @@ class _Seen:
 
     def gaps(self, *kinds: str, scope: Scope = ()) -> tuple[Gap, ...]:
         """Gaps of these kinds that may hide something within `scope`, or, without one, anything."""
-        found = [gap for kind in kinds for gap in self.snapshot.collection(kind).gaps]
+        found = [gap for kind in kinds for gap in self._gaps_near(kind, scope)]
         # One of a deeper scope lies within, one of a shorter scope hides it whole.
         return tuple(gap for gap in found if all(a == b for a, b in zip(gap.scope, scope, strict=False)))
+
+    def _gaps_near(self, kind: str, scope: Scope) -> list[Gap]:
+        """Gaps of the same project or of the whole organization: where each project is refused there are very many."""
+        if not scope:
+            return list(self.snapshot.collection(kind).gaps)
+        if kind not in self._gaps:
+            index: dict[Scope, list[Gap]] = defaultdict(list)
+            for gap in self.snapshot.collection(kind).gaps:
+                index[gap.scope[:1]].append(gap)
+            self._gaps[kind] = index
+        return [*self._gaps[kind].get((), ()), *self._gaps[kind].get(scope[:1], ())]
 
     def setting(self, kind: str, project: str, field: str) -> object:
         """A field of the only record of a kind in a project; None where it is not set."""

@@ -16,25 +16,23 @@ def register(snapshot: Snapshot, registers: Registers) -> Snapshot:
     """The joined snapshot with the fields of `schema.REGISTERED`; those of a file that is not named are Unknown."""
     index = _Index(snapshot, registers)
     collections = {
-        kind: replace(collection, records=tuple(_with(record, index) for record in collection.records))
-        if kind in REGISTERED or "project" in ancestors(kind)
-        else collection
+        kind: replace(collection, records=tuple(_registered(kind, collection.records, index)))
         for kind, collection in snapshot.collections.items()
     }
     return replace(snapshot, collections=collections)
 
 
-def _with(record: Record, index: "_Index") -> Record:
-    said = {name: value for name, value in _said(record, index).items() if value is not None}
-    return replace(record, fields={**record.fields, **said})
+def _registered(kind: str, records: Iterable[Record], index: "_Index") -> Iterable[Record]:
+    """The records of one kind, with what is said of each and of its project."""
+    below, say = "project" in ancestors(kind), _SAY.get(kind)
+    if not below and say is None:
+        return records
+    return (_with(record, index.above(record.ids[0]) if below else {}, say, index) for record in records)
 
 
-def _said(record: Record, index: "_Index") -> Said:
-    said: dict[str, object] = {}
-    if "project" in ancestors(record.kind):
-        said |= {f"project.{name}": value for name, value in index.project(record.ids[0]).items()}
-    say = _SAY.get(record.kind)
-    return {**said, **say(record, index)} if say else said
+def _with(record: Record, above: Said, say: "_Say | None", index: "_Index") -> Record:
+    own = {name: value for name, value in say(record, index).items() if value is not None} if say else {}
+    return Record(record.kind, record.ids, {**record.fields, **above, **own}, record.raw)
 
 
 class _Index:
@@ -46,6 +44,7 @@ class _Index:
         self._left = {row["email"]: row["left_at"] for row in self.rows(_LEAVERS)}
         self._rows = {row["project"]: row for row in self.rows(_PROJECTS)}
         self._said: dict[str, Said] = {}
+        self._above: dict[str, Said] = {}
         self._accounts = {(row["service_account"], row.get("project")): row for row in self.rows(_SERVICE_ACCOUNTS)}
 
     def rows(self, name: str) -> tuple[Row, ...]:
@@ -77,6 +76,13 @@ class _Index:
             self._said[project] = dict.fromkeys(_PROJECT_FIELDS, unsure) if unsure else known
         return self._said[project]
 
+    def above(self, project: str) -> Said:
+        """What the register says of a project, as fields of what is below it."""
+        if project not in self._above:
+            said = self.project(project).items()
+            self._above[project] = {f"project.{name}": value for name, value in said if value is not None}
+        return self._above[project]
+
     def account(self, record: Record) -> Row | None:
         """The row of a service account, by its id or name, and its project's where the row names one."""
         project = self._projects.get(record.ids[0])
@@ -88,13 +94,16 @@ class _Index:
 _PROJECT_FIELDS = tuple(name for name in REGISTERED["project"] if name.startswith("registered"))
 
 
+_Say = Callable[[Record, _Index], Said]
+
+
 def _columns(row: Row | None, fields: Iterable[str]) -> Said:
     """The columns that are fields as they stand; lists as a record holds them."""
     values = {name: (row or {}).get(name.removeprefix("registered.")) for name in fields if "." in name}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def _person(field: str) -> Callable[[Record, _Index], Said]:
+def _person(field: str) -> _Say:
     """`leaver_since` beside the mail address in `field`."""
     name = f"{field.removesuffix('email')}leaver_since"
     return lambda record, index: {name: index.left(record.fields.get(field))}
@@ -167,7 +176,7 @@ def _tools(record: Record, index: _Index) -> Said:
 
 _TOOLS = ("code_interpreter", "file_search", "image_generation", "mcp", "web_search")
 
-_SAY: Mapping[str, Callable[[Record, _Index], Said]] = {
+_SAY: Mapping[str, _Say] = {
     "user": _person("email"),
     "invite": _person("email"),
     "group_member": _person("email"),
