@@ -357,3 +357,23 @@ def test_a_reload_takes_new_policies_into_use(daemon: Running, config: Path) -> 
         eventually(lambda: daemon.metric('auditor_policies{organization="acme",outcome="fail"}') != before)
     finally:
         config.write_text(good, encoding="utf-8")
+
+
+def test_a_reload_reads_the_registers_and_a_broken_one_leaves_the_last_good_ones(daemon: Running, config: Path) -> None:
+    good = config.read_text(encoding="utf-8")
+    leavers = config.parent / "leavers.csv"
+    unknown = 'auditor_policies{organization="acme",outcome="unknown"}'
+    before, refused = daemon.metric(unknown), len(daemon.events("config.refused"))
+    assert before
+    config.write_text(json.dumps(json.loads(good) | {"registers": {"leavers": "./leavers.csv"}}), encoding="utf-8")
+    leavers.write_text("email,left_at\nkim@example.com,soon\n", encoding="utf-8")
+    try:
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("config.refused", refused + 1)
+        assert "leavers.csv:2:1: `left_at` is no date or time" in daemon.events("config.refused")[-1]["error"]
+
+        leavers.write_text("email,left_at\nkim@example.com,2026-01-01\n", encoding="utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: (daemon.metric(unknown) or before) < before)
+    finally:
+        config.write_text(good, encoding="utf-8")

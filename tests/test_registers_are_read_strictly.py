@@ -182,3 +182,15 @@ def test_registers_are_found_beside_the_configuration(tmp_path: Path) -> None:
     assert "leavers.csv:2:1: `left_at` is no date or time: soon" in done.err
     assert "there is no register `leaverz` (did you mean `leavers`?)" in done.err
     assert not list(tmp_path.rglob("*.db"))
+
+
+def test_doctor_says_whether_the_registers_are_sound(tmp_path: Path) -> None:
+    leavers = tmp_path / "leavers.csv"
+    config = configured(tmp_path, NOWHERE, registers={"leavers": "./leavers.csv"})
+    leavers.write_text(HEAD + "robin@example.com,2026-01-01,\n", encoding="utf-8")
+    sound = auditor("doctor", "-c", config, cwd=tmp_path)
+    assert "1 rows are sound" in sound.out
+    leavers.write_text(HEAD + "robin@example.com,soon,\n", encoding="utf-8")
+    broken = auditor("doctor", "-c", config, cwd=tmp_path)
+    assert broken.code == 2
+    assert "no date or time: soon" in " ".join(broken.out.split())

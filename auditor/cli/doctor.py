@@ -17,7 +17,7 @@ from auditor import __version__, clock, log
 from auditor.alerts import registry
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.sink import Sink
-from auditor.assembly import attestations_of, client_of, policies_of
+from auditor.assembly import attestations_of, client_of, policies_of, registers_of
 from auditor.cli import options
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
@@ -61,7 +61,7 @@ def command(config_path: Path | None, form: str, organization: str | None, send_
 
 async def _examine(loaded: Loaded, names: Sequence[str], send_test: bool) -> list[Line]:
     watching, lines = _policies(loaded)
-    lines += _attestations(loaded)
+    lines += [*_attestations(loaded), *_registers(loaded)]
     store, line = await asyncio.to_thread(surroundings.opened, loaded.config.store)
     lines += [line, await asyncio.to_thread(surroundings.page, *loaded.config.web.address)]
     try:
@@ -102,6 +102,16 @@ def _attestations(loaded: Loaded) -> list[Line]:
         text = f"{len(over)} of {len(words)} are over: {', '.join(over)}"
         return [Line(Mark.WARN, "attestations", text, "look at these settings in the console, and attest them anew")]
     return [Line(Mark.OK, "attestations", f"{len(words)} are in force")] if words else []
+
+
+def _registers(loaded: Loaded) -> list[Line]:
+    """A line for each file of the operator's own; none where there is no such file."""
+    try:
+        rows = registers_of(loaded).rows
+    except FaultyFiles as error:
+        hint = "mend the file: nothing starts on a broken one"
+        return [Line(Mark.FAIL, "registers", str(fault), hint, Exit.CONFIG) for fault in error.faults[:_FAULTS]]
+    return [Line(Mark.OK, f"register {name}", f"{len(found)} rows are sound") for name, found in rows.items()]
 
 
 async def _sinks(loaded: Loaded, organization: str, send_test: bool) -> list[Line]:
