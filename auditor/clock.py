@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeGuard
 
 Clock = Callable[[], datetime]
 
@@ -17,7 +18,7 @@ def epoch(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def is_time(value: object) -> bool:
+def is_time(value: object) -> TypeGuard[int]:
     """Whether `value` is whole Unix seconds between the years 1970 and 9999."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 253_402_300_800
 

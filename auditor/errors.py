@@ -75,8 +75,10 @@ class DeliveryError(AuditorError):
 def did_you_mean(word: str, known: Iterable[str], what: str) -> str:
     """A hint for a name that is none: the nearest of the known ones, or all of them; `what` they are called."""
     names = sorted(known)
+    if not names:
+        return f"there are no {what}"
     close = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known {what}: {', '.join(names) or 'none'}"
+    return f"did you mean `{close[0]}`?" if close else f"known {what}: {', '.join(names)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """Each comparison at its boundary: times, networks, texts, numbers, lists, what is absent."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from policyfiles import DAY, NOW, RULE, event, judged, key, loaded, state
+from policyfiles import DAY, NOW, RULE, event, gap, judged, key, loaded, state
 
-from auditor.inventory.model import Record
+from auditor.inventory.model import Record, Unknown
 from auditor.policy.evaluate import match
 from auditor.policy.load import PolicySet
 from auditor.terms import Outcome
 
 ABSENT = object()
+HOUR = 3600
 
 
 def matches(folder: Path, comparison: str, **fields: object) -> bool:
@@ -93,6 +95,12 @@ COMPARISONS: dict[str, dict[object, bool]] = {
     "created_at|lt: 5": {4: True, 5: False, ABSENT: False},
     "created_at|lte: 5": {5: True, 6: False},
     "created_at: 5": {5: True, 6: False, ABSENT: False},
+    "name|cased|contains: Bad": {"a Bad day": True, "a bad day": False},
+    "name|contains|cased: Bad": {"a Bad day": True, "a bad day": False},
+    "name|re|ignorecase|dotall: 'a.B'": {"A\nb": True},
+    "name|re|multiline: '^b$'": {"a\nb": True},
+    "created_at|hour|gte: 22": {2 * HOUR: False, 22 * HOUR: True, 23 * HOUR + 3599: True, ABSENT: False},
+    "created_at|hour|lt: 6": {6 * HOUR - 1: True, 6 * HOUR: False},
 }
 
 
@@ -127,6 +135,68 @@ def test_comparisons_are_those_of_sigma(tmp_path: Path, comparison: str, found: 
 def test_a_list_matches_when_any_element_does(tmp_path: Path, comparison: str, found: object, expected: bool) -> None:
     field = comparison.split(":", maxsplit=1)[0].split("|", maxsplit=1)[0].replace(".", "__")
     assert matches(tmp_path, comparison, **{field: found}) is expected
+
+
+PARTS: dict[str, dict[str, bool]] = {
+    "minute: 59": {"2026-02-28T10:59:59Z": True, "2026-02-28T11:00:00Z": False},
+    "hour: 0": {"2026-02-28T00:00:00Z": True, "2026-02-28T01:00:00Z": False, "2026-02-27T23:59:59Z": False},
+    "hour: [22, 23]": {"2026-02-28T22:30:00Z": True, "2026-02-28T21:59:59Z": False},
+    "day: 29": {"2024-02-29T12:00:00Z": True, "2025-03-01T00:00:00Z": False},
+    "week: 53": {"2026-12-31T00:00:00Z": True, "2027-01-03T23:59:59Z": True, "2027-01-04T00:00:00Z": False},
+    "month: 12": {"2026-12-31T23:59:59Z": True, "2027-01-01T00:00:00Z": False},
+    "year: 2026": {"2026-12-31T23:59:59Z": True, "2025-12-31T23:59:59Z": False},
+    "month|neq: 12": {"2026-12-31T23:59:59Z": False, "2027-01-01T00:00:00Z": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "at"), [(comparison, at) for comparison, cases in PARTS.items() for at in cases]
+)
+def test_parts_of_a_time_are_those_of_utc(tmp_path: Path, comparison: str, at: str) -> None:
+    created = int(datetime.fromisoformat(at).timestamp())
+    assert matches(tmp_path, f"created_at|{comparison}", created_at=created) is PARTS[comparison][at]
+
+
+REFERENCES: list[tuple[str, dict[str, object], Outcome]] = [
+    ("name|fieldref: owner.name", {"name": "Ada", "owner__name": "ada"}, Outcome.FAIL),
+    ("name|fieldref: owner.name", {"name": "Ada", "owner__name": "Adam"}, Outcome.PASS),
+    ("name|fieldref|startswith: owner.name", {"name": "ada-ci", "owner__name": "Ada"}, Outcome.FAIL),
+    ("name|fieldref|endswith: owner.name", {"name": "ada-ci", "owner__name": "Ada"}, Outcome.PASS),
+    ("name|fieldref|contains: owner.name", {"name": "of ada, ci", "owner__name": "Ada"}, Outcome.FAIL),
+    ("name|fieldref: [owner.id, owner.name]", {"name": "ada", "owner__name": "Ada"}, Outcome.FAIL),
+    ("name|fieldref|all: [owner.id, owner.name]", {"name": "ada", "owner__name": "Ada"}, Outcome.PASS),
+    ("name|fieldref|neq: owner.name", {"name": "ada", "owner__name": "Ada"}, Outcome.PASS),
+    ("name|fieldref|neq: owner.name", {"name": "ada"}, Outcome.FAIL),
+    ("owner.id|fieldref: owner.email", {}, Outcome.PASS),
+    ("owner.groups|fieldref: name", {"name": "ops", "owner__groups": ["dev", "OPS"]}, Outcome.FAIL),
+    ("name|fieldref: owner.groups", {"name": "ops", "owner__groups": ["dev"]}, Outcome.PASS),
+    ("last_used_at|fieldref: created_at", {"last_used_at": 5, "created_at": 5}, Outcome.FAIL),
+    ("last_used_at|fieldref: created_at", {"last_used_at": 5, "created_at": 6}, Outcome.PASS),
+    ("name|fieldref: owner.name", {"name": "ada", "owner__name": Unknown()}, Outcome.UNKNOWN),
+    ("name|fieldref|neq: owner.name", {"name": "ada", "owner__name": Unknown()}, Outcome.UNKNOWN),
+    ("name|fieldref: owner.groups", {"name": "ops", "owner__groups": Unknown(known=("OPS",))}, Outcome.FAIL),
+    ("name|fieldref: owner.groups", {"name": "ops", "owner__groups": Unknown(known=("dev",))}, Outcome.UNKNOWN),
+    (
+        "name|fieldref: [owner.id, owner.name]",
+        {"name": "ada", "owner__id": Unknown(), "owner__name": "Ada"},
+        Outcome.FAIL,
+    ),
+]
+
+
+@pytest.mark.parametrize(("comparison", "fields", "expected"), REFERENCES)
+def test_a_field_is_compared_with_another_one(
+    tmp_path: Path, comparison: str, fields: dict[str, object], expected: Outcome
+) -> None:
+    policies = loaded(tmp_path, state(f"{{bad: {{{comparison}}}, condition: bad}}"))
+    assert judged(policies, key("some", **fields)).outcome is expected
+
+
+def test_the_gap_behind_a_field_that_is_compared_with_is_named(tmp_path: Path) -> None:
+    policies = loaded(tmp_path, state("{bad: {name|fieldref: owner.name}, condition: bad}"))
+    hidden = gap("user")
+    (verdict,) = judged(policies, key("some", owner__name=Unknown((hidden,)))).verdicts
+    assert (verdict.outcome, verdict.gap) == (Outcome.UNKNOWN, hidden)
 
 
 def verdict(policies: PolicySet, **fields: object) -> Outcome:
@@ -168,6 +238,8 @@ CONDITIONS: dict[str, set[str]] = {
     "any of them": {"a", "b", "ab"},
     "all of them": {"ab"},
     "1 of a*": {"a", "ab"},
+    "all of a*": {"a", "ab"},
+    "any of a*": {"a", "ab"},
     "not 1 of them": {""},
     "(a and not b) or (b and not a)": {"a", "b"},
     "[a, b]": {"a", "b", "ab"},
@@ -178,7 +250,7 @@ CONDITIONS: dict[str, set[str]] = {
 @pytest.mark.parametrize("name", ["", "a", "b", "ab"])
 def test_conditions_join_selections(tmp_path: Path, condition: str, name: str) -> None:
     text = state(f"{{a: {{name|contains: a}}, b: {{name|contains: b}}, condition: {condition}}}")
-    if condition in {"a", "not a", "1 of a*"}:
+    if condition in {"a", "not a", "1 of a*", "all of a*", "any of a*"}:
         text = text.replace("b: {name|contains: b}, ", "")
     assert (verdict(loaded(tmp_path, text), name=name) is Outcome.FAIL) is (name in CONDITIONS[condition])
 
@@ -210,10 +282,30 @@ def test_in_an_event_types_are_not_known_and_texts_and_numbers_meet(tmp_path: Pa
     assert events(tmp_path, "{s: {payload.on: 1}, condition: s}", record) == []
 
 
+def test_in_an_event_what_somebody_did_to_oneself_is_found(tmp_path: Path) -> None:
+    rule = "{s: {actor.id|fieldref: payload.principal_id}, condition: s}"
+    own = event("e1", "role.assignment.created", actor__id="user_1", payload__principal_id="user_1")
+    other = event("e2", "role.assignment.created", actor__id="user_1", payload__principal_id="user_2")
+    assert events(tmp_path, rule, own, other, event("e3", "a")) == ["e1"]
+    assert events(tmp_path, "{s: {a|fieldref: b}, condition: s}", event("e1", "x", a=True, b="true")) == []
+    assert events(tmp_path, "{s: {a|fieldref: b}, condition: s}", event("e1", "x", a=True, b=True)) == ["e1"]
+
+
+def test_in_an_event_only_a_time_has_an_hour(tmp_path: Path) -> None:
+    rule = "{s: {effective_at|hour: [0, 1]}, condition: s}"
+    record = event("e1", "a")
+    broken = [event(f"e{i}", "a", at) for i, at in enumerate((-1, 10**15), start=2)]
+    assert events(tmp_path, rule, record, *broken) == ["e1"]
+
+
 def test_a_keyword_is_looked_for_in_every_field_of_an_event(tmp_path: Path) -> None:
     record = event("e1", "a", payload__note="The Quick fox")
     assert events(tmp_path, "{s: [quick, slow], condition: s}", record) == ["e1"]
     assert events(tmp_path, "{s: slow, condition: s}", record) == []
+    assert events(tmp_path, "{s: [{type: b}, fox], condition: s}", record) == ["e1"]
+    assert events(tmp_path, "{s: [{type: a}, slow], condition: s}", record) == ["e1"]
+    assert events(tmp_path, "{s: [{type: b}, slow], condition: s}", record) == []
+    assert events(tmp_path, "{s: 404, condition: s}", event("e2", "a", payload__note="error 404")) == ["e2"]
     assert events(tmp_path, "{s: {'|all': ['*quick*', '*fox*']}, condition: s}", record) == ["e1"]
 
 

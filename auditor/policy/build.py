@@ -15,7 +15,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from auditor.config import Override
-from auditor.errors import Fault
+from auditor.errors import Fault, did_you_mean
 from auditor.inventory.schema import KINDS, fields_of, is_open
 from auditor.policy import params as parameters
 from auditor.policy.compile import Asked, compile_detection, compile_selection
@@ -27,8 +27,7 @@ from auditor.policy.grammar import (
     Detection,
     Selection,
     Vocabulary,
-    comparisons,
-    did_you_mean,
+    fields_read,
     parse_detection,
     parse_selection,
 )
@@ -375,7 +374,7 @@ _WHY = {
 def _applies(selection: Selection | None) -> tuple[Asked | None, frozenset[str]]:
     if selection is None:
         return None, frozenset()
-    return compile_selection(selection), frozenset(each.field for each in comparisons(selection) if each.field)
+    return compile_selection(selection), fields_read(selection)
 
 
 def _is_ours(file: PolicyFile) -> bool:

@@ -14,13 +14,16 @@ from sigma.types import (
     SigmaCIDRExpression,
     SigmaCompareExpression,
     SigmaExists,
+    SigmaFieldReference,
     SigmaNull,
     SigmaNumber,
     SigmaRegularExpression,
     SigmaRegularExpressionFlag,
     SigmaString,
+    SigmaTimestampPart,
     SigmaType,
     SpecialChars,
+    TimestampPart,
 )
 
 from auditor import clock
@@ -153,8 +156,27 @@ def _boolean(value: SigmaBool) -> Test:
     return lambda found, _now: isinstance(found, bool) and found is wanted
 
 
+def _part(value: SigmaTimestampPart) -> Test:
+    wanted, part = value.number, _PARTS[value.timestamp_part]
+    return lambda found, _now: clock.is_time(found) and part(found) == wanted
+
+
+_PARTS: Mapping[TimestampPart, Callable[[int], int]] = {
+    TimestampPart.MINUTE: lambda at: at // 60 % 60,
+    TimestampPart.HOUR: lambda at: at // 3600 % 24,
+    TimestampPart.DAY: lambda at: clock.from_epoch(at).day,
+    TimestampPart.WEEK: lambda at: clock.from_epoch(at).isocalendar().week,
+    TimestampPart.MONTH: lambda at: clock.from_epoch(at).month,
+    TimestampPart.YEAR: lambda at: clock.from_epoch(at).year,
+}
+"""Times are Unix seconds, so every part of one is that of UTC."""
+
+
 def _compare(value: SigmaCompareExpression) -> Test:
     wanted, holds = value.number.number, _OPERATORS[value.op]
+    if isinstance(value.number, SigmaTimestampPart):
+        part = _PARTS[value.number.timestamp_part]
+        return lambda found, _now: clock.is_time(found) and holds(part(found), wanted)
     return lambda found, _now: _is_number(found) and holds(found, wanted)
 
 
@@ -197,6 +219,32 @@ def _null(_value: SigmaNull) -> Test:
     return Presence(False)
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Compares with the value of another field of the same record, as with a text or number that is written out."""
+
+    field: str
+    starts: bool = False
+    ends: bool = False
+    """Both: the value is looked for anywhere."""
+
+    @classmethod
+    def of(cls, value: SigmaFieldReference) -> "Reference":
+        """As pySigma read it."""
+        return cls(value.field, value.starts_with, value.ends_with)
+
+    def holds(self, found: object, other: object) -> bool:
+        """Whether one value of the field passes against one value of the other field; what is absent never does."""
+        if found is None or other is None or isinstance(found, bool) is not isinstance(other, bool):
+            return False
+        one, two = _as_text(found).casefold(), _as_text(other).casefold()
+        if self.starts and self.ends:
+            return two in one
+        if self.starts or self.ends:
+            return one.startswith(two) if self.starts else one.endswith(two)
+        return found == other if _is_number(found) and _is_number(other) else one == two
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -205,13 +253,14 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-# The order matters: a cased text is a text, too.
+# The order matters: a cased text is a text, too, and a part of a time a number.
 _MAKERS: tuple[tuple[type[SigmaType], Callable[..., Test]], ...] = (
     (SigmaNull, _null),
     (SigmaExists, _exists),
     (SigmaCasedString, _cased),
     (SigmaString, _text),
     (SigmaBool, _boolean),
+    (SigmaTimestampPart, _part),
     (SigmaNumber, _number),
     (SigmaRegularExpression, _regex),
     (SigmaCIDRExpression, _cidr),

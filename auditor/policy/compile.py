@@ -1,10 +1,10 @@
 """From a detection to closures: True, False, or None where a gap hides the answer (Kleene's logic). Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.inventory.model import Fields, Unknown
-from auditor.policy.comparison import Presence, Test
+from auditor.policy.comparison import Presence, Reference, Test
 from auditor.policy.grammar import Comparison, Condition, Detection, Named, Selection
 
 Answer = bool | None
@@ -90,6 +90,8 @@ def _negated(operand: Asked) -> Asked:
 
 
 def _comparison(comparison: Comparison) -> Asked:
+    if comparison.references:
+        return _referring(comparison)
     tests, every = comparison.tests, comparison.every and bool(comparison.tests)
     join = all if every else any
     field = comparison.field
@@ -101,6 +103,29 @@ def _comparison(comparison: Comparison) -> Asked:
         return join(_met(test, value, now) for test in tests)
 
     return _negated(asked) if comparison.negated else asked
+
+
+def _referring(comparison: Comparison) -> Asked:
+    """A comparison of two fields: any value of the one with any value of the other."""
+    field, references, every = comparison.field or "", comparison.references, comparison.every
+
+    def asked(fields: Fields, now: int) -> Answer:
+        value = fields.get(field)
+        return _kleene([_refers(each, value, fields.get(each.field)) for each in references], every=every)
+
+    return _negated(asked) if comparison.negated else asked
+
+
+def _refers(reference: Reference, value: object, other: object) -> Answer:
+    if any(reference.holds(one, two) for one in _seen(value) for two in _seen(other)):
+        return True
+    return None if isinstance(value, Unknown) or isinstance(other, Unknown) else False
+
+
+def _seen(value: object) -> Sequence[object]:
+    if isinstance(value, Unknown):
+        return value.known
+    return value if isinstance(value, list) else (value,)
 
 
 def _met(test: Test, value: object, now: int) -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 from auditor import clock
 from auditor.detection.model import Correlation
 from auditor.detection.windows import TYPES
+from auditor.errors import did_you_mean
 from auditor.policy.files import CorrelationBody
-from auditor.policy.grammar import Complain, did_you_mean
+from auditor.policy.modifiers import Complain
 from auditor.yamlfile import Place
 
 

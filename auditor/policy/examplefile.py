@@ -6,13 +6,14 @@ from typing import Any
 
 from auditor.adminapi.fields import Type
 from auditor.clock import epoch
+from auditor.errors import did_you_mean
 from auditor.inventory import events
 from auditor.inventory.model import Gap, Record, Unknown
 from auditor.inventory.records import flatten
 from auditor.inventory.schema import fields_of, is_open
 from auditor.policy.files import ExampleFile
-from auditor.policy.grammar import Complain, did_you_mean
 from auditor.policy.model import Example
+from auditor.policy.modifiers import Complain
 from auditor.terms import Status
 from auditor.yamlfile import Document, Place
 

@@ -1,10 +1,9 @@
 """Sigma's detection grammar as a tree of our own: selections of comparisons, joined by a condition. Pure."""
 
-import difflib
 import fnmatch
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pyparsing import ParseBaseException
 from sigma.conditions import (
@@ -18,33 +17,26 @@ from sigma.conditions import (
 )
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaDetectionItem
+from sigma.types import SigmaFieldReference
 
 from auditor.adminapi.fields import Type
-from auditor.policy.comparison import OWN_MODIFIERS, Test, Unusable, check_pattern, own_test, sigma_test
+from auditor.errors import did_you_mean
+from auditor.policy.comparison import (
+    OWN_MODIFIERS,
+    Reference,
+    Test,
+    Unusable,
+    check_pattern,
+    own_test,
+    sigma_test,
+)
+from auditor.policy.modifiers import Complain, Key, comparable, fits, sound_modifiers
 from auditor.yamlfile import Place
-
-
-class Complain(Protocol):
-    """Is told of each fault: where below the file, what, and the next step."""
-
-    def __call__(self, place: Place, message: str, hint: str = "") -> None: ...
-
 
 MAX_CONDITION = 2000
 """Characters of a condition."""
-
-SIGMA_MODIFIERS = (
-    "all", "cased", "cidr", "contains", "dotall", "endswith", "exists", "expand", "gt", "gte", "i", "ignorecase",
-    "lt", "lte", "m", "multiline", "neq", "re", "s", "startswith",
-)  # fmt: skip
-
-_FITTING: Mapping[str, frozenset[Type]] = {
-    **dict.fromkeys(("older_than", "newer_than", "within"), frozenset({Type.TIME})),
-    **dict.fromkeys(("wider_than", "cidr"), frozenset({Type.STRING, Type.STRINGS})),
-    **dict.fromkeys(("contains", "startswith", "endswith", "re", "cased"), frozenset({Type.STRING, Type.STRINGS})),
-    **dict.fromkeys(("gt", "gte", "lt", "lte"), frozenset({Type.INTEGER, Type.NUMBER, Type.TIME})),
-}
-"""Types that a modifier can compare; what is not listed fits every type."""
+MAX_SOURCE = 200
+"""Characters of a value that are kept to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +50,13 @@ class Comparison:
     negated: bool = False
     source: str = ""
     """As it was written, for people who ask why something matched."""
+    references: tuple[Reference, ...] = ()
+    """Fields of the same record that are compared with; where there are any, there are no `tests`."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field that is read; none for a keyword."""
+        return (self.field, *(each.field for each in self.references)) if self.field else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +95,17 @@ class Detection:
     @property
     def fields(self) -> frozenset[str]:
         """Every field that is read."""
-        return frozenset(
-            each.field for selection in self.selections.values() for each in comparisons(selection) if each.field
-        )
+        return frozenset().union(*(fields_read(selection) for selection in self.selections.values()))
 
 
 def comparisons(selection: Selection) -> Iterator[Comparison]:
     """Every comparison of a selection."""
     return (each for alternative in selection.alternatives for each in alternative)
+
+
+def fields_read(selection: Selection) -> frozenset[str]:
+    """Every field that a selection reads."""
+    return frozenset(name for each in comparisons(selection) for name in each.fields)
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,10 @@ def parse_selection(
     """One named selection, or None after complaining."""
     if isinstance(definition, Mapping) and definition:
         alternatives = [_parse_mapping(definition, place, words, complain)]
-    elif isinstance(definition, list) and definition and all(isinstance(each, Mapping) and each for each in definition):
-        alternatives = [_parse_mapping(each, (*place, i), words, complain) for i, each in enumerate(definition)]
     elif words.keywords and _are_keywords(definition):
-        alternatives = [[_parse_item("|contains", definition, place, words, complain)]]
+        alternatives = [[_parse_keywords(definition, place, words, complain)]]
+    elif isinstance(definition, list) and definition and all(_is_alternative(each, words) for each in definition):
+        alternatives = [_parse_alternative(each, (*place, i), words, complain) for i, each in enumerate(definition)]
     else:
         complain(place, f"`{name}` selects nothing", "write `field: value`, or a list of such mappings")
         return None
@@ -160,7 +162,26 @@ def parse_selection(
 
 def _are_keywords(definition: object) -> bool:
     listed = definition if isinstance(definition, list) else [definition]
-    return bool(listed) and all(isinstance(each, str) and each for each in listed)
+    return bool(listed) and all(_is_keyword(each) for each in listed)
+
+
+def _is_keyword(each: object) -> bool:
+    return (isinstance(each, str | int | float) and not isinstance(each, bool)) and each != ""
+
+
+def _is_alternative(each: object, words: Vocabulary) -> bool:
+    return bool(isinstance(each, Mapping) and each) or (words.keywords and _is_keyword(each))
+
+
+def _parse_alternative(each: object, place: Place, words: Vocabulary, complain: Complain) -> list[Comparison | None]:
+    if isinstance(each, Mapping):
+        return _parse_mapping(each, place, words, complain)
+    return [_parse_keywords(each, place, words, complain)]
+
+
+def _parse_keywords(definition: object, place: Place, words: Vocabulary, complain: Complain) -> Comparison | None:
+    listed = definition if isinstance(definition, list) else [definition]
+    return _parse_item("|contains", [str(each) for each in listed], place, words, complain)
 
 
 def _parse_mapping(
@@ -171,13 +192,17 @@ def _parse_mapping(
 
 def _parse_item(key: str, value: object, place: Place, words: Vocabulary, complain: Complain) -> Comparison | None:
     field, *modifiers = key.split("|")
-    if not _sound_modifiers(modifiers, place, words, complain) or not _sound_field(field, place, words, complain):
-        return None
-    kind = words.fields.get(field, Type.ANY)
-    if not _fits(kind, modifiers, value, field, place, complain):
+    parts = Key(field, tuple(modifiers))
+    values: list[Any] = value if isinstance(value, list) else [value]
+    if not (
+        sound_modifiers(parts, place, complain, own=words.own_modifiers)
+        and _sound_field(field, place, words, complain)
+        and fits(parts, words.fields.get(field, Type.ANY), values, place, complain)
+        and _sound_references(parts, values, place, words, complain)
+    ):
         return None
     try:
-        return _comparison(field or None, modifiers, value, f"{key}: {value}")
+        return _comparison(parts, values, f"{key}: {_written(value)}")
     except (Unusable, SigmaError) as error:
         complain(place, f"`{key}`: {error}", "")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -186,29 +211,40 @@ def _parse_item(key: str, value: object, place: Place, words: Vocabulary, compla
     return None
 
 
-def _comparison(field: str | None, modifiers: list[str], value: object, source: str) -> Comparison:
-    values: list[Any] = value if isinstance(value, list) else [value]
-    own = next((each for each in modifiers if each in OWN_MODIFIERS), None)
+def _comparison(key: Key, values: list[Any], source: str) -> Comparison:
+    own = next((each for each in key.modifiers if each in OWN_MODIFIERS), None)
     if own:
-        if len(modifiers) > 1:
+        if len(key.modifiers) > 1:
             raise Unusable(f"{own} stands alone")
-        return Comparison(field, tuple(own_test(own, each) for each in values), source=source)
-    if "re" in modifiers:
+        return Comparison(key.field, tuple(own_test(own, each) for each in values), source=source)
+    if "re" in key.modifiers:
         for each in values:
             check_pattern(each)
     if not values:
-        return Comparison(field, (), negated="neq" in modifiers, source=source)
-    name = "|".join((field or "", *(each for each in modifiers if each != "expand")))
+        return Comparison(key.field or None, (), negated="neq" in key.modifiers, source=source)
+    name = "|".join((key.field, *(each for each in key.modifiers if each != "expand")))
     item = SigmaDetectionItem.from_mapping(name, values)
-    tests = tuple(sigma_test(each) for each in item.value)
-    return Comparison(field, tests, item.value_linking is ConditionAND, item.negated, source)
+    references = tuple(Reference.of(each) for each in item.value if isinstance(each, SigmaFieldReference))
+    tests = tuple(sigma_test(each) for each in item.value) if not references else ()
+    every = item.value_linking is ConditionAND
+    return Comparison(key.field or None, tests, every, item.negated, source, references)
 
 
-def _sound_modifiers(modifiers: list[str], place: Place, words: Vocabulary, complain: Complain) -> bool:
-    known = SIGMA_MODIFIERS + (OWN_MODIFIERS if words.own_modifiers else ())
-    for each in modifiers:
-        if each not in known:
-            complain(place, f"unknown modifier `{each}`", did_you_mean(each, known, "modifiers"))
+def _written(value: object) -> str:
+    """A value on one line, short enough for a person to read."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= MAX_SOURCE else text[: MAX_SOURCE - 1] + "…"
+
+
+def _sound_references(key: Key, values: Sequence[object], place: Place, words: Vocabulary, complain: Complain) -> bool:
+    if "fieldref" not in key.modifiers or words.open:
+        return True
+    kind = words.fields[key.field]
+    for each in map(str, values):
+        if not _sound_field(each, place, words, complain):
+            return False
+        if not comparable(kind, words.fields[each]):
+            complain(place, f"`{key.field}` is of type {kind}, and never equals `{each}`, a {words.fields[each]}")
             return False
     return True
 
@@ -222,42 +258,6 @@ def _sound_field(field: str, place: Place, words: Vocabulary, complain: Complain
         return True
     complain(place, f"unknown field `{field}`", did_you_mean(field, tuple(words.fields), "fields"))
     return False
-
-
-def _fits(kind: Type, modifiers: list[str], value: object, field: str, place: Place, complain: Complain) -> bool:
-    if kind is Type.ANY:
-        return True
-    for each in modifiers:
-        if each in _FITTING and kind not in _FITTING[each]:
-            complain(place, f"`{each}` does not fit `{field}`, which is of type {kind}", "")
-            return False
-    values = value if isinstance(value, list) else [value]
-    if not modifiers and not all(_of_type(kind, each) for each in values):
-        complain(place, f"`{field}` is of type {kind}, and never equals {value!r}", "")
-        return False
-    return True
-
-
-def _of_type(kind: Type, value: object) -> bool:
-    if value is None:
-        return True
-    wanted: Mapping[Type, tuple[type, ...]] = {
-        Type.BOOLEAN: (bool,),
-        Type.INTEGER: (int,),
-        Type.TIME: (int,),
-        Type.NUMBER: (int, float),
-    }
-    if kind in wanted:
-        return isinstance(value, wanted[kind]) and (kind is Type.BOOLEAN or not isinstance(value, bool))
-    return isinstance(value, str | int) and not isinstance(value, bool)
-
-
-def did_you_mean(word: str, known: tuple[str, ...], what: str) -> str:
-    """The nearest of the known words, or all of them."""
-    if not known:
-        return f"there are no {what}"
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known {what}: {', '.join(sorted(known))}"
 
 
 # Only the text of the condition is parsed here; the selections it names are ours.

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from auditor import shipped
 from auditor.config import Override
-from auditor.errors import ConfigError, Fault, FaultyFiles
+from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
 from auditor.policy.build import Builder, Built
-from auditor.policy.grammar import did_you_mean
 from auditor.policy.policyset import PolicySet
 from auditor.yamlfile import MAX_CHARACTERS, Document
 from auditor.yamlfile import load as load_yaml

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from auditor.policy.grammar import Complain, did_you_mean
+from auditor.errors import did_you_mean
+from auditor.policy.modifiers import Complain
 from auditor.yamlfile import Place
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
