@@ -32,7 +32,7 @@ demo: $(STAMP)  ## a simulated organization, the daemon that audits it, and the 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest -n 2
 
-prove: $(STAMP)  ## every fault against every endpoint of the simulated API, some minutes
+prove: $(STAMP)  ## every fault of the simulated API, 10,000 spoilt policy files, some minutes
 	AUDITOR_PROVE=1 $(BIN)/python -m pytest -n 2 -s tests/test_no_fault_*.py
 
 bench: $(STAMP)  ## all benchmarks in tests/benchmarks, beside the tools that people use instead

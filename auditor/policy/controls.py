@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from auditor.errors import did_you_mean
 from auditor.policy.files import FRAMEWORKS, Framework
-from auditor.policy.grammar import did_you_mean
 from auditor.policy.model import Policy
 from auditor.yamlfile import load
 
