@@ -216,12 +216,13 @@ def test_policies_are_validated_and_tested_by_path(tmp_path: Path) -> None:
     file.write_text(POLICY, encoding="utf-8")
 
     assert auditor("policies", "validate", file, cwd=tmp_path).out == "1 policy is sound\n"
-    assert auditor("policies", "test", file, cwd=tmp_path).out == "2 of 2 examples of 1 policies hold\n"
+    said = "2 of 2 examples of 1 policy hold\n"
+    assert auditor("policies", "test", file, cwd=tmp_path).out == said
     assert json.loads(auditor("policies", "list", "-o", "json", file, cwd=tmp_path).out)[0]["name"] == "key-named"
 
     file.write_text(POLICY.replace("resource: {name: other}", "resource: {name: ingest}"), encoding="utf-8")
     failed = auditor("policies", "test", file, cwd=tmp_path)
-    assert (failed.code, failed.out) == (2, "1 of 2 examples of 1 policies hold\n")
+    assert (failed.code, failed.out) == (2, said.replace("2 of", "1 of", 1))
     assert "key-named" in failed.err
     assert "other" in failed.err
 

@@ -2,14 +2,17 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from auditor.configfile import Loaded, read
 from auditor.terms import Level
+
+if TYPE_CHECKING:
+    from auditor.policy.policyset import PolicySet
 
 PLACES = (Path("auditor.yaml"), Path("/etc/auditor/auditor.yaml"))
 
@@ -36,6 +39,8 @@ level: Decorator = click.option(
     help="Only this level; may be repeated.",
 )
 
+policy_paths: Decorator = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+
 
 def find_config(path: Path | None) -> Path:
     """The file that was named, else the first that exists, else the one a person would make."""
@@ -45,6 +50,18 @@ def find_config(path: Path | None) -> Path:
 def load_config(path: Path | None, *, need_keys: bool = True) -> Loaded:
     """The configuration of a command. Raises ConfigError or FaultyFiles."""
     return read(find_config(path), need_keys=need_keys)
+
+
+def load_policies(path: Path | None, paths: Sequence[Path]) -> "PolicySet":
+    """The policies in `paths`, else those of the configuration, else the shipped ones. Raises FaultyFiles."""
+    from auditor.assembly import policies_of
+    from auditor.policy.load import load
+
+    if paths:
+        return load([str(each) for each in paths], {}, {})
+    if path or find_config(None).is_file():
+        return policies_of(load_config(path, need_keys=False))
+    return load(["builtin:openai"], {}, {})
 
 
 def on_a_terminal() -> bool:

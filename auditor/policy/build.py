@@ -145,7 +145,9 @@ class Builder:
         allowed = self._allowed(tree["allowed"])
         if policy and detection and message and not self._faults and self._enabled(policy.name):
             policy = replace(policy, allowed=allowed)
-            self._built.states.append(Judge(policy, compile_detection(detection), message, *_applies(applies)))
+            self._built.states.append(
+                Judge(policy, compile_detection(detection), message, *_applies(applies), detection, applies)
+            )
 
     def _rule(self, value: Mapping[str, object], *, alone: bool) -> Judge | None:
         """One event rule; `alone` in its file, it takes the name of the file when it has none."""
@@ -167,7 +169,7 @@ class Builder:
         if policy is None or detection is None or message is None:
             return None
         self._warn(file, detection)
-        return Judge(policy, compile_detection(detection), message)
+        return Judge(policy, compile_detection(detection), message, detection=detection)
 
     def _warn(self, file: RuleFile, detection: Detection) -> None:
         """Events are open, and so are rules written elsewhere: what looks like a slip is told, and refused nowhere."""
@@ -302,6 +304,7 @@ class Builder:
             params=values,
             examples=examples,
             path=str(self._path),
+            ours=_is_ours(file),
             digest=_digest(self._documents, values),
         )
         return policy, replaced

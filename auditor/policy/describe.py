@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator
 
 from auditor.policy.model import EVENT, Policy
+from auditor.policy.policyset import PolicySet
+from auditor.policy.prose import judged
 
 
-def describe(policy: Policy) -> str:
-    """Everything a person asks of a policy, ending in a line break."""
-    return "\n".join(_lines(policy)) + "\n"
+def describe(policies: PolicySet, policy: Policy) -> str:
+    """Everything a person asks of a policy of `policies`, ending in a line break."""
+    return "\n".join(_lines(policies, policy)) + "\n"
 
 
-def _lines(policy: Policy) -> Iterator[str]:
+def _lines(policies: PolicySet, policy: Policy) -> Iterator[str]:
     yield policy.title
     yield "=" * len(policy.title)
     facts = {
@@ -29,6 +31,8 @@ def _lines(policy: Policy) -> Iterator[str]:
     sections: dict[str, Iterable[str]] = {
         "Why": filter(None, [policy.description]),
         "What to do": filter(None, [policy.remediation]),
+        "What it looks for": judged(policies, policy),
+        "Message": filter(None, [policy.message]),
         "Parameters": [f"{name}: {value}" for name, value in policy.params.items()],
         "Controls": controls,
         "Examples": [f"{example.expect:<8} {example.name}" for example in policy.examples],

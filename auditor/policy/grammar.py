@@ -50,6 +50,7 @@ class Comparison:
     negated: bool = False
     source: str = ""
     """As it was written, for people who ask why something matched."""
+    modifiers: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     """Fields of the same record that are compared with; where there are any, there are no `tests`."""
 
@@ -91,6 +92,8 @@ class Detection:
 
     selections: Mapping[str, Selection]
     condition: Condition
+    text: str = ""
+    """The condition as it was written."""
 
     @property
     def fields(self) -> frozenset[str]:
@@ -133,7 +136,9 @@ def parse_detection(tree: Mapping[str, object], words: Vocabulary, complain: Com
         for name in selections.keys() - _named(condition):
             complain(("detection", name), f"the condition never asks for `{name}`", "name it there, or delete it")
     found = {name: selection for name, selection in selections.items() if selection}
-    return Detection(found, condition) if condition and len(found) == len(selections) else None
+    if condition is None or len(found) != len(selections):
+        return None
+    return Detection(found, condition, _written(tree["condition"]))
 
 
 def _named(condition: "Condition") -> frozenset[str]:
@@ -216,24 +221,33 @@ def _comparison(key: Key, values: list[Any], source: str) -> Comparison:
     if own:
         if len(key.modifiers) > 1:
             raise Unusable(f"{own} stands alone")
-        return Comparison(key.field, tuple(own_test(own, each) for each in values), source=source)
+        tests = tuple(own_test(own, each) for each in values)
+        return Comparison(key.field, tests, source=source, modifiers=key.modifiers)
     if "re" in key.modifiers:
         for each in values:
             check_pattern(each)
     if not values:
-        return Comparison(key.field or None, (), negated="neq" in key.modifiers, source=source)
+        return Comparison(key.field or None, (), False, "neq" in key.modifiers, source, key.modifiers)
     name = "|".join((key.field, *(each for each in key.modifiers if each != "expand")))
     item = SigmaDetectionItem.from_mapping(name, values)
     references = tuple(Reference.of(each) for each in item.value if isinstance(each, SigmaFieldReference))
     tests = tuple(sigma_test(each) for each in item.value) if not references else ()
     every = item.value_linking is ConditionAND
-    return Comparison(key.field or None, tests, every, item.negated, source, references)
+    return Comparison(key.field or None, tests, every, item.negated, source, key.modifiers, references)
 
 
 def _written(value: object) -> str:
-    """A value on one line, short enough for a person to read."""
-    text = " ".join(str(value).split())
+    """A value on one line, as in YAML, short enough for a person to read."""
+    text = " ".join(_yaml(value).split())
     return text if len(text) <= MAX_SOURCE else text[: MAX_SOURCE - 1] + "…"
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value[:MAX_SOURCE]))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value) or "''"
 
 
 def _sound_references(key: Key, values: Sequence[object], place: Place, words: Vocabulary, complain: Complain) -> bool:

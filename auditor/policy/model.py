@@ -68,6 +68,8 @@ class Policy:
     examples: tuple[Example, ...] = ()
     path: str = ""
     """File it was read from, for messages."""
+    ours: bool = True
+    """Whether it follows the conventions of this project; False for a rule that was written elsewhere."""
     digest: str = ""
     """SHA-256 of the file and the parameters in force: which text of the policy judged."""
 

@@ -42,6 +42,12 @@ def insert(tx: Transaction, organization: str, new: Sequence[StoredEvent]) -> in
     return tx.add_new(events, [{"organization": organization, **asdict(event)} for event in new])
 
 
+def find(tx: Transaction, organization: str, identity: str) -> StoredEvent | None:
+    """The event of this id, None when it is not stored."""
+    found = _listed(tx, _of(organization).where(events.c.id == storable(identity)))
+    return found[0] if found else None
+
+
 def new_types(tx: Transaction, organization: str, types: Collection[str]) -> set[str]:
     """Those of `types` of which no event is stored yet."""
     wanted = {storable(each): each for each in types}
