@@ -216,7 +216,7 @@ def test_policies_are_validated_and_tested_by_path(tmp_path: Path) -> None:
     file.write_text(POLICY, encoding="utf-8")
 
     assert auditor("policies", "validate", file, cwd=tmp_path).out == "1 policy is sound\n"
-    said = "2 of 2 examples of 1 policy hold\n"
+    said = "2 of 2 examples of 1 policy hold\n1 of 1 selections match in an example\n"
     assert auditor("policies", "test", file, cwd=tmp_path).out == said
     assert json.loads(auditor("policies", "list", "-o", "json", file, cwd=tmp_path).out)[0]["name"] == "key-named"
 

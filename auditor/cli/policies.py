@@ -11,6 +11,7 @@ from rich.text import Text
 
 from auditor.cli import controlview, options, policyreading
 from auditor.cli.render import STYLES, console
+from auditor.policy.coverage import Tried, tried
 from auditor.policy.examples import check
 from auditor.policy.files import FRAMEWORKS
 from auditor.policy.policyset import PolicySet
@@ -75,21 +76,44 @@ def validate(config_path: Path | None, paths: Sequence[Path]) -> None:
 
 @command.command(name="test")
 @options.config
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing of what examples leave untried.")
 @options.policy_paths
-def test(config_path: Path | None, paths: Sequence[Path]) -> int:
-    """Run the examples inside the policies; exit 2 when one does not hold."""
+def test(config_path: Path | None, quiet: bool, paths: Sequence[Path]) -> int:
+    """Run the examples inside the policies; exit 2 when one does not hold, or when there are too few.
+
+    Each policy shows at least one pass and one fail; rules that were written elsewhere may show nothing. Selections
+    that no example matches, boundaries beside which none stands, and an `unknown` that none expects are told as notes.
+    """
     policies = options.load_policies(config_path, paths)
     _warn(policies)
     failures = check(policies)
     for failure in failures:
         click.echo(f"FAIL {failure}", err=True)
+    found = tried(policies)
+    poor = [each for each in found if each.missing and each.policy.ours]
+    for each in poor:
+        missing = " and none that expects ".join(f"`{outcome}`" for outcome in each.missing)
+        click.echo(f"FAIL {each.policy.path}: {each.policy.name} has no example that expects {missing}", err=True)
+    if not quiet:
+        _note(found)
     count = sum(len(policy.examples) for policy in policies.policies)
+    selections, unmatched = sum(each.selections for each in found), sum(len(each.unmatched) for each in found)
     click.echo(f"{count - len(failures)} of {count} examples of {_policies(len(policies.policies))} hold")
-    return 2 if failures else 0
+    click.echo(f"{selections - unmatched} of {selections} selections match in an example")
+    return 2 if failures or poor else 0
 
 
 def _policies(count: int) -> str:
     return f"{count} polic{'y' if count == 1 else 'ies'}"
+
+
+def _note(found: Sequence[Tried]) -> None:
+    for each in found:
+        notes = [f"no example matches the selection `{name}`" for name in each.unmatched]
+        if not each.policy.examples:
+            notes = ["it has no examples"]
+        for note in (*notes, *(each.asks if each.policy.examples else ())):
+            click.echo(f"note: {each.policy.name}: {note}")
 
 
 def _warn(policies: PolicySet) -> None:
