@@ -17,7 +17,7 @@ COMMANDS = {
     "check": "one pass for CI and cron: read, judge, print; exit 3 when something fails",
     "demo": "a simulated organization, the daemon that audits it, and its page; nothing to configure",
     "doctor": "what works and what is missing: key, permissions, audit log, clock, store, sinks",
-    "events": "the audit log from the store: list, follow, export, coverage",
+    "events": "the audit log from the store: list, follow, export, coverage; replay of a file",
     "findings": "what was found, from the store",
     "init": "write a starter auditor.yaml",
     "policies": "list, show, explain, validate, test, document and write policies, and the controls they speak for",

@@ -18,6 +18,7 @@ from auditor.errors import ConfigError, StoreError
 from auditor.inventory.settings import EVENT_TYPES
 from auditor.jobs.export import export as exported
 from auditor.jobs.follow import Follower
+from auditor.jobs.replay import replay as replayed
 from auditor.policy.watch import watched
 from auditor.store import history, intervals
 from auditor.store.database import Store, open_store
@@ -33,7 +34,7 @@ _since = click.option(
 
 @click.group(name="events")
 def command() -> None:
-    """The audit log from the store; nothing is read from the API."""
+    """The audit log from the store, or from a file; nothing is read from the API."""
 
 
 @command.command(name="list")
@@ -133,6 +134,32 @@ def coverage(config_path: Path | None, form: str, organization: str | None, ever
                 TypeLine(each, each in KNOWN, each in EVENT_TYPES, by_type[each], seen.get(each)) for each in types
             ]
     eventview.coverage(lines, watching, proven, form, everything=everything)
+
+
+@command.command(name="replay")
+@options.config
+@options.output
+@click.option(
+    "--events",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File with one raw event a line; compressed when it ends in .gz.",
+)
+@click.option(
+    "--policies",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File or folder of policies; may be repeated [default: those of auditor.yaml, else the shipped ones].",
+)
+def replay(config_path: Path | None, form: str, file: Path, paths: tuple[Path, ...]) -> None:
+    """Run event policies and correlations over a file of events, such as `export` writes.
+
+    Of a correlation the events are shown that complete it. Lines that hold no event are skipped and counted.
+    """
+    found = replayed(options.load_policies(config_path, paths), file)
+    eventview.replayed(found, form)
 
 
 @contextmanager

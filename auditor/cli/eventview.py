@@ -16,12 +16,15 @@ from auditor.alerts.words import counted
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.inventory.events import record_of
+from auditor.jobs.replay import Replayed
 from auditor.policy.watch import Watched
 from auditor.store.events import StoredEvent
 from auditor.store.history import SeenType
 from auditor.store.intervals import Interval
 from auditor.terms import Stream
 
+_SHOWN = 5
+"""Ids that a table shows of those that a policy matches."""
 _ACTOR = ("actor.email", "actor.id", "actor.api_key.id", "actor.session.user.id", "actor.ip")
 
 _HOLES = 20
@@ -63,6 +66,27 @@ def listing(found: Sequence[tuple[str, StoredEvent]], form: str) -> None:
         cells = (event.type, next(iter(actors(event)), ""), project if isinstance(project, str) else "", event.id)
         table.add_row(iso(event.effective_at), *(Text(plain(cell)) for cell in cells))
     console().print(table if found else Text("no events"))
+
+
+def replayed(found: Replayed, form: str) -> None:
+    """Print what became of a file of events."""
+    if form == "json":
+        document = {"events": found.events, "skipped": dict(found.skipped), "matches": found.matches}
+        click.echo(json.dumps(document, indent=2))
+        return
+    table = _matches(found)
+    console().print(table if table.row_count else Text("nothing matches"))
+    skipped = ", ".join(f"{count} {why}" for why, count in sorted(found.skipped.items()))
+    click.echo(f"{found.events} events" + (f"; skipped lines: {skipped}" if skipped else ""))
+
+
+def _matches(found: Replayed) -> Table:
+    table = _table("policy", "matches", "events")
+    for name, ids in found.matches.items():
+        if ids:
+            shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
+            table.add_row(Text(name), str(len(ids)), Text(plain(shown)))
+    return table
 
 
 @dataclass(frozen=True, slots=True)
