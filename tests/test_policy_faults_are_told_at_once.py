@@ -145,9 +145,36 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         load([str(tmp_path)], {}, {})
     files = [Path(fault.file).name for fault in error.value.faults]
     assert files.count("broken.yaml") == 1
-    assert files.count("policy.yaml") >= 1
+    assert files.count("policy.yaml") == 3
     assert files.count("rule.yml") == 2
     assert "rule.yml:6:" in str(error.value)
+
+
+def test_a_fault_in_one_place_of_a_file_hides_none_in_another(tmp_path: Path) -> None:
+    spoilt = detection("{nmae: a, created_at|older_than: x, owner.id|windash: a}").replace("high", "hihg")
+    spoilt = spoilt.replace("condition: bad", "condition: bda or worse and 1 of x_*").replace("Why it matters.", "''")
+    spoilt = spoilt.replace("name: bad, expect", "name: bad, gaps: [owenr.id], expect").replace("A policy", "[A]")
+    spoilt += "message: '{{ nmae }} {{ owenr.id }}'\ncontrols: {soc3: {A: direct}}\nallowed: {min: -1}\nremedation: x\n"
+    told = [fault.message for fault in faults(tmp_path, spoilt)]
+    wanted = (
+        *("`title`", "`level`", "`description`", "unknown field `nmae`", "must be a duration", "`windash`", "`bda`"),
+        *("`worse`", "`1 of x_*` selects nothing", "field `owenr.id`", "unknown field `owenr.id`", "`controls"),
+        *("`allowed.min`", "unknown key `remedation`"),
+    )
+    assert [word for word in wanted if not any(word in each for each in told)] == []
+    assert len(told) == len(set(told)) == 15, told
+
+
+def test_what_hangs_on_a_spoilt_part_of_a_file_is_not_told_as_missing(tmp_path: Path) -> None:
+    text = SOUND.replace("expect: fail", "expect: fial").replace("name: policy", "name: Policy!")
+    text = (
+        text.replace("{name: bad}, condition", "{name: '%x%'}, condition") + "message: [x]\nparams: {x: [bad], y: 1}\n"
+    )
+    assert sorted(fault.message.split(":")[0] for fault in faults(tmp_path, text)) == [
+        "`examples.0.expect`",
+        "`message`",
+        "`name`",
+    ]
 
 
 def test_a_name_stands_for_one_policy(tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
@@ -33,10 +32,9 @@ from auditor.policy.grammar import (
 )
 from auditor.policy.model import EVENT, Allowed, Policy
 from auditor.policy.policyset import Correlated, Judge, PolicySet
+from auditor.policy.shape import File, Shaped, checked, shaped
 from auditor.policy.template import Message
 from auditor.yamlfile import Document, Place
-
-File = TypeVar("File", bound=PolicyFile)
 
 _OURS = {"product": "openai", "service": "audit", "category": None}
 _IN_EVERY_MESSAGE = frozenset({"count", "names", "now"})
@@ -93,6 +91,7 @@ class Builder:
         self._overrides = overrides
         self._built = built
         self._faults: list[Fault] = []
+        self._shaped: Shaped[Any] = Shaped(None, {})
         self._document = documents[0] if documents else Document(None, str(path))
 
     def build(self) -> list[Fault]:
@@ -157,7 +156,7 @@ class Builder:
         source = {"service": "audit", **file.logsource}
         if {key: source.get(key) for key in _OURS} != _OURS:
             self._complain(("logsource",), "this rule is for other logs", "here is `product: openai, service: audit`")
-        self._sigma(SigmaRule, value)
+        self._sigma(SigmaRule)
         name = file.name or (self._path.stem if alone else str(file.id or ""))
         if not name:
             self._complain((), "a rule among others needs a `name`", "the correlation refers to it")
@@ -201,7 +200,7 @@ class Builder:
         names = {reference: judge.policy.name for reference, judge in bases.items()}
         correlation = correlation_of(file.correlation, names, self._complain)
         if correlation:
-            self._sigma(SigmaCorrelationRule, value)
+            self._sigma(SigmaCorrelationRule)
         if not (policy and message and correlation) or self._faults or not self._enabled(name):
             return
         self._built.correlations.append(Correlated(policy, correlation, message))
@@ -224,40 +223,21 @@ class Builder:
         return bases
 
     def _shape(self, model: type[File], value: Mapping[str, object]) -> File | None:
-        try:
-            return model.model_validate(value)
-        except ValidationError as error:
-            known = tuple(each.alias or name for name, each in model.model_fields.items())
-            for fault in error.errors(include_url=False, include_input=False, include_context=False):
-                self._misshapen(fault, known)
+        self._shaped = shaped(model, value, self._path.stem, self._complain)
+        if self._shaped.file is None:
             self._note(value)
-            return None
+        return self._shaped.file
 
     def _note(self, value: Mapping[str, object]) -> None:
-        """Remember the name and the parameters of a policy that cannot be used: who names them makes no mistake."""
+        """Remember name and parameters of a policy that cannot be used: who refers to them makes no mistake."""
         declared = value.get("params")
         self._built.names.setdefault(str(value.get("name", self._path.stem)), [])
         self._built.declared.update(declared if isinstance(declared, Mapping) else ())
 
-    def _misshapen(self, fault: Any, known: tuple[str, ...]) -> None:
-        # A step like `[key]` is pydantic's own, and stands in no file.
-        place: Place = tuple(step for step in fault["loc"] if "[" not in str(step))
-        name = ".".join(str(step) for step in place)
-        if fault["type"] == "missing":
-            self._complain(place[:-1], f"`{name}` is missing", _WHY.get(name, ""))
-        elif fault["type"] == "extra_forbidden":
-            hint = did_you_mean(str(place[-1]), known, "keys") if len(place) == 1 else ""
-            self._complain(place, f"unknown key `{name}`", hint)
-        elif place[:1] == ("controls",):
-            self._complain(place[:3], f"`{name}`: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
-        else:
-            message = fault["msg"].removeprefix("Value error, ").replace("dictionary", "mapping")
-            self._complain(place, f"`{name}`: {message[:1].lower()}{message[1:]}")
-
-    def _sigma(self, kind: type[SigmaRule] | type[SigmaCorrelationRule], value: Mapping[str, object]) -> None:
+    def _sigma(self, kind: type[SigmaRule] | type[SigmaCorrelationRule]) -> None:
         """What other Sigma tools would refuse is a fault here, too."""
         # Of the detection, the parser here knows line and column of what is wrong.
-        head = {**_plain(value), "detection": {"any": {"type": "*"}, "condition": "any"}}
+        head = {**_plain(self._shaped.value), "detection": {"any": {"type": "*"}, "condition": "any"}}
         try:
             rule = kind.from_dict(head, collect_errors=True)
         except (SigmaError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
@@ -266,7 +246,7 @@ class Builder:
         for each in rule.errors:
             # "Sigma tag must start with ..." is about `tags`: the only trace of the place.
             words = str(each).lower().replace("identifier", "id").split()
-            place = next((key for key in value if key.removesuffix("s") in words), "")
+            place = next((key for key in self._shaped.value if key.removesuffix("s") in words), "")
             self._complain((place,), f"not a valid Sigma rule: {each}")
 
     def _policy(
@@ -312,7 +292,7 @@ class Builder:
     def _sound_params(self, file: PolicyFile, kind: str, tree: Mapping[str, object]) -> None:
         for name, fault in parameters.unusable(file.params).items():
             self._complain(("params", name), f"`{name}`: {fault}")
-        if kind != EVENT:
+        if kind != EVENT and not self._shaped.spoilt & {"message", "applies_to", "allowed"}:
             used = parameters.names_in(tree) | set(re.findall(r"[a-z][a-z0-9_]*", file.message))
             for name in file.params.keys() - used:
                 self._complain(("params", name), f"nothing uses the parameter `{name}`", "write `%name%`, or delete it")
@@ -329,13 +309,8 @@ class Builder:
         """How many may match, by default none; complains of what is no such thing."""
         if tree is None:
             return Allowed()
-        try:
-            found = AllowedFile.model_validate(tree)
-        except ValidationError as error:
-            for fault in error.errors(include_url=False, include_input=False, include_context=False):
-                self._misshapen({**fault, "loc": ("allowed", *fault["loc"])}, ())
-            return Allowed()
-        return Allowed(found.min, found.max)
+        found: AllowedFile | None = checked(AllowedFile, tree, ("allowed",), self._complain)
+        return Allowed(found.min, found.max) if found else Allowed()
 
     def _message(self, file: PolicyFile, fields: frozenset[str] | None) -> Message | None:
         """The compiled message; `fields` None where any field may occur."""
@@ -358,20 +333,13 @@ class Builder:
     def _asks_for_examples(self, file: PolicyFile) -> None:
         expected = {example.expect for example in file.examples}
         for each in ("fail", "pass"):
-            if each not in expected:
+            if each not in expected and "examples" not in self._shaped.spoilt:
                 hint = "examples are the tests of a policy: at least one of each"
                 self._complain(("examples",), f"there is no example that expects `{each}`", hint)
 
     def _enabled(self, name: str) -> bool:
         override = self._overrides.get(name)
         return override is None or override.enabled
-
-
-_WHY = {
-    "remediation": "say what to do about it: whoever is told at night needs it",
-    "description": "say why it matters, in a sentence",
-    "level": "informational, low, medium, high or critical",
-}
 
 
 def _applies(selection: Selection | None) -> tuple[Asked | None, frozenset[str]]:

@@ -289,32 +289,45 @@ def _parse_condition(text: object, names: tuple[str, ...], complain: Complain) -
         return None
     try:
         parsed = [SigmaCondition(each, _NO_DETECTIONS).parse(postprocess=False) for each in texts]
+        strangers = [each for tree in parsed for each in _strangers(tree, names)]
+        for message, hint in dict.fromkeys(strangers):
+            complain(place, message, hint)
+        if strangers:
+            return None
         conditions = tuple(_condition(each, names) for each in parsed)
     except (SigmaError, ParseBaseException, RecursionError) as error:
         complain(place, f"the condition cannot be read: {' '.join(str(error).split())[:200]}", "")
         return None
-    except Unusable as error:
-        complain(place, str(error), f"selections: {', '.join(names)}")
-        return None
     return conditions[0] if len(conditions) == 1 else Joined("or", conditions)
+
+
+def _strangers(parsed: object, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """What a condition asks for and nothing answers to, each with a hint."""
+    match parsed:
+        case ConditionIdentifier():
+            if parsed.identifier not in names:
+                hint = did_you_mean(parsed.identifier, names, "selections")
+                yield f"the condition names `{parsed.identifier}`, which is no selection", hint
+        case ConditionSelector():
+            if not any(_selected(name, parsed.pattern) for name in names):
+                yield f"`{parsed.args[0]} of {parsed.pattern}` selects nothing", f"selections: {', '.join(names)}"
+        case ConditionItem():
+            for each in parsed.args:
+                yield from _strangers(each, names)
 
 
 def _condition(parsed: object, names: tuple[str, ...]) -> Condition:
     match parsed:
         case ConditionIdentifier():
-            if parsed.identifier not in names:
-                raise Unusable(f"the condition names `{parsed.identifier}`, which is no selection")
             return Named(parsed.identifier)
         case ConditionSelector():
             chosen = tuple(Named(name) for name in names if _selected(name, parsed.pattern))
-            if not chosen:
-                raise Unusable(f"`{parsed.args[0]} of {parsed.pattern}` selects nothing")
             return Joined("or" if parsed.cond_class is ConditionOR else "and", chosen)
         case ConditionItem():
             operators = {ConditionAND: "and", ConditionOR: "or", ConditionNOT: "not"}
             return Joined(operators[type(parsed)], tuple(_condition(each, names) for each in parsed.args))
         case _:
-            raise Unusable("the condition is empty")
+            raise SigmaError("it is empty")
 
 
 def _selected(name: str, pattern: str) -> bool:
