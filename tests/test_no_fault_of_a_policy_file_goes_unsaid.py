@@ -4,11 +4,13 @@ Some hundred of them always; all of them with AUDITOR_PROVE=1, as `make prove` d
 """
 
 import os
+import resource
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from policyfiles import RULE, state
 from policymutations import SOUND, WORDS, mutated
 
 from auditor.errors import Fault, FaultyFiles
@@ -20,6 +22,9 @@ SHARE = 50
 """Files a test looks at."""
 PATIENCE = 1.0
 """Seconds of the processor for one file."""
+PLL = "'\\pL{50}\\pN{40}#'"
+"""An expression of a few characters whose program has thousands of instructions."""
+QUESTIONS = f"'{'?' * 900}#'"
 
 
 def refused(file: Path) -> tuple[Fault, ...] | None:
@@ -60,6 +65,66 @@ def test_the_files_are_spoilt_in_many_ways_and_not_beyond_recognition(tmp_path: 
     assert len({mutated(number)[0] for number in range(400)}) > len(SOUND) / 2
     assert len({mutated(number)[1] for number in range(400)}) > 390
     assert mutated(7) == mutated(7)
+
+
+def many(count: int, each: str) -> str:
+    return ", ".join(each.replace("#", str(number)) for number in range(count))
+
+
+HEAVY = {
+    "heavy expressions": state(f"{{bad: {{name|re: [{many(8000, PLL)}]}}, condition: bad}}"),
+    "heavy expressions, a field each": state(f"{{bad: [{many(4000, '{name|re: ' + PLL + '}')}], condition: bad}}"),
+    "long expressions": state(f"{{bad: {{name|re: [{many(150, 'a' * 990 + '[a-z#]')}]}}, condition: bad}}"),
+    "many texts": state(f"{{bad: {{name|contains: [{many(20_000, 'a#')}]}}, condition: bad}}"),
+    "many stars": state(f"{{bad: {{name: ['{'*a' * 90_000}']}}, condition: bad}}"),
+    "many question marks": state(f"{{bad: {{name: [{many(190, QUESTIONS)}]}}, condition: bad}}"),
+    "many plain values": state(f"{{bad: {{name: [{many(20_000, 'a#')}]}}, condition: bad}}"),
+    "many networks": state(f"{{bad: {{name|cidr: [{many(12_000, '10.0.0.0/8')}]}}, condition: bad}}"),
+    "many unknown fields": state(f"{{bad: {{{many(12_000, 'nmae#: a')}}}, condition: bad}}"),
+    "many unknown keys": state("{bad: {name: a}, condition: bad}") + "".join(f"titel{i}: a\n" for i in range(12_000)),
+    "many selections": state(f"{{{many(9000, 's#: {name: a}')}, condition: 1 of s*}}"),
+    "many conditions": state(f"{{bad: {{name: a}}, condition: [{many(9000, '1 of b*')}]}}"),
+    "many brackets": state(f"{{bad: {{name: a}}, condition: '{'(' * 900}bad{')' * 900}'}}"),
+    "many negations": state(f"{{bad: {{name: a}}, condition: '{'not ' * 480}bad'}}"),
+    "many parameters": state("{bad: {name: a}, condition: bad}") + f"params: {{{many(9000, 'p#: 1')}}}\n",
+    "many examples": state("{bad: {name: bad}, condition: bad}").replace(
+        "examples:\n", "examples:\n" + "  - {name: a, expect: fail, resource: {name: bad}}\n" * 3500
+    ),
+    "many rules": RULE
+    + "detection: {s: {a: b}, condition: s}\n"
+    + f"""---
+title: Many
+name: many
+correlation: {{type: event_count, rules: [{many(9000, "rule")}], timespan: 5m, condition: {{gte: 3}}}}
+""",
+    "many groups": RULE
+    + "detection: {s: {type: a}, condition: s}\n"
+    + f"""---
+title: Many
+name: many
+correlation: {{type: event_count, rules: [rule], group-by: [id], timespan: 5m, condition: {{gte: 1}}}}
+examples: [{{name: a, expect: fail, events: [{many(4000, "{id: e#, type: a, effective_at: 1}")}]}}]
+""",
+    "many documents": "---\n".join([RULE + "detection: {s: {a: b}, condition: s}\n"] * 900),
+    "a long text": f"title: {'a' * 190_000}\n",
+    "a long comment": "#" * 190_000,
+    "more than a policy may be long": "a: b\n" + "#\n" * 110_000,
+}
+"""Files that are as heavy as a file may be."""
+
+
+@pytest.mark.parametrize("case", HEAVY)
+def test_a_heavy_file_takes_no_long_time_and_no_great_memory(tmp_path: Path, case: str) -> None:
+    file = tmp_path / f"{'many' if 'correlation:' in HEAVY[case] else 'policy'}.yaml"
+    file.write_text(HEAVY[case], encoding="utf-8")
+    before = memory()
+    assert refused(file) != ()
+    assert memory() - before < 64 << 20
+
+
+def memory() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
 
 
 @pytest.mark.parametrize("word", WORDS, ids=range(len(WORDS)))

@@ -58,7 +58,8 @@ def _printed(program: str, *arguments: str) -> str:
         case "mkdir":
             Path(*arguments).mkdir()
         case "mv":
-            shutil.move(*arguments)
+            source, target = arguments
+            shutil.move(source, target)
         case _:
             raise AssertionError(f"the tutorial runs {program}")
     return ""

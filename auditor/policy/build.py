@@ -17,6 +17,7 @@ from auditor.config import Override
 from auditor.errors import Fault, did_you_mean
 from auditor.inventory.schema import KINDS, fields_of, is_open
 from auditor.policy import params as parameters
+from auditor.policy.comparison import Budget
 from auditor.policy.compile import Asked, compile_detection, compile_selection
 from auditor.policy.controls import unknown as unknown_controls
 from auditor.policy.counting import correlation_of
@@ -37,6 +38,10 @@ from auditor.policy.template import Message
 from auditor.yamlfile import Document, Place
 
 _OURS = {"product": "openai", "service": "audit", "category": None}
+MAX_DOCUMENTS = 100
+"""Documents of one file; each is digested with all the others."""
+MAX_FAULTS = 100
+"""Faults of one file that are told; nobody reads on, and each of them costs a search for what was meant."""
 _IN_EVERY_MESSAGE = frozenset({"count", "names", "now"})
 
 
@@ -74,6 +79,10 @@ class Built:
         ]
 
 
+class _Enough(Exception):
+    """The file has more faults than are told."""
+
+
 class Builder:
     """Builds the policies of one file."""
 
@@ -92,22 +101,34 @@ class Builder:
         self._built = built
         self._faults: list[Fault] = []
         self._shaped: Shaped[Any] = Shaped(None, {})
+        self._budget = Budget()
         self._document = documents[0] if documents else Document(None, str(path))
 
     def build(self) -> list[Fault]:
-        """Add the policies of the file to what was built; returns its faults."""
+        """Add the policies of the file to what was built; returns its faults, the first MAX_FAULTS of them."""
+        try:
+            self._build()
+        except _Enough:
+            self._faults.append(Fault(str(self._path), 0, 0, f"more than {MAX_FAULTS} faults", "mend these first"))
+        return self._faults
+
+    def _build(self) -> None:
         if not self._documents:
             self._complain((), "the file is empty", "a policy starts with `title:`")
+        if len(self._documents) > MAX_DOCUMENTS:
+            self._complain((), f"more than {MAX_DOCUMENTS} documents", "split it into several files")
+            return
         last = self._documents[-1].value if self._documents else None
         if isinstance(last, Mapping) and "correlation" in last:
             self._correlation()
-            return self._faults
+            return
         for document in self._documents:
             self._document = document
             self._single(document.value, alone=len(self._documents) == 1)
-        return self._faults
 
     def _complain(self, place: Place, message: str, hint: str = "") -> None:
+        if len(self._faults) == MAX_FAULTS:
+            raise _Enough
         line, column = self._document.where(place)
         self._faults.append(Fault(str(self._path), line, column, message, hint))
 
@@ -133,7 +154,8 @@ class Builder:
             self._complain(("resource",), f"unknown kind of resource `{file.resource}`", hint)
             self._note(value)
             return
-        words = Vocabulary({name: each.type for name, each in fields_of(file.resource).items()}, False, True, False)
+        types = {name: each.type for name, each in fields_of(file.resource).items()}
+        words = Vocabulary(types, False, True, False, self._budget)
         self._named_like_its_file(file.name)
         tree: dict[str, Any] = {"detection": file.detection, "applies_to": file.applies_to, "allowed": file.allowed}
         policy, tree = self._policy(file, file.resource, tree)
@@ -163,7 +185,7 @@ class Builder:
         if alone and file.name and _is_ours(file):
             self._named_like_its_file(file.name)
         policy, tree = self._policy(file, EVENT, {"detection": file.detection}, name)
-        detection = self._detection(tree["detection"], Vocabulary({}, True, False, True))
+        detection = self._detection(tree["detection"], Vocabulary({}, True, False, True, self._budget))
         message = self._message(file, None)
         if policy is None or detection is None or message is None:
             return None

@@ -34,12 +34,27 @@ Test = Callable[[object, int], bool]
 MAX_PATTERN = 1000
 """Characters of a regular expression."""
 _MAX_MEMORY = 8 << 20  # bytes that one compiled expression may take
+MAX_PROGRAM = 150_000
+"""Instructions of all compiled expressions of one file together; a text with `*` at both ends has about 30."""
 
 OWN_MODIFIERS = ("older_than", "newer_than", "within", "wider_than")
 
 
 class Unusable(ValueError):
     """A value that cannot be compared with; the message is for the person who wrote it."""
+
+
+@dataclass
+class Budget:
+    """What the expressions of one file may still weigh: thousands of the heaviest would take minutes and gigabytes."""
+
+    left: int = MAX_PROGRAM
+
+    def spend(self, size: int = 0) -> None:
+        """Take `size` instructions off. Raises Unusable when nothing is left."""
+        self.left -= size
+        if self.left < 0:
+            raise Unusable("the regular expressions and wildcards of this file are too much together")
 
 
 def own_test(modifier: str, value: object) -> Test:
@@ -85,6 +100,25 @@ def sigma_test(value: SigmaType) -> Test:
     raise Unusable(f"values of this kind cannot be compared with here: {type(value).__name__}")
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled expression that is looked for in a value."""
+
+    compiled: Any
+    texts_only: bool = False
+    """Whether numbers and truths never match, as they do against wildcards by their digits and names."""
+
+    def __call__(self, found: object, _now: int) -> bool:
+        if found is None or (self.texts_only and not isinstance(found, str)):
+            return False
+        return self.compiled.search(_as_text(found)) is not None
+
+    @property
+    def size(self) -> int:
+        """Instructions of its program."""
+        return int(self.compiled.programsize)
+
+
 def _text(value: SigmaString) -> Test:
     """Case does not count, `*` and `?` are wildcards; a number is compared by its digits."""
     return _fold_text(value) if not any(isinstance(part, SpecialChars) for part in value.s) else _wildcards(value)
@@ -105,14 +139,12 @@ def _cased(value: SigmaCasedString) -> Test:
 def _wildcards(value: SigmaString, *, cased: bool = False) -> Test:
     parts = {SpecialChars.WILDCARD_MULTI: ".*", SpecialChars.WILDCARD_SINGLE: "."}
     pattern = "".join(parts[part] if isinstance(part, SpecialChars) else re2.escape(str(part)) for part in value.s)
-    compiled = _compile(f"(?s{'' if cased else 'i'})^(?:{pattern})$")
-    return lambda found, _now: found is not None and compiled.search(_as_text(found)) is not None
+    return Pattern(_compile(f"(?s{'' if cased else 'i'})^(?:{pattern})$"))
 
 
 def _regex(value: SigmaRegularExpression) -> Test:
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
-    compiled = _compile((f"(?{flags})" if flags else "") + str(value.regexp))
-    return lambda found, _now: isinstance(found, str) and compiled.search(found) is not None
+    return Pattern(_compile((f"(?{flags})" if flags else "") + str(value.regexp)), texts_only=True)
 
 
 _FLAGS = {
@@ -122,13 +154,14 @@ _FLAGS = {
 }
 
 
-def check_pattern(pattern: object) -> None:
+def check_pattern(pattern: object, budget: Budget) -> None:
     """Refuse a regular expression before pySigma sees it: its compiler has no cap. Raises Unusable."""
+    budget.spend()
     if not isinstance(pattern, str):
         raise Unusable("a regular expression is a text")
     if len(pattern) > MAX_PATTERN:
         raise Unusable(f"the regular expression is longer than {MAX_PATTERN} characters")
-    _compile(pattern)
+    budget.spend(Pattern(_compile(pattern)).size)
 
 
 def _compile(pattern: str) -> Any:

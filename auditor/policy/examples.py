@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from auditor.detection.model import BaseMatch
 from auditor.inventory.model import Collection, Snapshot
 from auditor.policy.evaluate import base_matches, correlate, evaluate, match
 from auditor.policy.model import Example, Policy, Verdict
@@ -71,9 +72,7 @@ def _said(verdicts: tuple[Verdict, ...]) -> tuple[Outcome, frozenset[str]]:
 
 
 def _correlated(correlated: Correlated, bases: Mapping[str, Judge], example: Example) -> tuple[Verdict, ...]:
-    found = base_matches(correlated, bases, example.records)
-    return tuple(
-        verdict
-        for group in dict.fromkeys(each.group for each in found)
-        for verdict in correlate(correlated, [each for each in found if each.group == group], example.now)
-    )
+    groups: dict[tuple[str, ...], list[BaseMatch]] = {}
+    for each in base_matches(correlated, bases, example.records):
+        groups.setdefault(each.group, []).append(each)
+    return tuple(verdict for found in groups.values() for verdict in correlate(correlated, found, example.now))

@@ -116,9 +116,9 @@ class CorrelationBody(_Strict):
     """What a correlation counts."""
 
     type: str
-    rules: list[str] = Field(min_length=1)
+    rules: list[str] = Field(min_length=1, max_length=20)
     timespan: str
-    group_by: list[str] = Field(default=[], alias="group-by")
+    group_by: list[str] = Field(default=[], alias="group-by", max_length=10)
     condition: Mapping[str, Any] | None = None
     generate: bool = False
     aliases: Any = None

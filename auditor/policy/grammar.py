@@ -2,7 +2,7 @@
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyparsing import ParseBaseException
@@ -17,12 +17,14 @@ from sigma.conditions import (
 )
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaDetectionItem
-from sigma.types import SigmaFieldReference
+from sigma.types import SigmaFieldReference, SigmaType
 
 from auditor.adminapi.fields import Type
 from auditor.errors import did_you_mean
 from auditor.policy.comparison import (
     OWN_MODIFIERS,
+    Budget,
+    Pattern,
     Reference,
     Test,
     Unusable,
@@ -34,7 +36,8 @@ from auditor.policy.modifiers import Complain, Key, comparable, fits, sound_modi
 from auditor.yamlfile import Place
 
 MAX_CONDITION = 2000
-"""Characters of a condition."""
+"""Characters of a condition, or of several together."""
+MAX_SELECTIONS = 200
 MAX_SOURCE = 200
 """Characters of a value that are kept to be shown."""
 
@@ -119,10 +122,15 @@ class Vocabulary:
     open: bool
     own_modifiers: bool
     keywords: bool
+    budget: Budget = field(default_factory=Budget, compare=False)
+    """What the expressions of the file may still weigh."""
 
 
 def parse_detection(tree: Mapping[str, object], words: Vocabulary, complain: Complain) -> Detection | None:
     """The detection in `tree` (`detection:` of a file), or None after complaining of every fault."""
+    if len(tree) > MAX_SELECTIONS:
+        complain(("detection",), f"more than {MAX_SELECTIONS} selections", "split the policy")
+        return None
     selections = {
         name: parse_selection(name, definition, ("detection", name), words, complain)
         for name, definition in tree.items()
@@ -207,7 +215,7 @@ def _parse_item(key: str, value: object, place: Place, words: Vocabulary, compla
     ):
         return None
     try:
-        return _comparison(parts, values, f"{key}: {_written(value)}")
+        return _comparison(parts, values, f"{key}: {_written(value)}", words.budget)
     except (Unusable, SigmaError) as error:
         complain(place, f"`{key}`: {error}", "")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -216,7 +224,7 @@ def _parse_item(key: str, value: object, place: Place, words: Vocabulary, compla
     return None
 
 
-def _comparison(key: Key, values: list[Any], source: str) -> Comparison:
+def _comparison(key: Key, values: list[Any], source: str, budget: Budget) -> Comparison:
     own = next((each for each in key.modifiers if each in OWN_MODIFIERS), None)
     if own:
         if len(key.modifiers) > 1:
@@ -225,13 +233,13 @@ def _comparison(key: Key, values: list[Any], source: str) -> Comparison:
         return Comparison(key.field, tests, source=source, modifiers=key.modifiers)
     if "re" in key.modifiers:
         for each in values:
-            check_pattern(each)
+            check_pattern(each, budget)
     if not values:
         return Comparison(key.field or None, (), False, "neq" in key.modifiers, source, key.modifiers)
     name = "|".join((key.field, *(each for each in key.modifiers if each != "expand")))
     item = SigmaDetectionItem.from_mapping(name, values)
     references = tuple(Reference.of(each) for each in item.value if isinstance(each, SigmaFieldReference))
-    tests = tuple(sigma_test(each) for each in item.value) if not references else ()
+    tests = tuple(_weighed(each, budget) for each in item.value) if not references else ()
     every = item.value_linking is ConditionAND
     return Comparison(key.field or None, tests, every, item.negated, source, key.modifiers, references)
 
@@ -240,6 +248,13 @@ def _written(value: object) -> str:
     """A value on one line, as in YAML, short enough for a person to read."""
     text = " ".join(_yaml(value).split())
     return text if len(text) <= MAX_SOURCE else text[: MAX_SOURCE - 1] + "…"
+
+
+def _weighed(value: SigmaType, budget: Budget) -> Test:
+    budget.spend()
+    test = sigma_test(value)
+    budget.spend(test.size if isinstance(test, Pattern) else 0)
+    return test
 
 
 def _yaml(value: object) -> str:
@@ -284,7 +299,7 @@ def _parse_condition(text: object, names: tuple[str, ...], complain: Complain) -
     if not texts or not all(isinstance(each, str) and each for each in texts):
         complain(place, "`condition` is missing", "for example `condition: stale and not excepted`")
         return None
-    if any(len(each) > MAX_CONDITION for each in texts):
+    if sum(map(len, texts)) > MAX_CONDITION:
         complain(place, f"the condition is longer than {MAX_CONDITION} characters", "")
         return None
     try:

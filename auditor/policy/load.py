@@ -8,12 +8,14 @@ from auditor.config import Override
 from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
 from auditor.policy.build import Builder, Built
 from auditor.policy.policyset import PolicySet
-from auditor.yamlfile import MAX_CHARACTERS, Document
+from auditor.yamlfile import Document
 from auditor.yamlfile import load as load_yaml
 
 __all__ = ["PolicySet", "load"]
 
 SUFFIXES = frozenset({".yaml", ".yml"})
+MAX_CHARACTERS = 200_000
+"""Of one file; a policy has some thousand, and a file of this size takes half a second to read."""
 _BUILTIN = "builtin:"
 
 
@@ -93,12 +95,19 @@ def _read(file: Path) -> str:
     try:
         # The size first: not every file that ends in .yaml should be read into memory to be refused.
         if file.stat().st_size > 4 * MAX_CHARACTERS:
-            raise FaultyFiles([Fault(str(file), 0, 0, f"more than {MAX_CHARACTERS:,} characters")])
-        return file.read_text(encoding="utf-8")
+            raise FaultyFiles([_too_large(file)])
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise FaultyFiles([Fault(str(file), 0, 0, f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise FaultyFiles([Fault(str(file), 0, 0, "is not UTF-8 text", "save the file as UTF-8")]) from error
+    if len(text) > MAX_CHARACTERS:
+        raise FaultyFiles([_too_large(file)])
+    return text
+
+
+def _too_large(file: Path) -> Fault:
+    return Fault(str(file), 0, 0, f"more than {MAX_CHARACTERS:,} characters", "split it into several files")
 
 
 def _dangling(overrides: Mapping[str, Override], params: Mapping[str, object], built: Built) -> list[Fault]:
