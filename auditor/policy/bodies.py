@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from auditor.adminapi.fields import Field, Type
+from auditor.adminapi.resources import BY_NAME
 from auditor.clock import epoch, is_time
 from auditor.inventory import events
 from auditor.inventory.model import Record, Unknown
 from auditor.inventory.records import flatten
-from auditor.inventory.schema import RELATIONS, ancestors, fields_of, is_open
+from auditor.inventory.schema import fields_of, is_open
 
 _NOT_THERE = "it is not in the file"
 
@@ -43,7 +44,7 @@ def record_from(kind: str, body: Mapping[str, object]) -> Record:
     if is_open(kind):
         return events.record_of(body)
     flat = dict(flatten(body))
-    joined = _joined(kind)
+    joined = joined_on(kind)
     fields: dict[str, object] = {}
     for name, field in fields_of(kind).items():
         value = flat.get(name, flat.get(field.path) if field.path else None)
@@ -54,9 +55,9 @@ def record_from(kind: str, body: Mapping[str, object]) -> Record:
     return Record(kind, (str(body.get("id") or body.get("name") or kind),), fields)
 
 
-def _joined(kind: str) -> frozenset[str]:
-    parents = tuple(f"{parent}." for parent in ancestors(kind))
-    return frozenset(RELATIONS.get(kind, {})) | {name for name in fields_of(kind) if name.startswith(parents)}
+def joined_on(kind: str) -> frozenset[str]:
+    """The fields of a kind that its own body never has: they come from its parents and from other resources."""
+    return frozenset(fields_of(kind)) - frozenset(BY_NAME[kind].fields) if kind in BY_NAME else frozenset()
 
 
 def _mentioned(body: Mapping[str, object], name: str, field: Field) -> bool:

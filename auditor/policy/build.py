@@ -166,9 +166,7 @@ class Builder:
         allowed = self._allowed(tree["allowed"])
         if policy and detection and message and not self._faults and self._enabled(policy.name):
             policy = replace(policy, allowed=allowed)
-            self._built.states.append(
-                Judge(policy, compile_detection(detection), message, *_applies(applies), detection, applies)
-            )
+            self._built.states.append(Judge(policy, compile_detection(detection), message, *_applies(applies)))
 
     def _rule(self, value: Mapping[str, object], *, alone: bool) -> Judge | None:
         """One event rule; `alone` in its file, it takes the name of the file when it has none."""
@@ -190,7 +188,7 @@ class Builder:
         if policy is None or detection is None or message is None:
             return None
         self._warn(file, detection)
-        return Judge(policy, compile_detection(detection), message, detection=detection)
+        return Judge(policy, compile_detection(detection), message)
 
     def _warn(self, file: RuleFile, detection: Detection) -> None:
         """Events are open, and so are rules written elsewhere: what looks like a slip is told, and refused nowhere."""
@@ -364,10 +362,10 @@ class Builder:
         return override is None or override.enabled
 
 
-def _applies(selection: Selection | None) -> tuple[Asked | None, frozenset[str]]:
+def _applies(selection: Selection | None) -> tuple[Asked | None, frozenset[str], Selection | None]:
     if selection is None:
-        return None, frozenset()
-    return compile_selection(selection), fields_read(selection)
+        return None, frozenset(), None
+    return compile_selection(selection), fields_read(selection), selection
 
 
 def _is_ours(file: PolicyFile) -> bool:

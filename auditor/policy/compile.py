@@ -21,6 +21,8 @@ class Matcher:
     selections: Mapping[str, Asked]
     fields: frozenset[str]
     """Every field that may be read."""
+    detection: Detection
+    """What was compiled."""
 
     def matched(self, fields: Fields, now: int) -> tuple[str, ...]:
         """Names of the selections that hold, for the evidence."""
@@ -30,7 +32,7 @@ class Matcher:
 def compile_detection(detection: Detection) -> Matcher:
     """The detection as a function."""
     selections = {name: compile_selection(each) for name, each in detection.selections.items()}
-    return Matcher(_condition(detection.condition, selections), selections, detection.fields)
+    return Matcher(_condition(detection.condition, selections), selections, detection.fields, detection)
 
 
 def compile_selection(selection: Selection) -> Asked:

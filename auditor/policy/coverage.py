@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from auditor.inventory.model import Record
-from auditor.inventory.schema import FOLDED, RELATIONS, fields_of
+from auditor.inventory.schema import FOLDED, fields_of
+from auditor.policy.bodies import joined_on
 from auditor.policy.compile import compile_selection
 from auditor.policy.grammar import Comparison, Selection, comparisons
 from auditor.policy.model import EVENT, Policy
@@ -60,11 +61,10 @@ def _tried(policy: Policy, judges: tuple[Judge, ...]) -> Tried:
 
 
 def _selections(judge: Judge, *, several: bool) -> Iterator[tuple[str, Selection]]:
-    found = judge.detection.selections.items() if judge.detection else ()
-    for name, selection in found:
+    for name, selection in judge.matcher.detection.selections.items():
         yield (f"{judge.policy.name}.{name}" if several else name), selection
-    if judge.scope:
-        yield "applies_to", judge.scope
+    if judge.applies_to:
+        yield "applies_to", judge.applies_to
 
 
 def _situations(policy: Policy) -> Iterator[tuple[Record, int]]:
@@ -116,7 +116,7 @@ def _unknowns(policy: Policy, judges: Iterable[Judge]) -> Iterator[str]:
     """In an event nothing is unknown; of a resource whatever comes from elsewhere, or is not always sent, may be."""
     if policy.kind == EVENT:
         return
-    elsewhere = RELATIONS.get(policy.kind, {})
+    elsewhere = joined_on(policy.kind)
     known = fields_of(policy.kind)
     read = sorted(name for judge in judges for name in judge.matcher.fields | judge.applies_fields)
     for name in read:

@@ -53,10 +53,8 @@ class Explanation:
 
 
 def explain(judge: Judge, record: Record, now: int) -> Explanation:
-    """What `judge` says of `record` at `now` (Unix seconds). It must come from a file, as those of `load` do."""
-    detection = judge.detection
-    if detection is None:
-        raise ValueError(f"the detection of {judge.policy.name} was not kept")
+    """What `judge` says of `record` at `now` (Unix seconds)."""
+    detection = judge.matcher.detection
     outcome, message = _said(judge, record, now)
     return Explanation(
         policy=judge.policy,
@@ -64,7 +62,7 @@ def explain(judge: Judge, record: Record, now: int) -> Explanation:
         now=now,
         outcome=outcome,
         message=message,
-        applies=_explained(judge.scope, record.fields, now) if judge.scope else None,
+        applies=_explained(judge.applies_to, record.fields, now) if judge.applies_to else None,
         selections=tuple(_explained(each, record.fields, now) for each in detection.selections.values()),
         condition=detection.text,
     )

@@ -235,13 +235,20 @@ def _comparison(key: Key, values: list[Any], source: str, budget: Budget) -> Com
         for each in values:
             check_pattern(each, budget)
     if not values:
-        return Comparison(key.field or None, (), False, "neq" in key.modifiers, source, key.modifiers)
+        return Comparison(key.field or None, (), negated="neq" in key.modifiers, source=source, modifiers=key.modifiers)
     name = "|".join((key.field, *(each for each in key.modifiers if each != "expand")))
     item = SigmaDetectionItem.from_mapping(name, values)
     references = tuple(Reference.of(each) for each in item.value if isinstance(each, SigmaFieldReference))
     tests = tuple(_weighed(each, budget) for each in item.value) if not references else ()
-    every = item.value_linking is ConditionAND
-    return Comparison(key.field or None, tests, every, item.negated, source, key.modifiers, references)
+    return Comparison(
+        key.field or None,
+        tests,
+        item.value_linking is ConditionAND,
+        item.negated,
+        source,
+        modifiers=key.modifiers,
+        references=references,
+    )
 
 
 def _written(value: object) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from auditor.detection.model import Correlation
 from auditor.errors import Fault
 from auditor.policy.compile import Asked, Matcher
-from auditor.policy.grammar import Detection, Selection
+from auditor.policy.grammar import Selection
 from auditor.policy.model import Policy
 from auditor.policy.template import Message
 
@@ -22,9 +22,7 @@ class Judge:
     applies: Asked | None = None
     """What a record must be for the policy to apply to it; None for every record."""
     applies_fields: frozenset[str] = frozenset()
-    detection: Detection | None = None
-    """What `matcher` was compiled from, for people who ask why; None in a judge that no file was read for."""
-    scope: Selection | None = None
+    applies_to: Selection | None = None
     """What `applies` was compiled from."""
 
 

@@ -19,12 +19,11 @@ def judged(policies: PolicySet, policy: Policy) -> list[str]:
 
 
 def _of_judge(judge: Judge) -> Iterator[str]:
-    if judge.scope:
-        yield from _of_selection("applies to", judge.scope)
-    if judge.detection:
-        for name, selection in judge.detection.selections.items():
-            yield from _of_selection(name, selection)
-        yield f"condition: {judge.detection.text}"
+    if judge.applies_to:
+        yield from _of_selection("applies to", judge.applies_to)
+    for name, selection in judge.matcher.detection.selections.items():
+        yield from _of_selection(name, selection)
+    yield f"condition: {judge.matcher.detection.text}"
 
 
 def _of_selection(name: str, selection: Selection) -> Iterator[str]:
