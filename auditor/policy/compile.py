@@ -108,14 +108,23 @@ def _comparison(comparison: Comparison) -> Asked:
 
 
 def _referring(comparison: Comparison) -> Asked:
-    """A comparison of two fields: any value of the one with any value of the other."""
-    field, references, every = comparison.field or "", comparison.references, comparison.every
+    said, names = referring(comparison), comparison.fields
 
     def asked(fields: Fields, now: int) -> Answer:
-        value = fields.get(field)
-        return _kleene([_refers(each, value, fields.get(each.field)) for each in references], every=every)
+        return said(*map(fields.get, names))
 
     return _negated(asked) if comparison.negated else asked
+
+
+def referring(comparison: Comparison) -> Callable[..., Answer]:
+    """A comparison with other fields, not negated, asked of the values of `comparison.fields` in their order."""
+    references, every = comparison.references, comparison.every
+
+    def said(value: object, *others: object) -> Answer:
+        pairs = zip(references, others, strict=True)
+        return _kleene([_refers(each, value, other) for each, other in pairs], every=every)
+
+    return said
 
 
 def _refers(reference: Reference, value: object, other: object) -> Answer:
