@@ -1,8 +1,9 @@
 """The one YAML loader: bounded, without anchors and tags, YAML 1.2 scalars, every value with its place in the file."""
 
+import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import yaml
@@ -23,6 +24,10 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _WORDS: dict[str, object] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@-]*( [A-Za-z0-9_./@-]+)*|(\d{1,9}[smhdw])+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_QUOTED = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+"""Words that YAML 1.2, or the 1.1 of other tools, reads as something else."""
 
 
 @dataclass(frozen=True)
@@ -172,3 +177,14 @@ def _scalar(event: yaml.ScalarEvent) -> object:
             return int(text.replace("0o", "").replace("0x", ""), base)
     number = float(text) if _FLOAT.fullmatch(text) else math.inf
     return number if math.isfinite(number) else text
+
+
+def flow(value: object) -> str:
+    """`value` on one line, quoted only where YAML 1.2 would read something else."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{flow(str(key))}: {flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _QUOTED:
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -42,7 +42,7 @@ def test_parameters_of_the_configuration_are_in_the_page_and_in_the_text(tmp_pat
     policies = loaded(tmp_path, text, params={"after": "60d"})
     for shown in (describe(policies, policies.by_name["policy"]), pages(policies)["policy.md"]):
         assert "created_at|older_than: 60d" in shown
-        assert "name: [a, null, '']" in shown
+        assert 'name: [a, null, ""]' in shown
 
 
 def test_alternatives_limits_and_correlations_are_put_into_words(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.errors import FaultyFiles
-from auditor.yamlfile import MAX_CHARACTERS, MAX_DEPTH, load
+from auditor.yamlfile import MAX_CHARACTERS, MAX_DEPTH, flow, load
 
 
 def value(text: str) -> object:
@@ -146,6 +146,16 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab -", min_size=1), inner, max_size=4),
     max_leaves=12,
 )
+
+
+@given(
+    plain | st.sampled_from(["no", "Null", "1e3", "0x1F", "1h30m", "12:30", "-", "a b", "a  b", "2026-01-01T00:00:00Z"])
+)
+def test_what_is_put_on_one_line_is_read_as_what_it_was(data: object) -> None:
+    line = flow(data)
+    assert "\n" not in line
+    assert value(f"key: {line}") == {"key": data}
+    assert value(f"[{line}]") == [data]
 
 
 @given(plain)

@@ -21,11 +21,13 @@ from auditor.policy.describe import describe
 from auditor.policy.explain import Compared, Explained, Explanation, Source, explain
 from auditor.policy.model import Policy
 from auditor.policy.policyset import Judge, PolicySet
+from auditor.policy.template import one_line
 from auditor.store import events
 from auditor.store.database import open_store
 from auditor.terms import Outcome
 
 _MAX_FILE = 16 << 20  # bytes
+_MAX_LINE = 300
 _MAX_VALUE = 120
 """Characters of a value that are shown."""
 
@@ -160,7 +162,7 @@ def _lines(found: Explanation) -> list[str]:
 
 def _compared(compared: Compared, kind: str) -> list[str]:
     values = [f"{name} = {_shown(kind, name, value)}" for name, value in compared.values.items()]
-    head = f"  {_ANSWERS[compared.answer]:<8}{plain(compared.source)}"
+    head = f"  {_ANSWERS[compared.answer]:<8}{one_line(compared.source, _MAX_LINE)}"
     return [head, *(plain(f"            {value}") for value in values)]
 
 

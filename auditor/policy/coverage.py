@@ -12,6 +12,7 @@ from auditor.policy.grammar import Comparison, Selection, comparisons
 from auditor.policy.model import EVENT, Policy
 from auditor.policy.modifiers import TIME_PARTS
 from auditor.policy.policyset import Judge, PolicySet
+from auditor.policy.template import one_line
 from auditor.terms import Outcome
 
 _OF_NOW = frozenset({"older_than", "newer_than", "within"})
@@ -82,7 +83,8 @@ def _boundaries(policy: Policy, judges: Iterable[Judge]) -> Iterator[str]:
             for each in comparisons(selection):
                 limited = _LIMITS & set(each.modifiers) and not set(TIME_PARTS) & set(each.modifiers)
                 if limited and not any(_at_its_limit(each, record, now) for record, now in _situations(policy)):
-                    yield f"no example stands at the boundary of `{each.source}`, a step before or behind it"
+                    shown = one_line(each.source, 120)
+                    yield f"no example stands at the boundary of `{shown}`, a step before or behind it"
 
 
 def _at_its_limit(comparison: Comparison, record: Record, now: int) -> bool:

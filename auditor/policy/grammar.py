@@ -33,13 +33,11 @@ from auditor.policy.comparison import (
     sigma_test,
 )
 from auditor.policy.modifiers import Complain, Key, comparable, fits, sound_modifiers
-from auditor.yamlfile import Place
+from auditor.yamlfile import Place, flow
 
 MAX_CONDITION = 2000
 """Characters of a condition, or of several together."""
 MAX_SELECTIONS = 200
-MAX_SOURCE = 200
-"""Characters of a value that are kept to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Comparison:
     every: bool = False
     negated: bool = False
     source: str = ""
-    """As it was written, for people who ask why something matched."""
+    """As YAML on one line, parameters in place: what differs in it may differ in meaning."""
     modifiers: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     """Fields of the same record that are compared with; where there are any, there are no `tests`."""
@@ -146,7 +144,8 @@ def parse_detection(tree: Mapping[str, object], words: Vocabulary, complain: Com
     found = {name: selection for name, selection in selections.items() if selection}
     if condition is None or len(found) != len(selections):
         return None
-    return Detection(found, condition, _written(tree["condition"]))
+    text = tree["condition"]
+    return Detection(found, condition, text if isinstance(text, str) else flow(text))
 
 
 def _named(condition: "Condition") -> frozenset[str]:
@@ -215,7 +214,7 @@ def _parse_item(key: str, value: object, place: Place, words: Vocabulary, compla
     ):
         return None
     try:
-        return _comparison(parts, values, f"{key}: {_written(value)}", words.budget)
+        return _comparison(parts, values, f"{key}: {flow(value)}", words.budget)
     except (Unusable, SigmaError) as error:
         complain(place, f"`{key}`: {error}", "")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -251,25 +250,11 @@ def _comparison(key: Key, values: list[Any], source: str, budget: Budget) -> Com
     )
 
 
-def _written(value: object) -> str:
-    """A value on one line, as in YAML, short enough for a person to read."""
-    text = " ".join(_yaml(value).split())
-    return text if len(text) <= MAX_SOURCE else text[: MAX_SOURCE - 1] + "…"
-
-
 def _weighed(value: SigmaType, budget: Budget) -> Test:
     budget.spend()
     test = sigma_test(value)
     budget.spend(test.size if isinstance(test, Pattern) else 0)
     return test
-
-
-def _yaml(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_yaml, value[:MAX_SOURCE]))}]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value) or "''"
 
 
 def _sound_references(key: Key, values: Sequence[object], place: Place, words: Vocabulary, complain: Complain) -> bool:

@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from auditor.policy.grammar import Selection
 from auditor.policy.model import Policy
 from auditor.policy.policyset import Correlated, Judge, PolicySet
+from auditor.policy.template import one_line
+
+MAX_LINE = 300
+"""Characters of one line."""
 
 
 def judged(policies: PolicySet, policy: Policy) -> list[str]:
@@ -29,7 +33,7 @@ def _of_judge(judge: Judge) -> Iterator[str]:
 def _of_selection(name: str, selection: Selection) -> Iterator[str]:
     for number, alternative in enumerate(selection.alternatives):
         yield f"{name}:" if number == 0 else "or:"
-        yield from (f"  {comparison.source}" for comparison in alternative)
+        yield from (f"  {one_line(comparison.source, MAX_LINE)}" for comparison in alternative)
 
 
 def _allowed(policy: Policy) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """A first policy from something that was seen: it loads, its examples hold, and a person goes on from there. Pure."""
 
 import ipaddress
-import json
 import re
 from collections.abc import Iterator, Mapping
 
@@ -10,16 +9,14 @@ from auditor.clock import from_epoch
 from auditor.inventory.model import Record, Unknown
 from auditor.inventory.schema import fields_of, is_open
 from auditor.policy.bodies import record_from
+from auditor.yamlfile import flow
 
 _MAX_DEPTH = 12
 """Levels of an event that the example keeps; deeper ones are no fields."""
 _TELLING = ("role", "status", "type", "active", "enabled", "is_", "permission")
 """What the names of fields say that policies are mostly about."""
 _NEVER = frozenset({"id", "name", "email", "title", "description"})
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@-]*( [A-Za-z0-9_./@-]+)*|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _COMPARED = re.compile(r"[A-Za-z0-9_.@:/ -]{1,200}")
-_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""Words that YAML 1.2, or the 1.1 of other tools, reads as something else."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -39,14 +36,14 @@ def _state(name: str, record: Record, now: int) -> Iterator[str]:
     shown = next((each for each in ("name", "email", "id") if each in fields_of(record.kind)), field)
     resource = dict(_shown(record))
     yield from (
-        f"title: {_flow(f'{_words(record.kind)} whose {field} is {value}')}",
+        f"title: {flow(f'{_words(record.kind)} whose {field} is {value}')}",
         f"name: {name}",
         f"resource: {record.kind}",
         "level: medium # informational, low, medium, high or critical",
         "status: experimental",
         "description: Say here why it matters, in one sentence.",
         "detection:",
-        f"  found: {_flow({field: value})}",
+        f"  found: {flow({field: value})}",
         "  condition: found",
         f'message: "{{{{ {shown} }}}}: {field} is {{{{ {field} }}}}"',
         "remediation: Say here what to do about it, and where.",
@@ -56,7 +53,7 @@ def _state(name: str, record: Record, now: int) -> Iterator[str]:
         yield f"  - name: {'as it was seen' if expect == 'fail' else f'another {field}'}"
         yield f"    now: {_iso(now)}"
         yield f"    expect: {expect}"
-        yield f"    resource: {_flow(resource | changed)}"
+        yield f"    resource: {flow(resource | changed)}"
 
 
 def _event(name: str, record: Record, body: Mapping[str, object], identity: str) -> Iterator[str]:
@@ -65,14 +62,14 @@ def _event(name: str, record: Record, body: Mapping[str, object], identity: str)
         raise ValueError(f"its type {kind[:60]!r} is none that a policy can name")
     at = record.fields.get("effective_at", 0)
     yield from (
-        f"title: {_flow(f'Audit event {kind}')}",
+        f"title: {flow(f'Audit event {kind}')}",
         f"id: {identity}",
         f"name: {name}",
         "status: experimental",
         "description: Say here why it matters, in one sentence.",
         "logsource: {product: openai, service: audit}",
         "detection:",
-        f"  seen: {_flow({'type': kind})}",
+        f"  seen: {flow({'type': kind})}",
         "  condition: seen",
         "level: medium # informational, low, medium, high or critical",
         "message: \"{{ actor.email or actor.id or 'somebody' }}: {{ type }}\"",
@@ -80,10 +77,10 @@ def _event(name: str, record: Record, body: Mapping[str, object], identity: str)
         "examples:",
         "  - name: as it was seen",
         "    expect: fail",
-        f"    event: {_flow(_invented(body))}",
+        f"    event: {flow(_invented(body))}",
         "  - name: another event",
         "    expect: pass",
-        f"    event: {_flow({'id': 'audit_log_2', 'type': 'something.else', 'effective_at': at})}",
+        f"    event: {flow({'id': 'audit_log_2', 'type': 'something.else', 'effective_at': at})}",
     )
 
 
@@ -148,14 +145,3 @@ def _invented(value: object, depth: int = 0) -> object:
 
 def _clean(text: str) -> str:
     return "".join(each for each in text if each.isprintable())
-
-
-def _flow(value: object) -> str:
-    """`value` on one line, quoted only where YAML 1.2 would read something else."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_flow(str(key))}: {_flow(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-        return value
-    return json.dumps(value, ensure_ascii=False)
