@@ -117,6 +117,15 @@ examples:
 def test_the_rules_of_a_correlation_are_tried_by_its_examples(tmp_path: Path) -> None:
     (found,) = tried(loaded(tmp_path, COUNTED, "many.yaml"))
     assert (found.selections, found.unmatched, found.missing) == (2, ("never",), (Outcome.PASS,))
+    assert found.asks == ()
+
+
+def test_a_burst_that_would_be_one_without_its_last_event_is_no_boundary(tmp_path: Path) -> None:
+    more = COUNTED.replace("effective_at: 1}]", "effective_at: 1}, {id: e2, type: a, effective_at: 2}]")
+    (found,) = tried(loaded(tmp_path, more, "many.yaml"))
+    assert found.asks == ("no example that fails would pass without its last event: none holds just enough",)
+    (found,) = tried(loaded(tmp_path, more.replace("{gte: 1}", "{gte: 2}"), "many.yaml"))
+    assert found.asks == ()
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -2,12 +2,13 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.inventory.model import Record
 from auditor.inventory.schema import FOLDED, fields_of
 from auditor.policy.bodies import joined_on
 from auditor.policy.compile import compile_selection
+from auditor.policy.examples import run
 from auditor.policy.grammar import Comparison, Selection, comparisons
 from auditor.policy.model import EVENT, Policy
 from auditor.policy.modifiers import TIME_PARTS
@@ -39,7 +40,11 @@ class Tried:
 def tried(policies: PolicySet) -> tuple[Tried, ...]:
     """What the examples of each policy try, in the order of their names, under the parameters of the files."""
     policies = policies.written or policies
-    return tuple(_tried(policy, _judges(policies, policy)) for policy in policies.policies)
+    bursts = {each.policy.name for each in policies.correlations}
+    return tuple(
+        _tried(policy, _judges(policies, policy), tuple(_bursts(policies, policy)) if policy.name in bursts else ())
+        for policy in policies.policies
+    )
 
 
 def _judges(policies: PolicySet, policy: Policy) -> tuple[Judge, ...]:
@@ -49,7 +54,15 @@ def _judges(policies: PolicySet, policy: Policy) -> tuple[Judge, ...]:
     return found or tuple(policies.bases[rule] for rules in counting for rule in rules)
 
 
-def _tried(policy: Policy, judges: tuple[Judge, ...]) -> Tried:
+def _bursts(policies: PolicySet, policy: Policy) -> Iterator[str]:
+    """A correlation has a boundary, too: the event without which a window holds too little."""
+    failing = [example for example in policy.examples if example.expect is Outcome.FAIL]
+    fewer = (replace(example, records=example.records[:-1]) for example in failing)
+    if failing and not any(run(policies, policy.name, each)[0] is Outcome.PASS for each in fewer):
+        yield "no example that fails would pass without its last event: none holds just enough"
+
+
+def _tried(policy: Policy, judges: tuple[Judge, ...], bursts: tuple[str, ...]) -> Tried:
     expected = {example.expect for example in policy.examples}
     selections = [(name, each) for judge in judges for name, each in _selections(judge, several=len(judges) > 1)]
     return Tried(
@@ -57,7 +70,11 @@ def _tried(policy: Policy, judges: tuple[Judge, ...]) -> Tried:
         missing=tuple(each for each in (Outcome.FAIL, Outcome.PASS) if each not in expected),
         selections=len(selections),
         unmatched=tuple(name for name, each in selections if not _matches_somewhere(each, policy)),
-        asks=(*_boundaries(policy, judges), *(() if Outcome.UNKNOWN in expected else _unknowns(policy, judges))),
+        asks=(
+            *bursts,
+            *_boundaries(policy, judges),
+            *(() if Outcome.UNKNOWN in expected else _unknowns(policy, judges)),
+        ),
     )
 
 

@@ -31,7 +31,7 @@ def check(policies: PolicySet) -> tuple[ExampleFailure, ...]:
     failures = []
     for policy in policies.policies:
         for example in policy.examples:
-            reason = _reason(example, *_run(policies, policy.name, example))
+            reason = _reason(example, *run(policies, policy.name, example))
             if reason:
                 failures.append(ExampleFailure(policy, example, reason))
     return tuple(failures)
@@ -48,7 +48,8 @@ def _reason(example: Example, outcome: Outcome, matched: frozenset[str]) -> str:
     return ""
 
 
-def _run(policies: PolicySet, name: str, example: Example) -> tuple[Outcome, frozenset[str]]:
+def run(policies: PolicySet, name: str, example: Example) -> tuple[Outcome, frozenset[str]]:
+    """What the policy `name` says of an example, and which of its selections or rules matched."""
     for judge in policies.states:
         if judge.policy.name == name:
             return _state(judge, example)
