@@ -111,7 +111,7 @@ class Pattern:
     def __call__(self, found: object, _now: int) -> bool:
         if found is None or (self.texts_only and not isinstance(found, str)):
             return False
-        return self.compiled.search(_as_text(found)) is not None
+        return self.compiled.search(as_text(found)) is not None
 
     @property
     def size(self) -> int:
@@ -126,14 +126,14 @@ def _text(value: SigmaString) -> Test:
 
 def _fold_text(value: SigmaString) -> Test:
     wanted = "".join(str(part) for part in value.s).casefold()
-    return lambda found, _now: _as_text(found).casefold() == wanted if found is not None else False
+    return lambda found, _now: as_text(found).casefold() == wanted if found is not None else False
 
 
 def _cased(value: SigmaCasedString) -> Test:
     if any(isinstance(part, SpecialChars) for part in value.s):
         return _wildcards(value, cased=True)
     wanted = "".join(str(part) for part in value.s)
-    return lambda found, _now: found is not None and _as_text(found) == wanted
+    return lambda found, _now: found is not None and as_text(found) == wanted
 
 
 def _wildcards(value: SigmaString, *, cased: bool = False) -> Test:
@@ -270,7 +270,7 @@ class Reference:
         """Whether one value of the field passes against one value of the other field; what is absent never does."""
         if found is None or other is None or isinstance(found, bool) is not isinstance(other, bool):
             return False
-        one, two = _as_text(found).casefold(), _as_text(other).casefold()
+        one, two = as_text(found).casefold(), as_text(other).casefold()
         if self.starts and self.ends:
             return two in one
         if self.starts or self.ends:
@@ -282,7 +282,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _as_text(value: object) -> str:
+def as_text(value: object) -> str:
+    """As a text of a policy is compared with it."""
     return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
 
 

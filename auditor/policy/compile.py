@@ -37,7 +37,7 @@ def compile_detection(detection: Detection) -> Matcher:
 
 def compile_selection(selection: Selection) -> Asked:
     """Any alternative, each with all its comparisons."""
-    return _any([_all([_comparison(each) for each in alternative]) for alternative in selection.alternatives])
+    return _any([_all([compile_comparison(each) for each in alternative]) for alternative in selection.alternatives])
 
 
 def _condition(condition: Condition, selections: Mapping[str, Asked]) -> Asked:
@@ -91,18 +91,19 @@ def _negated(operand: Asked) -> Asked:
     return asked
 
 
-def _comparison(comparison: Comparison) -> Asked:
+def compile_comparison(comparison: Comparison) -> Asked:
+    """The comparison as a function."""
     if comparison.references:
         return _referring(comparison)
     tests, every = comparison.tests, comparison.every and bool(comparison.tests)
-    join = all if every else any
+    holds = tested(tests, every=every)
     field = comparison.field
 
     def asked(fields: Fields, now: int) -> Answer:
-        value = fields.get(field) if field else [each for each in fields.values() if isinstance(each, str)]
+        value = fields.get(field) if field else texts(fields)
         if isinstance(value, Unknown):
             return _kleene([_partly(test, value, now) for test in tests], every=every)
-        return join(_met(test, value, now) for test in tests)
+        return holds(value, now)
 
     return _negated(asked) if comparison.negated else asked
 
@@ -137,6 +138,17 @@ def _seen(value: object) -> Sequence[object]:
     if isinstance(value, Unknown):
         return value.known
     return value if isinstance(value, list) else (value,)
+
+
+def texts(fields: Fields) -> list[str]:
+    """Every text of a record: where a keyword is looked for."""
+    return [each for each in fields.values() if isinstance(each, str)]
+
+
+def tested(tests: Sequence[Test], *, every: bool) -> Test:
+    """Whether a value that was seen passes any of the tests, or every one."""
+    join = all if every else any
+    return lambda value, now: join(_met(test, value, now) for test in tests)
 
 
 def _met(test: Test, value: object, now: int) -> bool:

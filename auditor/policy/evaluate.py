@@ -1,12 +1,13 @@
 """What policies say: of a snapshot PASS, FAIL or UNKNOWN, of events FAIL or nothing. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from auditor.detection.model import BaseMatch
 from auditor.detection.windows import occurrences
 from auditor.inventory.model import Collection, Gap, Record, Scope, Snapshot, Unknown
 from auditor.policy.model import EVENT, WHOLE, PolicyResult, Verdict
 from auditor.policy.policyset import Correlated, Judge, PolicySet
+from auditor.policy.program import Sorted, event_program, state_program
 from auditor.terms import Outcome
 
 _NAMES = 10
@@ -15,19 +16,26 @@ _NAMES = 10
 
 def evaluate(policies: PolicySet, snapshot: Snapshot, now: int) -> tuple[PolicyResult, ...]:
     """What every state policy says of the snapshot at `now` (Unix seconds), in the order of their names."""
-    return tuple(_judge(judge, snapshot.collection(judge.policy.kind), now) for judge in policies.states)
+    kinds: dict[str, list[Judge]] = {}
+    for judge in policies.states:
+        kinds.setdefault(judge.policy.kind, []).append(judge)
+    results = [result for kind, judges in kinds.items() for result in _judge(judges, snapshot.collection(kind), now)]
+    return tuple(sorted(results, key=lambda each: each.policy))
 
 
 def match(policies: PolicySet, events: Sequence[Record], now: int) -> tuple[Verdict, ...]:
     """An occurrence for each event that an event policy matches."""
+    rules = policies.rules
+    program = event_program(rules)
     return tuple(
-        _occurrence(judge, event, now) for event in events for judge in policies.rules if _matches(judge, event, now)
+        _occurrence(rules[number], event, now) for event in events for number in program.matching(event.fields, now)
     )
 
 
 def base_matches(correlated: Correlated, bases: Mapping[str, Judge], events: Sequence[Record]) -> list[BaseMatch]:
     """The events that the base rules of a correlation match; one without a field to group by belongs to no group."""
     spec = correlated.correlation
+    program = event_program(tuple(bases[rule] for rule in spec.rules))
     found = []
     for event in events:
         group = [event.fields.get(name) for name in spec.group_by]
@@ -36,9 +44,10 @@ def base_matches(correlated: Correlated, bases: Mapping[str, Judge], events: Seq
             continue
         value = event.fields.get(spec.counted) if spec.counted else None
         found += [
-            BaseMatch(rule, event.id, at, tuple(map(str, group)), None if value is None else str(value), None)
-            for rule in spec.rules
-            if _matches(bases[rule], event, at)
+            BaseMatch(
+                spec.rules[number], event.id, at, tuple(map(str, group)), None if value is None else str(value), None
+            )
+            for number in program.matching(event.fields, at)
         ]
     return found
 
@@ -78,11 +87,6 @@ def _at(event: Record) -> int | None:
     return at if isinstance(at, int) and not isinstance(at, bool) else None
 
 
-def _matches(judge: Judge, event: Record, now: int) -> bool:
-    # In an event nothing is hidden: what is absent is absent.
-    return judge.matcher.asked(event.fields, now) is True
-
-
 def _occurrence(judge: Judge, event: Record, now: int) -> Verdict:
     at = _at(event)
     return Verdict(
@@ -100,38 +104,27 @@ def _occurrence(judge: Judge, event: Record, now: int) -> Verdict:
     )
 
 
-def _judge(judge: Judge, collection: Collection, now: int) -> PolicyResult:
-    matching: list[Record] = []
-    undecided: list[Record] = []
-    passed = 0
-    for record in collection.records:
-        if judge.applies is not None:
-            applies = judge.applies(record.fields, now)
-            if applies is False:
-                continue
-            answer = judge.matcher.asked(record.fields, now)
-            # It complies if it would even where the policy applied; else what hides whether it applies hides the rest.
-            answer = None if applies is None and answer is not False else answer
-        else:
-            answer = judge.matcher.asked(record.fields, now)
-        if answer is None:
-            undecided.append(record)
-        elif answer:
-            matching.append(record)
-        else:
-            passed += 1
+def _judge(judges: Sequence[Judge], collection: Collection, now: int) -> Iterator[PolicyResult]:
+    """What the policies of one kind say."""
+    program = state_program(collection.kind, tuple(judges))
+    for judge, found in zip(judges, program.sort(collection.records, now), strict=True):
+        yield _result(judge, collection, found, now)
+
+
+def _result(judge: Judge, collection: Collection, found: Sorted, now: int) -> PolicyResult:
+    passed = found.passed
     if judge.policy.allowed.each:
-        verdicts = [_failing(judge, record, now) for record in matching]
-        verdicts += _unknowns(judge, collection, undecided)
+        verdicts = [_failing(judge, record, now) for record in found.matching]
+        verdicts += _unknowns(judge, collection, found.undecided)
     else:
-        verdicts = _counted(judge, collection, matching, undecided, now)
+        verdicts = _counted(judge, collection, found.matching, found.undecided, now)
         passed = int(not verdicts)
     return PolicyResult(
         judge.policy.name,
         _worst(verdicts),
         passed,
         tuple(verdicts),
-        frozenset(record.ids for record in undecided),
+        frozenset(record.ids for record in found.undecided),
     )
 
 

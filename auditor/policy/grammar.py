@@ -51,6 +51,8 @@ class Comparison:
     negated: bool = False
     source: str = ""
     """As YAML on one line, parameters in place: what differs in it may differ in meaning."""
+    values: tuple[object, ...] = ()
+    """What each of the tests compares with: Sigma's own value, or the pair of a modifier of ours and its value."""
     modifiers: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     """Fields of the same record that are compared with; where there are any, there are no `tests`."""
@@ -229,7 +231,8 @@ def _comparison(key: Key, values: list[Any], source: str, budget: Budget) -> Com
         if len(key.modifiers) > 1:
             raise Unusable(f"{own} stands alone")
         tests = tuple(own_test(own, each) for each in values)
-        return Comparison(key.field, tests, source=source, modifiers=key.modifiers)
+        pairs = tuple((own, each) for each in values)
+        return Comparison(key.field, tests, source=source, values=pairs, modifiers=key.modifiers)
     if "re" in key.modifiers:
         for each in values:
             check_pattern(each, budget)
@@ -245,6 +248,7 @@ def _comparison(key: Key, values: list[Any], source: str, budget: Budget) -> Com
         item.value_linking is ConditionAND,
         item.negated,
         source,
+        values=() if references else tuple(item.value),
         modifiers=key.modifiers,
         references=references,
     )

@@ -12,7 +12,8 @@ from auditor.policy.model import Policy
 from auditor.policy.template import Message
 
 
-@dataclass(frozen=True, slots=True)
+# One is equal to itself alone: programs are kept by what they were made of.
+@dataclass(frozen=True, slots=True, eq=False)
 class Judge:
     """A policy with what it needs to judge one record."""
 
@@ -26,7 +27,7 @@ class Judge:
     """What `applies` was compiled from."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Correlated:
     """A policy over several events."""
 

@@ -1,0 +1,156 @@
+"""Policies compiled to be asked of many records: all of a kind at once, and of events all that can match their type.
+
+What the fused function cannot answer, because something is hidden, and what it fails at, is asked of each policy by
+itself. Pure.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from auditor.adminapi.fields import Type
+from auditor.inventory.model import Fields, Record
+from auditor.inventory.schema import EVENT_FIELDS, KINDS, fields_of
+from auditor.policy.compile import Asked, compile_comparison
+from auditor.policy.fusing import Fused, Question, fuse
+from auditor.policy.grammar import Comparison, comparisons
+
+MAX_TYPES = 2000
+"""Types of events for which the functions are kept; the audit log knows some 150."""
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The records that one policy was asked of."""
+
+    matching: list[Record] = field(default_factory=list)
+    undecided: list[Record] = field(default_factory=list)
+    excepted: int = 0
+    """How many it does not apply to."""
+    asked: int = 0
+
+    @property
+    def passed(self) -> int:
+        """How many comply."""
+        return self.asked - self.excepted - len(self.matching) - len(self.undecided)
+
+
+class StateProgram:
+    """The policies of one kind of resource."""
+
+    def __init__(self, kind: str, questions: Sequence[Question]) -> None:
+        self._questions = questions
+        self._fused = _fused(tuple(enumerate(questions)), {}, _lists_of(kind))
+
+    def sort(self, records: Sequence[Record], now: int) -> list[Sorted]:
+        """Of each policy, in their order, what it says of the records at `now` (Unix seconds)."""
+        found = [Sorted(asked=len(records)) for _ in self._questions]
+        fused = self._fused
+        for record in records:
+            try:
+                said = fused(record.fields, now)
+            except Exception:  # noqa: BLE001 - whatever it is, each policy answers for itself then, or raises
+                said = None
+            if said is None:
+                self._each(record, now, found)
+                continue
+            for number in said:
+                if number >= 0:
+                    found[number].matching.append(record)
+                else:
+                    found[~number].excepted += 1
+        return found
+
+    def _each(self, record: Record, now: int, found: Sequence[Sorted]) -> None:
+        for question, sorted_ in zip(self._questions, found, strict=True):
+            applies = question.applies(record.fields, now) if question.applies else True
+            if applies is False:
+                sorted_.excepted += 1
+                continue
+            answer = question.matcher.asked(record.fields, now)
+            # It complies if it would even where the policy applied; else what hides whether it applies hides the rest.
+            if answer is None or (applies is None and answer):
+                sorted_.undecided.append(record)
+            elif answer:
+                sorted_.matching.append(record)
+
+
+class EventProgram:
+    """Event rules, of which each event is asked only those that can match its type."""
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self._questions = questions
+        self._asked_of_type = tuple(_asked_of_type(questions))
+        self._of_type: dict[str, Fused] = {}
+        self._of_answers: dict[Hashable, Fused] = {}
+
+    def matching(self, fields: Fields, now: int) -> Sequence[int]:
+        """The numbers of the rules that match an event, in their order."""
+        kind = fields.get("type")
+        if type(kind) is not str:
+            return self._each(fields, now)
+        fused = self._of_type.get(kind) or self._make(kind)
+        try:
+            said = fused(fields, now)
+        except Exception:  # noqa: BLE001 - whatever it is, each rule answers for itself then, or raises
+            said = None
+        return self._each(fields, now) if said is None else said
+
+    def _each(self, fields: Fields, now: int) -> list[int]:
+        return [i for i, each in enumerate(self._questions) if each.matcher.asked(fields, now) is True]
+
+    def _make(self, kind: str) -> Fused:
+        """Types of which the rules know the same share one function: nobody fills the memory with made-up types."""
+        known = {"type": kind}
+        answers: Hashable = tuple(asked(known, 0) for asked in self._asked_of_type)
+        if len(self._of_type) >= MAX_TYPES or len(self._of_answers) >= MAX_TYPES:
+            self._of_type.clear()
+            self._of_answers.clear()
+        if answers not in self._of_answers:
+            self._of_answers[answers] = _fused(tuple(enumerate(self._questions)), known, list_in_event)
+        self._of_type[kind] = self._of_answers[answers]
+        return self._of_type[kind]
+
+
+def list_in_event(name: str) -> bool:
+    """Whether a list is nothing unusual in a field of events: payloads are open."""
+    return name not in EVENT_FIELDS
+
+
+def _lists_of(kind: str) -> Callable[[str], bool]:
+    fields = fields_of(kind) if kind in KINDS else {}
+    return lambda name: name not in fields or fields[name].type in {Type.STRINGS, Type.ANY}
+
+
+def _fused(
+    questions: Sequence[tuple[int, Question]], known: Mapping[str, object], may_be_list: Callable[[str], bool]
+) -> Fused:
+    try:
+        return fuse(questions, known, may_be_list)
+    except (ValueError, RecursionError, MemoryError):
+        return lambda _record, _now: None
+
+
+def _asked_of_type(questions: Sequence[Question]) -> Iterator[Asked]:
+    """What the rules ask of the type alone, each thing once."""
+    found: dict[tuple[object, ...], Comparison] = {}
+    for question in questions:
+        for selection in question.matcher.detection.selections.values():
+            found |= {_meaning(each): each for each in comparisons(selection) if each.field == "type"}
+    return (compile_comparison(each) for each in found.values())
+
+
+def _meaning(comparison: Comparison) -> tuple[object, ...]:
+    return comparison.source, comparison.every, comparison.negated
+
+
+@lru_cache(maxsize=256)
+def state_program(kind: str, questions: tuple[Question, ...]) -> StateProgram:
+    """The program of these policies; it is made once."""
+    return StateProgram(kind, questions)
+
+
+@lru_cache(maxsize=256)
+def event_program(rules: tuple[Question, ...]) -> EventProgram:
+    """The program of these rules; it is made once."""
+    return EventProgram(rules)

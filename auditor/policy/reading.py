@@ -1,0 +1,186 @@
+"""How compiled code reads the fields of a record: each once, in the forms that its comparisons ask for. Pure."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from auditor.inventory.model import Unknown
+from auditor.policy.addresses import number_of
+from auditor.policy.comparison import as_text
+from auditor.policy.compile import texts
+
+KEYWORDS = ""
+"""Stands for the field of a keyword, which is looked for in every text."""
+
+
+class Form(StrEnum):
+    """A form of a value, and the first letter of the variable that holds it; None where the value has no such form."""
+
+    RAW = "v"
+    TEXT = "s"
+    """Any one value as text without its case."""
+    FOLDED = "w"
+    """The same of a text that is ASCII: what every way to ignore case agrees upon. Empty for all others."""
+    CASED = "x"
+    """A text."""
+    NUMBER = "n"
+    """A whole number."""
+    AGE = "a"
+    """Seconds since the time that it is."""
+    ADDRESS = "i"
+    """The number of an IP address, once something asked for it."""
+    ELEMENTS = "e"
+    """The elements of a list as texts without their case."""
+
+
+@dataclass
+class Read:
+    """One field that is read."""
+
+    number: int
+    may_be_list: bool
+    forms: set[Form] = field(default_factory=set)
+
+    def name(self, form: Form) -> str:
+        """The variable that holds the field in this form."""
+        return f"{form}{self.number}"
+
+
+class Source(Protocol):
+    """Where the fields come from."""
+
+    def statements(self, wanted: Mapping[str, str]) -> list[ast.stmt]:
+        """Code that puts the value of each field, or None, into its variable. The record is `record`."""
+        ...
+
+
+class Flat:
+    """Fields in a mapping by dotted name."""
+
+    def statements(self, wanted: Mapping[str, str]) -> list[ast.stmt]:
+        """One look-up a field."""
+        get = ast.Attribute(load("record"), "get", ast.Load())
+        return [
+            assign([name], call(get, constant(field)) if field else call(load("texts"), load("record")))
+            for field, name in wanted.items()
+        ]
+
+
+def folded(value: object) -> str:
+    """A value as text without its case."""
+    return as_text(value).casefold()
+
+
+def elements(value: list[object]) -> frozenset[str]:
+    """The elements of a list, each as text without its case."""
+    try:
+        return frozenset(map(str.casefold, value))  # type: ignore[arg-type]
+    except TypeError:
+        return frozenset(folded(each) for each in value if each is not None)
+
+
+def joined(values: Sequence[str]) -> str | None:
+    """The texts as one, when all ignore case alike; what no text holds is between them."""
+    text = "\0".join(values)
+    return text.lower() if text.isascii() else None
+
+
+NOTHING: ast.stmt = ast.Return(ast.Constant(None))
+
+NAMES: Mapping[str, object] = {
+    "__builtins__": {},
+    "bool": bool, "elements": elements, "folded": folded, "int": int, "joined": joined, "list": list,
+    "number_of": number_of, "str": str, "texts": texts, "type": type, "Unknown": Unknown,
+}  # fmt: skip
+"""What the code may call."""
+
+
+def statements(reads: Mapping[str, Read], source: Source) -> list[ast.stmt]:
+    """Code that reads all of the fields. It returns None when one of them is hidden, or a list where none belongs."""
+    code = source.statements({name: read.name(Form.RAW) for name, read in reads.items()})
+    for name, read in reads.items():
+        code += _keywords(read) if name == KEYWORDS else _forms(read)
+    return code
+
+
+def _keywords(read: Read) -> list[ast.stmt]:
+    return [assign([read.name(Form.FOLDED)], call(load("joined"), load(read.name(Form.RAW))))]
+
+
+def _forms(read: Read) -> list[ast.stmt]:
+    """One branch for each kind of value, the likely ones first."""
+    raw, asked = read.name(Form.RAW), read.forms - {Form.RAW}
+    text = (is_a(raw, "str"), _assigned(read, _of_text(read)))
+    absent = (ast.Compare(load(raw), [ast.Is()], [constant(None)]), _assigned(read, {}))
+    number = (is_a(raw, "int"), _assigned(read, _of_number(read)))
+    usual = [number, absent] if asked <= {Form.NUMBER, Form.AGE} else [text, absent, number]
+    otherwise = _assigned(read, {Form.TEXT: call(load("folded"), load(raw))})
+    for test, body in reversed([*(usual if asked else ()), *_rare(read)]):
+        otherwise = [ast.If(test, body or [ast.Pass()], otherwise)]
+    return otherwise
+
+
+def _rare(read: Read) -> list[tuple[ast.expr, list[ast.stmt]]]:
+    raw = read.name(Form.RAW)
+    hidden = (is_a(raw, "Unknown"), [NOTHING])
+    if not read.may_be_list:
+        return [hidden, (is_a(raw, "list"), [NOTHING])]
+    if Form.ELEMENTS not in read.forms:
+        return [hidden]
+    return [hidden, (is_a(raw, "list"), _assigned(read, {Form.ELEMENTS: call(load("elements"), load(raw))}))]
+
+
+def _of_text(read: Read) -> dict[Form, ast.expr]:
+    raw, text = read.name(Form.RAW), read.name(Form.TEXT)
+    folded_text = call(ast.Attribute(load(raw), "casefold", ast.Load()))
+    plain = call(ast.Attribute(load(raw), "isascii", ast.Load()))
+    once = load(text) if Form.TEXT in read.forms else folded_text
+    return {
+        Form.TEXT: folded_text,
+        Form.FOLDED: ast.IfExp(plain, once, constant(None)),
+        Form.CASED: load(raw),
+    }
+
+
+def _of_number(read: Read) -> dict[Form, ast.expr]:
+    raw = load(read.name(Form.RAW))
+    return {
+        Form.NUMBER: raw,
+        Form.AGE: ast.BinOp(load("now"), ast.Sub(), raw),
+        Form.TEXT: call(load("folded"), raw),
+    }
+
+
+def _assigned(read: Read, values: Mapping[Form, ast.expr]) -> list[ast.stmt]:
+    """Every form that is asked for gets its value, or None."""
+    wanted = [form for form in Form if form in read.forms and form is not Form.RAW]
+    none = [read.name(form) for form in wanted if form not in values]
+    code = [assign([read.name(form)], values[form]) for form in wanted if form in values]
+    return code + ([assign(none, constant(None))] if none else [])
+
+
+def load(name: str) -> ast.expr:
+    """The value of a variable."""
+    return ast.Name(name, ast.Load())
+
+
+def constant(value: Any) -> ast.expr:
+    """A value, or a tuple or frozenset of such: it is put into the code as it is, and never as text."""
+    return ast.Constant(value)
+
+
+def call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
+    """A call."""
+    return ast.Call(function, list(arguments), [])
+
+
+def assign(names: Sequence[str], value: ast.expr) -> ast.stmt:
+    """The value, put into each of the variables."""
+    return ast.Assign([ast.Name(name, ast.Store()) for name in names], value, lineno=1)
+
+
+def is_a(name: str, kind: str) -> ast.expr:
+    """Whether a variable is exactly of a type."""
+    return ast.Compare(call(load("type"), load(name)), [ast.Is()], [load(kind)])
