@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from policyfiles import RULE, written
 
 from auditor.cli import call
+from auditor.detection.completing import completing
 from auditor.detection.model import BaseMatch, Correlation
 from auditor.detection.windows import occurrences
 from auditor.errors import ConfigError
-from auditor.jobs.replay import MAX_LINE, Replayed, completing, replay
+from auditor.jobs.replay import MAX_LINE, Replayed, replay
 from auditor.policy.load import load
 
 SINGLE = RULE + "detection: {s: {type: role.created}, condition: s}\n"

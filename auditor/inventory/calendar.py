@@ -8,7 +8,8 @@ from auditor import clock
 from auditor.inventory.model import Record
 from auditor.registers.table import Registers, Row
 
-_OURS = frozenset({"planned", "frozen", "change.ticket", "local.hour", "local.weekday"})
+DATED = frozenset({"planned", "frozen", "change.ticket", "local.hour", "local.weekday"})
+"""The fields of events that come from here."""
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -24,7 +25,7 @@ class Calendar:
     def dated(self, event: Record) -> Record:
         """The event with `local.*`, and, where there is a register, `planned`, `frozen` and `change.ticket`."""
         # What the API might send under these names is not what they mean here.
-        fields = {name: value for name, value in event.fields.items() if name not in _OURS}
+        fields = {name: value for name, value in event.fields.items() if name not in DATED}
         at = event.fields.get("effective_at")
         if clock.is_time(at):
             assert isinstance(at, int)  # noqa: S101 - is_time says so

@@ -10,7 +10,7 @@ from auditor.inventory.model import Record
 from auditor.inventory.records import flatten, lookup
 from auditor.inventory.schema import EVENT_KIND
 
-_ACTOR: Mapping[str, tuple[str, ...]] = {
+ACTOR: Mapping[str, tuple[str, ...]] = {
     "actor.id": (
         "actor.session.user.id",
         "actor.api_key.user.id",
@@ -21,6 +21,14 @@ _ACTOR: Mapping[str, tuple[str, ...]] = {
     "actor.ip": ("actor.session.ip_address", "actor.api_key.ip_address"),
 }
 """One name for what the two kinds of actor, session and API key, keep in different places."""
+ACTOR_KINDS: Mapping[str, tuple[str, ...]] = {
+    "service_account": ("actor.api_key.service_account",),
+    "user": ("actor.session.user", "actor.api_key.user"),
+}
+"""`actor.kind`: who acted, whether by session or by key. The first word for which there is an object."""
+
+
+BENEFICIARY = "actor.is_beneficiary"
 
 
 def record_of(raw: bytes | Mapping[str, object]) -> Record:
@@ -48,7 +56,7 @@ def record_of(raw: bytes | Mapping[str, object]) -> Record:
     actor = _actor_kind(body)
     if actor:
         fields["actor.kind"] = actor
-    fields["actor.is_beneficiary"] = _is_beneficiary(kind, fields)
+    fields[BENEFICIARY] = _is_beneficiary(kind, fields)
     return Record(EVENT_KIND, (event,), fields, raw if isinstance(raw, bytes) else msgspec.json.encode(raw))
 
 
@@ -59,22 +67,29 @@ def record_at(raw: bytes, at: int) -> Record:
 
 
 def _actor(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    for name, places in _ACTOR.items():
+    for name, places in ACTOR.items():
         found = next((value for place in places if isinstance(value := fields.get(place), str)), None)
         if found is not None:
             yield name, found
 
 
 def _actor_kind(body: Mapping[str, object]) -> str | None:
-    """`user` or `service_account`: who acted, whether by session or by key."""
-    if isinstance(lookup(body, "actor.api_key.service_account"), Mapping):
-        return "service_account"
-    people = (lookup(body, "actor.session.user"), lookup(body, "actor.api_key.user"))
-    return "user" if any(isinstance(person, Mapping) for person in people) else None
+    return next(
+        (
+            kind
+            for kind, places in ACTOR_KINDS.items()
+            if any(isinstance(lookup(body, each), Mapping) for each in places)
+        ),
+        None,
+    )
 
 
 def _is_beneficiary(kind: str, fields: Mapping[str, object]) -> bool:
     """Whether the event gives something to the one who acted: a role, or another role."""
-    named = "payload.id" if kind in {"user.updated", "service_account.updated"} else "payload.principal_id"
     actor = fields.get("actor.id")
-    return actor is not None and fields.get(named) == actor
+    return actor is not None and fields.get(named_by(kind)) == actor
+
+
+def named_by(kind: str) -> str:
+    """The field of an event of this type that names who is given something."""
+    return "payload.id" if kind in {"user.updated", "service_account.updated"} else "payload.principal_id"

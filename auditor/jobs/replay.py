@@ -3,14 +3,14 @@
 import gzip
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 
-from auditor.detection.model import BaseMatch, Correlation
-from auditor.detection.windows import occurrences
+from auditor.detection.completing import completing
+from auditor.detection.model import BaseMatch
 from auditor.errors import ConfigError
 from auditor.inventory.events import record_of
 from auditor.inventory.model import Record
@@ -53,28 +53,6 @@ def replay(policies: PolicySet, file: Path) -> Replayed:
     for each in policies.correlations:
         found.matches[each.policy.name] = completing(each.correlation, counted[each.policy.name])
     return found
-
-
-def completing(correlation: Correlation, matches: Sequence[BaseMatch]) -> list[str]:
-    """The event of each occurrence with which its window held enough, oldest first."""
-    groups: dict[tuple[str, ...], list[BaseMatch]] = {}
-    for each in matches:
-        groups.setdefault(each.group, []).append(each)
-    found = [last for group in groups.values() for last in _completing(correlation, group)]
-    return [each.event_id for each in sorted(found, key=lambda each: (each.at, each.event_id))]
-
-
-def _completing(correlation: Correlation, group: Sequence[BaseMatch]) -> Iterator[BaseMatch]:
-    ordered = sorted(group, key=lambda each: (each.at, each.event_id, each.rule))
-    for occurrence in occurrences(correlation, ordered):
-        ids = set(occurrence.events)
-        window = [each for each in ordered if each.event_id in ids]
-        # What holds enough still does with more, so the least that does is found by halving.
-        few, enough = 0, len(window)
-        while enough - few > 1:
-            middle = (few + enough) // 2
-            few, enough = (few, middle) if occurrences(correlation, window[:middle]) else (middle, enough)
-        yield window[enough - 1]
 
 
 def _opened(file: Path) -> gzip.GzipFile | BufferedReader:
