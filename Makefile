@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 FREEZE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
+BENCH := .venv-bench
 .PHONY: help install demo test prove bench check example format requirements clean
 .DEFAULT_GOAL := help
 
@@ -35,8 +36,15 @@ test: $(STAMP)  ## all tests
 prove: $(STAMP)  ## every fault of the simulated API, 10,000 spoilt policy files, some minutes
 	AUDITOR_PROVE=1 $(BIN)/python -m pytest -n 2 -s tests/test_no_fault_*.py
 
-bench: $(STAMP)  ## all benchmarks in tests/benchmarks, beside the tools that people use instead
-	@set -e; for program in $$(grep -l '^def main' tests/benchmarks/*.py); do PYTHONPATH=tests $(BIN)/python $$program; done
+# What we are compared with pins old packages, and nothing else needs it: it gets an environment of its own.
+$(BENCH)/.installed: requirements/bench.txt pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+bench: $(BENCH)/.installed  ## every benchmark beside the tools it is compared with, some minutes
+	@set -e; for each in $$(grep -l '^def main' tests/benchmarks/*.py); do echo "== $$each"; PYTHONPATH=tests $(BENCH)/bin/python $$each; done
 
 check: $(STAMP)  ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check .
@@ -58,6 +66,7 @@ format: $(STAMP)  ## rewrite the code in the house format
 requirements:  ## compile the pinned, hashed requirement files anew (needs uv)
 	$(FREEZE) pyproject.toml -o requirements/core.txt
 	$(FREEZE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	$(FREEZE) --group bench pyproject.toml -o requirements/bench.txt
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
