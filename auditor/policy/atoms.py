@@ -94,6 +94,9 @@ class Atoms:
         if how is How.TRUTH:
             return self._truth(read, wanted, tests)
         usual = self._usual(read, name, how, wanted, tests)
+        if _FORMS[how] in {Form.NUMBER, Form.AGE} and not read.may_be_list:
+            # What is absent differs from every number, and yet does not pass.
+            return usual if how is not How.OTHER else ast.BoolOp(ast.And(), [_is_none(raw, absent=False), usual])
         slow = ast.BoolOp(ast.And(), [_is_none(raw, absent=False), self._by_tests(raw, tests)])
         # A text may be empty, or not one for which all ways to ignore case agree; a number may be 0.
         guard = load(name) if how.startswith("folded") else _is_none(name, absent=False)

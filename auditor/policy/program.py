@@ -6,7 +6,7 @@ itself. Pure.
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 
 from auditor.adminapi.fields import Type
 from auditor.inventory.model import Fields, Record
@@ -81,33 +81,40 @@ class EventProgram:
     def __init__(self, questions: Sequence[Question]) -> None:
         self._questions = questions
         self._asked_of_type = tuple(_asked_of_type(questions))
-        self._of_type: dict[str, Fused] = {}
-        self._of_answers: dict[Hashable, Fused] = {}
+        self._of_type: dict[str, tuple[Fused, Fused]] = {}
+        self._of_answers: dict[Hashable, tuple[Fused, Fused]] = {}
 
     def matching(self, fields: Fields, now: int) -> Sequence[int]:
         """The numbers of the rules that match an event, in their order."""
         kind = fields.get("type")
         if type(kind) is not str:
             return self._each(fields, now)
-        fused = self._of_type.get(kind) or self._make(kind)
-        try:
-            said = fused(fields, now)
-        except Exception:  # noqa: BLE001 - whatever it is, each rule answers for itself then, or raises
-            said = None
-        return self._each(fields, now) if said is None else said
+        for fused in self._of_type.get(kind) or self._make(kind):
+            try:
+                said = fused(fields, now)
+            except Exception:  # noqa: BLE001 - whatever it is, each rule answers for itself then, or raises
+                break
+            if said is not None:
+                return said
+        return self._each(fields, now)
 
     def _each(self, fields: Fields, now: int) -> list[int]:
         return [i for i, each in enumerate(self._questions) if each.matcher.asked(fields, now) is True]
 
-    def _make(self, kind: str) -> Fused:
-        """Types of which the rules know the same share one function: nobody fills the memory with made-up types."""
+    def _make(self, kind: str) -> tuple[Fused, Fused]:
+        """A function for events without lists, and one for the others, which is made when the first of them comes.
+
+        Types of which the rules know the same share one function: nobody fills the memory with made-up types.
+        """
         known = {"type": kind}
         answers: Hashable = tuple(asked(known, 0) for asked in self._asked_of_type)
         if len(self._of_type) >= MAX_TYPES or len(self._of_answers) >= MAX_TYPES:
             self._of_type.clear()
             self._of_answers.clear()
         if answers not in self._of_answers:
-            self._of_answers[answers] = _fused(tuple(enumerate(self._questions)), known, list_in_event)
+            numbered = tuple(enumerate(self._questions))
+            with_lists = _lazily(partial(_fused, numbered, known, list_in_event))
+            self._of_answers[answers] = _fused(numbered, known, lambda _name: False), with_lists
         self._of_type[kind] = self._of_answers[answers]
         return self._of_type[kind]
 
@@ -129,6 +136,15 @@ def _fused(
         return fuse(questions, known, may_be_list)
     except (ValueError, RecursionError, MemoryError):
         return lambda _record, _now: None
+
+
+def _lazily(make: Callable[[], Fused]) -> Fused:
+    once = cache(make)
+
+    def fused(record: object, now: int) -> list[int] | None:
+        return once()(record, now)
+
+    return fused
 
 
 def _asked_of_type(questions: Sequence[Question]) -> Iterator[Asked]:

@@ -1,6 +1,7 @@
 """How compiled code reads the fields of a record: each once, in the forms that its comparisons ask for. Pure."""
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,12 +61,14 @@ class Flat:
     """Fields in a mapping by dotted name."""
 
     def statements(self, wanted: Mapping[str, str]) -> list[ast.stmt]:
-        """One look-up a field."""
-        get = ast.Attribute(load("record"), "get", ast.Load())
-        return [
-            assign([name], call(get, constant(field)) if field else call(load("texts"), load("record")))
-            for field, name in wanted.items()
-        ]
+        """All at once, which takes half the time of one after the other."""
+        names = tuple(field for field in wanted if field != KEYWORDS)
+        variables: list[ast.expr] = [ast.Name(wanted[name], ast.Store()) for name in names]
+        values = call(load("map"), ast.Attribute(load("record"), "get", ast.Load()), constant(names))
+        code: list[ast.stmt] = [ast.Assign([ast.Tuple(variables, ast.Store())], values, lineno=1)]
+        if KEYWORDS in wanted:
+            code.append(assign([wanted[KEYWORDS]], call(load("texts"), load("record"))))
+        return code
 
 
 def folded(value: object) -> str:
@@ -91,8 +94,8 @@ NOTHING: ast.stmt = ast.Return(ast.Constant(None))
 
 NAMES: Mapping[str, object] = {
     "__builtins__": {},
-    "bool": bool, "elements": elements, "folded": folded, "int": int, "joined": joined, "list": list,
-    "number_of": number_of, "str": str, "texts": texts, "type": type, "Unknown": Unknown,
+    "bool": bool, "elements": elements, "float": float, "folded": folded, "int": int, "joined": joined, "list": list,
+    "map": map, "number_of": number_of, "str": str, "texts": texts, "type": type, "Unknown": Unknown,
 }  # fmt: skip
 """What the code may call."""
 
@@ -112,6 +115,8 @@ def _keywords(read: Read) -> list[ast.stmt]:
 def _forms(read: Read) -> list[ast.stmt]:
     """One branch for each kind of value, the likely ones first."""
     raw, asked = read.name(Form.RAW), read.forms - {Form.RAW}
+    if asked & {Form.NUMBER, Form.AGE} and not read.may_be_list:
+        return _numeric(read)
     text = (is_a(raw, "str"), _assigned(read, _of_text(read)))
     absent = (ast.Compare(load(raw), [ast.Is()], [constant(None)]), _assigned(read, {}))
     number = (is_a(raw, "int"), _assigned(read, _of_number(read)))
@@ -120,6 +125,24 @@ def _forms(read: Read) -> list[ast.stmt]:
     for test, body in reversed([*(usual if asked else ()), *_rare(read)]):
         otherwise = [ast.If(test, body or [ast.Pass()], otherwise)]
     return otherwise
+
+
+def _numeric(read: Read) -> list[ast.stmt]:
+    """Where a number belongs, what is absent is one that no comparison holds for; of anything else there is no answer.
+
+    A float is as good as a whole number, except for ages, which are compared to the second.
+    """
+    raw, no_number = load(read.name(Form.RAW)), constant(math.nan)
+    absent = {Form.NUMBER: no_number, Form.AGE: no_number}
+    broken = _assigned(read, {Form.NUMBER: raw, Form.TEXT: call(load("folded"), raw)})
+    code: list[ast.stmt] = [NOTHING]
+    for test, body in (
+        (is_a(read.name(Form.RAW), "float"), [NOTHING] if Form.AGE in read.forms else broken),
+        (ast.Compare(raw, [ast.Is()], [constant(None)]), _assigned(read, absent)),
+        (is_a(read.name(Form.RAW), "int"), _assigned(read, _of_number(read))),
+    ):
+        code = [ast.If(test, body, code)]
+    return code
 
 
 def _rare(read: Read) -> list[tuple[ast.expr, list[ast.stmt]]]:
