@@ -63,7 +63,7 @@ def fuse(
         *reading.statements(atoms.reads, source or reading.Flat()),
         *atoms.computed,
         assign(["found"], ast.List([], ast.Load())),
-        *asked,
+        *_grouped(asked),
         ast.Return(load("found")),
     ]
     return _function(body, {**reading.NAMES, **atoms.names})
@@ -99,13 +99,29 @@ def _fits(term: Term) -> bool:
     return depth_of(term) <= MAX_DEPTH and sum(1 for _ in comparisons_of(term)) <= MAX_COMPARISONS
 
 
-def _statement(terms: _Terms, atoms: Atoms, *, flat: bool) -> ast.stmt:
+def _statement(terms: _Terms, atoms: Atoms, *, flat: bool) -> ast.If:
     matches = _asked(terms.matches, terms.question.matcher.asked, atoms, flat=flat)
     found = ast.If(matches, [_found(terms.number)], [])
     if terms.question.applies is None or terms.applies is None:
         return found
     applies = _asked(terms.applies, terms.question.applies, atoms, flat=flat)
     return ast.If(applies, [found], [_found(~terms.number)])
+
+
+def _grouped(asked: Sequence[ast.If]) -> list[ast.If]:
+    """Policies that apply to the same records are asked together: whether they do is looked at once."""
+    grouped: list[ast.If] = []
+    first: dict[str, ast.If] = {}
+    for each in asked:
+        name = each.test.id if isinstance(each.test, ast.Name) and each.orelse else ""
+        if name in first:
+            first[name].body += each.body
+            first[name].orelse += each.orelse
+            continue
+        grouped.append(each)
+        if name:
+            first[name] = each
+    return grouped
 
 
 def _asked(term: Term, asked: Asked, atoms: Atoms, *, flat: bool) -> ast.expr:
