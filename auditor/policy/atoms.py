@@ -110,8 +110,12 @@ class Atoms:
         if not read.may_be_list:
             return scalar
         read.forms.add(Form.ELEMENTS)
-        apart = call(ast.Attribute(constant(wanted), "isdisjoint", ast.Load()), load(read.name(Form.ELEMENTS)))
-        return ast.IfExp(_is_none(read.name(Form.ELEMENTS), absent=True), scalar, ast.UnaryOp(ast.Not(), apart))
+        name = read.name(Form.ELEMENTS)
+        made = ast.NamedExpr(ast.Name(name, ast.Store()), call(load("elements"), load(read.name(Form.RAW))))
+        elements = ast.IfExp(_is_none(name, absent=True), made, load(name))
+        apart = call(ast.Attribute(constant(wanted), "isdisjoint", ast.Load()), elements)
+        listed = [_is_none(read.name(Form.RAW), absent=False), ast.UnaryOp(ast.Not(), apart)]
+        return ast.IfExp(_is_none(read.name(Form.TEXT), absent=False), scalar, ast.BoolOp(ast.And(), listed))
 
     def _truth(self, read: Read, wanted: Sequence[Any], tests: Sequence[Test]) -> ast.expr:
         raw = read.name(Form.RAW)
@@ -147,6 +151,16 @@ class Atoms:
         parsed = ast.NamedExpr(ast.Name(name, ast.Store()), call(load("number_of"), load(read.name(Form.CASED))))
         first = ast.IfExp(_is_none(name, absent=True), parsed, load(name))
         return _joined(ast.Or(), [_between(load(name) if i else first, *span) for i, span in enumerate(spans)])
+
+
+def cost_of(comparison: Comparison) -> int:
+    """How long it takes, in comparison with others: what is cheap is asked first."""
+    if comparison.field is None:
+        return 100
+    return sum(max(_COSTS.get(shape.how, 3) for shape in shapes) for _, shapes in _shaped(comparison))
+
+
+_COSTS = {How.PRESENT: 1, How.TRUTH: 1, How.AGE: 1, How.NUMBER: 1, How.TEXT: 2, How.NETWORK: 5, How.TESTED: 20}
 
 
 def _meaning(comparison: Comparison) -> Hashable:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from auditor.inventory.model import Fields
 from auditor.policy import reading
-from auditor.policy.atoms import Atoms
+from auditor.policy.atoms import Atoms, cost_of
 from auditor.policy.compile import Asked, Matcher
 from auditor.policy.grammar import Comparison, Selection
 from auditor.policy.logic import Term, comparisons_of, depth_of, of_detection, of_selection
@@ -147,10 +147,15 @@ def _expression(term: Term, atoms: Atoms) -> ast.expr:
         return constant(term)
     if isinstance(term, Comparison):
         return atoms.expression(term)
-    operands = [_expression(each, atoms) for each in term.operands]
+    # The order makes no difference to the answer: what is not seen has sent the record elsewhere.
+    operands = [_expression(each, atoms) for each in sorted(term.operands, key=_cost)]
     if term.operator == "not":
         return ast.UnaryOp(ast.Not(), operands[0])
     return ast.BoolOp(ast.And() if term.operator == "and" else ast.Or(), operands)
+
+
+def _cost(term: Term) -> int:
+    return sum(map(cost_of, comparisons_of(term)))
 
 
 def _found(number: int) -> ast.stmt:

@@ -33,7 +33,7 @@ class Form(StrEnum):
     ADDRESS = "i"
     """The number of an IP address, once something asked for it."""
     ELEMENTS = "e"
-    """The elements of a list as texts without their case."""
+    """The elements of a list as texts without their case, once something asked for them."""
 
 
 @dataclass
@@ -150,9 +150,8 @@ def _rare(read: Read) -> list[tuple[ast.expr, list[ast.stmt]]]:
     hidden = (is_a(raw, "Unknown"), [NOTHING])
     if not read.may_be_list:
         return [hidden, (is_a(raw, "list"), [NOTHING])]
-    if Form.ELEMENTS not in read.forms:
-        return [hidden]
-    return [hidden, (is_a(raw, "list"), _assigned(read, {Form.ELEMENTS: call(load("elements"), load(raw))}))]
+    # The elements are looked at when something asks for them.
+    return [hidden, (is_a(raw, "list"), _assigned(read, {}))]
 
 
 def _of_text(read: Read) -> dict[Form, ast.expr]:

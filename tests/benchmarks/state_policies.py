@@ -25,8 +25,6 @@ from auditor.policy.template import Message
 from auditor.terms import Level
 
 KIND = "project_api_key"
-Pair = tuple[Any, Record]
-"""A key as the API nests it, and as policies see it."""
 
 
 def judges() -> tuple[Judge, ...]:
@@ -71,16 +69,19 @@ def main() -> None:
     policies = judges()
     others = {name: whole(name) for name in POLICIES}
     program = StateProgram(KIND, policies)
-    pairs = [(key, record(key)) for key in keys(options.keys, now)]
+    made = keys(options.keys, now)
+    # Records lie side by side in memory, as after a collection.
+    records = [record(key) for key in made]
+    numbers = range(options.keys)
 
-    def fused(some: Sequence[Pair]) -> list[Sorted]:
-        return program.sort([each for _, each in some], now)
+    def fused(some: Sequence[int]) -> list[Sorted]:
+        return program.sort(records[: len(some)], now)
 
-    def closures(some: Sequence[Pair]) -> list[tuple[str, str]]:
+    def closures(some: Sequence[int]) -> list[tuple[str, str]]:
         asked = [(policy.policy.name, policy.applies, policy.matcher.asked) for policy in policies]
         return [
             (name, each.id)
-            for _, each in some
+            for each in records[: len(some)]
             for name, applies, ask in asked
             if (applies is None or applies(each.fields, now)) and ask(each.fields, now)
         ]
@@ -90,11 +91,11 @@ def main() -> None:
             (policy.policy.name, each.id) for policy, one in zip(policies, found, strict=True) for each in one.matching
         }
 
-    def peer(run: statepeers.Run, name: str, target: float = 0.0) -> Engine[Pair, Any]:
+    def peer(run: statepeers.Run, name: str, target: float = 0.0) -> Engine[int, Any]:
         judge, meaning = run
-        return Engine(name, lambda some: judge([key for key, _ in some]), meaning, options.keys, target)
+        return Engine(name, lambda some: judge(made[: len(some)]), meaning, options.keys, target)
 
-    engines: list[Engine[Pair, Any]] = [
+    engines: list[Engine[int, Any]] = [
         Engine("fused function", fused, matches, options.keys),
         Engine("closures", closures, set, options.keys),
         peer(statepeers.cel_cpp(others, now), "CEL in C++ (cel-expr-python)", 30),
@@ -102,8 +103,8 @@ def main() -> None:
         peer(statepeers.rego(others, now), "Rego (lakera-regorus)"),
         peer(statepeers.custodian(others), "Cloud Custodian's filters (c7n)", 80),
     ]
-    medians = compare(engines, pairs, options.rounds)
-    count = len(matches(fused(pairs)))
+    medians = compare(engines, numbers, options.rounds)
+    count = len(matches(fused(numbers)))
     print(
         f"{len(policies)} policies, {options.keys} keys, {count} matches, median of {options.rounds} rounds, CPU time"
     )
