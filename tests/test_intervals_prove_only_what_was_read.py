@@ -198,7 +198,7 @@ def test_what_an_older_version_read_whole_stays_proven(database_url: str) -> Non
         tx.execute(text("DROP TABLE intervals"))
         tx.execute(text("DROP TABLE settings"))
         tx.execute(text("DROP INDEX ix_events_organization_stream_effective_at"))
-        tx.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        tx.execute(text("UPDATE alembic_version SET version_num = '0003'"))
         for stream, status in ((Stream.ORGANIZATION, Status.COMPLETE), (Stream.TENANT, Status.PARTIAL)):
             watermarks.write(tx, "acme", stream, watermarks.Watermark(90, 100, status, ""))
             for at in (40, 90):

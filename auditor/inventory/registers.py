@@ -32,7 +32,7 @@ def _registered(kind: str, records: Iterable[Record], index: "_Index") -> Iterab
 
 def _with(record: Record, above: Said, say: "_Say | None", index: "_Index") -> Record:
     own = {name: value for name, value in say(record, index).items() if value is not None} if say else {}
-    return Record(record.kind, record.ids, {**record.fields, **above, **own}, record.raw)
+    return replace(record, fields={**record.fields, **above, **own})
 
 
 class _Index:
