@@ -102,7 +102,7 @@ def healthy() -> Organization:
     """An organization that knows our key, which ends in ninety days."""
     organization = small(now=NOW)
     own = next(iter(organization.admin_api_keys.values()))
-    own.name, own.redacted_value, own.expires_at = "auditor", f"sk-admin-{'*' * 8}{KEY[-4:]}", NOW + 90 * DAY + 60
+    own.name, own.redacted_value, own.expires_at = "auditor", f"sk-admin-{'*' * 8}{KEY[-4:]}", NOW + 90 * DAY + 3600
     return organization
 
 

@@ -92,6 +92,8 @@ class _Stored:
     unknowns: bytes
     seconds: Mapping[str, float]
     """How long each kind took to read, in the order of reading."""
+    read: Mapping[str, int]
+    """When each report was last read (Unix seconds): what the organization has once, and is not read in every run."""
 
 
 _decode = msgspec.json.Decoder(_Stored).decode
@@ -118,6 +120,7 @@ def add(tx: Transaction, run: Run) -> None:
         policies=bodies.add(tx, _body(run.policies)),
         unknowns=bodies.add(tx, _body(run.unknowns)),
         seconds=_seconds(run.coverage),
+        read={line.kind: line.read_at for line in run.coverage if line.read_at is not None and not line.scope},
     )
     columns = ("id", "organization", "kind", "started_at", "finished_at")
     body = zlib.compress(msgspec.json.encode(stored), level=6)
@@ -174,20 +177,20 @@ def _run(tx: Transaction, row: _Row) -> Run:
         resources=stored.resources,
         summary=stored.summary,
         policies=_decode_policies(found[stored.policies]),
-        coverage=_coverage(tx, row, stored.seconds),
+        coverage=_coverage(tx, row, stored),
         unknowns=_decode_unknowns(found[stored.unknowns]),
     )
 
 
-def _coverage(tx: Transaction, row: _Row, seconds: Mapping[str, float]) -> tuple[Coverage, ...]:
+def _coverage(tx: Transaction, row: _Row, stored: _Stored) -> tuple[Coverage, ...]:
     """The ledger; how long a kind took is told with its first line."""
     lines = ledger.of_run(tx, row.organization, row.number)
     last = before(tx, row.organization)
     if last and last.number == row.number:
         lines |= {kind: _dated(tx, row, kind, lines[kind]) for kind in readings.KINDS if kind in lines}
-    for kind, took in seconds.items():
-        lines[kind][0] = replace(lines[kind][0], seconds=took)
-    return tuple(line for kind in seconds for line in lines[kind])
+    for kind, took in stored.seconds.items():
+        lines[kind][0] = replace(lines[kind][0], seconds=took, read_at=stored.read.get(kind, lines[kind][0].read_at))
+    return tuple(line for kind in stored.seconds for line in lines[kind])
 
 
 def _dated(tx: Transaction, row: _Row, kind: str, lines: Sequence[Coverage]) -> list[Coverage]:
