@@ -1,7 +1,7 @@
 """Where a process can die: every statement, commit, request, send and rename is counted, and one of them is the last.
 
-It hooks into the libraries below the product (SQLAlchemy, httpx, the sinks' send, the interpreter's audit events);
-the product itself runs unchanged.
+It hooks into the libraries below the product (SQLAlchemy, httpx, httpcore, the interpreter's audit events) and around
+the sinks' send; the product itself runs unchanged.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from httpcore._backends.anyio import AnyIOStream
 from sqlalchemy import Engine, Pool, event
 
 from auditor.alerts.message import Alert
@@ -59,6 +60,7 @@ class Points:
         event.listen(Engine, "commit", lambda _connection: self.reach("commit", "before"))
         event.listen(Pool, "checkin", lambda *_args: self.reach("commit", "after"))
         self._watch_requests()
+        self._watch_bytes()
         sys.addaudithook(self._audited)
 
     def around(self, sinks: Mapping[str, Sink]) -> dict[str, Sink]:
@@ -85,11 +87,19 @@ class Points:
 
         httpx.AsyncHTTPTransport.handle_async_request = counted  # type: ignore[assignment,method-assign]
 
+    def _watch_bytes(self) -> None:
+        write = AnyIOStream.write
+
+        async def counted(stream: AnyIOStream, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+            if threading.current_thread() is not threading.main_thread():  # in which the Admin API is asked
+                self.reach("slack", "before bytes leave")
+            await write(stream, buffer, timeout)
+
+        AnyIOStream.write = counted  # type: ignore[assignment,method-assign]
+
     def _audited(self, name: str, args: tuple[Any, ...]) -> None:
         """https://docs.python.org/3/library/audit_events.html"""
-        if name == "http.client.send":
-            self.reach("slack", "before bytes leave")
-        elif _changes_a_file(name, args) and str(args[0]).startswith(self._folder):
+        if _changes_a_file(name, args) and str(args[0]).startswith(self._folder):
             self.reach("file", name)
 
 

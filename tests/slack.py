@@ -50,9 +50,10 @@ def serving() -> Iterator[Server]:
 
 def by_token(address: str, **more: object) -> dict[str, object]:
     """Settings of a sink that posts with the bot token."""
-    return {"type": "slack", "token": TOKEN, "channel": "#security", "base_url": f"{address}/api/", **more}
+    place = {"base_url": f"{address}/api/", "allow_private": True}
+    return {"type": "slack", "token": TOKEN, "channel": "#security", **place, **more}
 
 
 def by_webhook(address: str, **more: object) -> dict[str, object]:
     """Settings of a sink that posts to the incoming webhook."""
-    return {"type": "slack", "webhook_url": address + WEBHOOK_PATH, **more}
+    return {"type": "slack", "webhook_url": address + WEBHOOK_PATH, "allow_private": True, **more}

@@ -9,7 +9,7 @@ from rich.console import Console
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
-from auditor.alerts.sinks.console import render
+from auditor.alerts.sinks.console import show
 from auditor.terms import Level
 
 ALERT = Alert(
@@ -60,7 +60,7 @@ def rendered(alert: Alert, *, terminal: bool) -> str:
         soft_wrap=True,
         color_system="standard" if terminal else None,
     )
-    render(alert, console)
+    show(alert, console)
     return out.getvalue()
 
 

@@ -11,8 +11,11 @@ RETRY_AFTER_MAX = 24 * 3600  # seconds; a longer wish is a mistake or a joke
 
 
 def refused(peer: str, status: int, headers: Mapping[str, str], word: str = "") -> DeliveryError:
-    """The error of an answer that confirms nothing: 408, 425, 429 and 5xx may pass later, the rest is final."""
-    retryable = status in (408, 425, 429) or status >= 500 or status == 200
+    """The error of an answer that confirms nothing: 408, 425, 429 and 5xx may pass later, the rest is final.
+
+    A 2xx that does not confirm comes from somebody else, a proxy's page say, and may pass, too.
+    """
+    retryable = status in (408, 425, 429) or status >= 500 or 200 <= status < 300
     floor = retry_after(headers, clock.now()) if retryable else None
     return DeliveryError(
         f"{peer} answered {status}" + (f": {word}" if word else ""),

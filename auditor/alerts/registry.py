@@ -1,4 +1,7 @@
-"""Finds the sinks: every file of `sinks/` is one kind, and nothing else lists them."""
+"""Finds the sinks: every file of `sinks/` is one kind, and nothing else lists them.
+
+Such a file has four names: `Config`, `EXAMPLES`, `render` (what goes out, as text without secrets) and `send`.
+"""
 
 import importlib
 import pkgutil
@@ -32,17 +35,23 @@ def build(name: str, settings: Mapping[str, Any]) -> Sink:
     except ValidationError as error:
         raise ConfigError("\n".join(_lines(name, error, model))) from None
     _read_secrets(name, config)
-    return Sink(name, str(kind), config, module.send)
+    try:
+        config.ready()
+    except ConfigError as error:
+        raise ConfigError(f"sinks.{name}: {error.message}", hint=error.hint) from None
+    return Sink(name, str(kind), config, module.send, module.render)
 
 
 def _read_secrets(name: str, config: SinkConfig) -> None:
     """Read each secret once at the start: a missing file is an error of the configuration, not of the first alert."""
-    for field in type(config).model_fields:
-        if field.endswith("_file"):
+    fields = type(config).model_fields
+    for field in fields:
+        file = f"{field}_file"
+        if file in fields:
             try:
-                secret(getattr(config, field.removesuffix("_file")), getattr(config, field))
+                secret(getattr(config, field), getattr(config, file))
             except ConfigError as error:
-                raise ConfigError(f"sinks.{name}.{field}: {error.message}", hint=error.hint) from None
+                raise ConfigError(f"sinks.{name}.{file}: {error.message}", hint=error.hint) from None
 
 
 def _unknown(kind: object) -> str:

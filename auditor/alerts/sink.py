@@ -25,6 +25,9 @@ class SinkConfig(BaseModel):
         """
         return None
 
+    def ready(self) -> None:
+        """Raise ConfigError when something that the settings name cannot be used. Called once, at the start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -42,7 +45,25 @@ class Receipt:
     """`{"channel": "C1", "ts": "1.2"}` for Slack; whatever is needed to find the message again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """How a sink is set up, and what its service answers: the suite that every sink must pass runs over these.
+
+    In a setting, `{address}` stands for the URL of a service, `{host}` and `{port}` for its parts, `{folder}` for a
+    directory and `{secret}` for what nobody may see.
+    """
+
+    settings: Mapping[str, str]
+    status: int = 0
+    """The HTTP status that confirms; 0 for a sink that does not speak HTTP."""
+    body: bytes = b""
+    """The body that confirms."""
+    any_body: bool = False
+    """The service promises no particular body: its status says all."""
+
+
 Send = Callable[[Any, Alert, Context], Awaitable[Receipt]]
+Render = Callable[[Any, Alert], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +74,15 @@ class Sink:
     kind: str
     config: SinkConfig
     _send: Send
+    _render: Render = lambda _config, alert: alert.title
 
     async def send(self, alert: Alert, context: Context) -> Receipt:
         """Send once and return what the other side confirmed. Raises DeliveryError; never retries by itself."""
         return await self._send(self.config, alert, context)
+
+    def preview(self, alert: Alert) -> str:
+        """What would go out, as text, without any secret; nothing is sent."""
+        return self._render(self.config, alert)
 
 
 def secret(value: SecretStr | None, file: Path | None) -> str:

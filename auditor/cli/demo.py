@@ -49,7 +49,7 @@ organizations:
 store: sqlite:///{directory}/auditor.db
 schedule: {{snapshot: 10s, audit_log: 2s}}
 sinks:
-  slack: {{type: slack, token: {token}, channel: '#security', base_url: '{slack}/api/'}}
+  slack: {{type: slack, token: {token}, channel: '#security', base_url: '{slack}/api/', allow_private: true}}
 routes:
   - {{match: {{level: [critical, high, medium]}}, to: [slack]}}
 reports: {{directory: {directory}/reports}}

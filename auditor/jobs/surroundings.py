@@ -1,6 +1,6 @@
 """What an installation needs beside the API: store, page, sinks, and where the key is kept. A line each."""
 
-import asyncio
+import errno
 import os
 import socket
 import urllib.request
@@ -10,10 +10,13 @@ from pathlib import Path
 
 import httpx
 
+from auditor.alerts.aside import aside
+from auditor.alerts.destination import Allowance, connect
 from auditor.alerts.message import Alert
+from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Sink
 from auditor.config import ENV_PREFIX, OrganizationConfig
-from auditor.errors import AuditorError, ConfigError, StoreError
+from auditor.errors import AuditorError, ConfigError, DeliveryError, StoreError
 from auditor.jobs.diagnosis import Exit, Line, Mark
 from auditor.store import mode
 from auditor.store.database import Store, open_store
@@ -83,13 +86,15 @@ async def sink(one: Sink) -> Line:
     host, port = address
     if _through_a_proxy(host):
         return Line(Mark.OK, topic, f"{one.kind}: built; {host} is reached through a proxy, which was not tried")
+    allowance = one.config.allowance if isinstance(one.config, RemoteConfig) else Allowance()
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            _, writer = await asyncio.open_connection(host, port)
+        connection = await aside(lambda: connect(host, port, CONNECT_SECONDS, allowance))
+    except DeliveryError as error:
+        return Line(Mark.FAIL, topic, f"{one.kind}: {error.message}", error.hint, Exit.CONFIG)
     except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else "no answer"
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno in errno.errorcode else "no answer"
         return Line(Mark.FAIL, topic, f"{one.kind}: {host}:{port} cannot be reached: {reason}", "check the network")
-    with closing(writer):
+    with closing(connection):
         return Line(Mark.OK, topic, f"{one.kind}: built; {host}:{port} can be reached; no message was sent")
 
 

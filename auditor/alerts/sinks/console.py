@@ -1,5 +1,6 @@
 """The terminal, or whatever standard output is: one paragraph an alert. Formatting: https://rich.readthedocs.io"""
 
+import io
 import sys
 from collections.abc import Iterable
 from typing import TextIO
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from auditor.alerts.aside import aside
 from auditor.alerts.message import Alert, AlertKind
-from auditor.alerts.sink import Context, Receipt, SinkConfig
+from auditor.alerts.sink import Context, Example, Receipt, SinkConfig
 from auditor.alerts.untrusted import one_line
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
 from auditor.errors import DeliveryError
@@ -30,6 +31,9 @@ class Config(SinkConfig):
     """Nothing to set."""
 
 
+EXAMPLES = {"console": Example({})}
+
+
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     """Write the alert. Raises DeliveryError, final, when nobody reads standard output any more."""
     try:
@@ -41,11 +45,18 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
 
 
 def _write(alert: Alert, out: TextIO) -> None:
-    render(alert, Console(file=out, highlight=False, markup=False, emoji=False, soft_wrap=True))
+    show(alert, Console(file=out, highlight=False, markup=False, emoji=False, soft_wrap=True))
     out.flush()
 
 
-def render(alert: Alert, console: Console) -> None:
+def render(config: Config, alert: Alert) -> str:
+    """The paragraph, without colours."""
+    out = io.StringIO()
+    _write(alert, out)
+    return out.getvalue()
+
+
+def show(alert: Alert, console: Console) -> None:
     """Write the alert's paragraph and an empty line, at once. Colours only where `console` is a terminal."""
     style = "green" if alert.kind is AlertKind.RESOLVED else _STYLES[alert.level]
     paragraph = Text().append(f"{sign(alert)} {label(alert)}: {one_line(alert.title, 200)}\n", style)

@@ -4,15 +4,14 @@ Formats: https://docs.slack.dev/reference/methods/chat.postMessage and
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 """
 
+import asyncio
+import json
 import logging
 import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
@@ -21,18 +20,18 @@ from auditor.alerts import blockkit
 from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.message import Alert
-from auditor.alerts.sink import Context, Receipt, SinkConfig, secret
+from auditor.alerts.post import Answer, post
+from auditor.alerts.remote import RemoteConfig, checked_url, host_and_port, is_plain
+from auditor.alerts.sink import Context, Example, Receipt, secret
 from auditor.config import sane_url
 from auditor.errors import ConfigError, DeliveryError
-
-ANSWER_MAX = 1_000_000  # bytes; Slack's answers are a few kilobytes
 
 # The SDK logs answers that it cannot read, and at DEBUG the webhook's address; the outbox logs each failure itself.
 _quiet = logging.getLogger("auditor.slack_sdk")
 _quiet.setLevel(logging.CRITICAL)
 
 
-class Config(SinkConfig):
+class Config(RemoteConfig):
     """`token` or `token_file` with `channel`; or `webhook_url` or `webhook_url_file`, bound to a channel by Slack."""
 
     token: SecretStr | None = None
@@ -42,19 +41,11 @@ class Config(SinkConfig):
     webhook_url: SecretStr | None = None
     webhook_url_file: Path | None = None
     base_url: str = "https://slack.com/api/"
-    timeout: int = Field(default=10, ge=1, le=60)  # seconds
 
     @field_validator("base_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
         return sane_url(value) + "/"
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _webhook_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value:
-            sane_url(value.get_secret_value())
-        return value
 
     @model_validator(mode="after")
     def _one_way(self) -> "Config":
@@ -63,12 +54,42 @@ class Config(SinkConfig):
             raise ValueError("set exactly one of token, token_file, webhook_url and webhook_url_file")
         if (self.token or self.token_file) and not self.channel:
             raise ValueError("a bot token needs the channel to post to, for example '#security'")
+        if self.webhook_url:
+            checked_url(self.webhook_url.get_secret_value(), self, "webhook_url")
         return self
 
     def address(self) -> tuple[str, int] | None:
         """Slack's own host, or the one of the webhook."""
-        parts = urlsplit(secret(self.webhook_url, self.webhook_url_file) or self.base_url)
-        return (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)) if parts.hostname else None
+        return host_and_port(secret(self.webhook_url, self.webhook_url_file) or self.base_url)
+
+
+_LOCAL = {"timeout": "1", "allow_private": "true"}
+
+EXAMPLES = {
+    "slack": Example(
+        {"token": "xoxb-{secret}", "channel": "#security", "base_url": "{address}", **_LOCAL},
+        200,
+        b'{"ok": true, "channel": "C1", "ts": "1.0"}',
+    ),
+    "slack by webhook": Example({"webhook_url": "{address}/services/T0/B0/{secret}", **_LOCAL}, 200, b"ok"),
+}
+
+
+def render(config: Config, alert: Alert) -> str:
+    """The body of the message."""
+    return json.dumps(_body(alert), indent=2, ensure_ascii=False)
+
+
+def _body(alert: Alert) -> dict[str, Any]:
+    return {
+        "text": blockkit.fallback(alert),
+        "blocks": blockkit.blocks(alert),
+        "metadata": {"event_type": "auditor_alert", "event_payload": {"id": alert.id}},
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "parse": "none",
+        "link_names": False,
+    }
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
@@ -78,15 +99,7 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     Raises DeliveryError: retryable for 429, 5xx, timeouts, Slack's own troubles and what an operator
     sets right (the token, the bot's membership), final for the rest.
     """
-    body: dict[str, Any] = {
-        "text": blockkit.fallback(alert),
-        "blocks": blockkit.blocks(alert),
-        "metadata": {"event_type": "auditor_alert", "event_payload": {"id": alert.id}},
-        "unfurl_links": False,
-        "unfurl_media": False,
-        "parse": "none",
-        "link_names": False,
-    }
+    body = _body(alert)
     try:
         if config.webhook_url or config.webhook_url_file:
             return await aside(lambda: _by_webhook(config, body))
@@ -95,15 +108,16 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
         raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
     except SlackApiError as error:
         _explain(error)
-    except (URLError, TimeoutError, HTTPException, OSError, SlackClientError) as error:
+    except SlackClientError as error:
         raise unreachable("Slack", error) from None
 
 
 def _by_token(config: Config, body: dict[str, Any]) -> Receipt:
     token = secret(config.token, config.token_file)
-    if not _is_credential(token):
+    if not is_plain(token):
         raise ConfigError("the bot token is empty or holds characters that no token has")
     client = _Web(
+        config,
         token=token,
         base_url=config.base_url,
         timeout=config.timeout,
@@ -116,21 +130,12 @@ def _by_token(config: Config, body: dict[str, Any]) -> Receipt:
 
 def _by_webhook(config: Config, body: dict[str, Any]) -> Receipt:
     url = secret(config.webhook_url, config.webhook_url_file)
-    try:
-        sane_url(url)
-    except ValueError as error:
-        raise ConfigError(f"the webhook address {error}") from None
-    if not _is_credential(url):
-        raise ConfigError("the webhook address holds characters that no address has")
-    answer = _Webhook(url=url, timeout=config.timeout, logger=_quiet, retry_handlers=[]).send_dict(body)
+    if not is_plain(url):
+        raise ConfigError("the webhook address is empty or holds characters that no address has")
+    answer = _Webhook(config, url=url, timeout=config.timeout, logger=_quiet, retry_handlers=[]).send_dict(body)
     if answer.status_code != 200 or answer.body != "ok":
         raise refused("Slack", answer.status_code, answer.headers, _word(answer.body))
     return Receipt()
-
-
-def _is_credential(text: str) -> bool:
-    """Whether it can stand in a request line or header; the error of http.client would show it."""
-    return text.isascii() and text.isprintable() and text != "" and " " not in text
 
 
 _TRANSIENT = frozenset(
@@ -180,34 +185,29 @@ def _word(text: str) -> str:
     return text if text.isascii() and plain.isalnum() and len(text) <= 60 else _UNREADABLE
 
 
-class _Strict(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: a redirected POST becomes a GET that carries the token elsewhere and looks like success."""
-
-    def redirect_request(self, *_args: object, **_kwargs: object) -> None:
-        return None
-
-
-def _open(request: urllib.request.Request, timeout: float) -> tuple[int, Any, str]:
-    # Plain http is accepted for loopback only, and no proxy can reach that. Otherwise the environment's proxies serve.
-    proxies: dict[str, str] | None = {} if request.type == "http" else None
-    opener = urllib.request.build_opener(_Strict(), urllib.request.ProxyHandler(proxies))
-    try:
-        answer = opener.open(request, timeout=timeout)
-    except HTTPError as refusal:
-        # Returned like any other answer: the SDK would decode its body with whatever charset it claims.
-        answer = refusal
-    with answer:
-        return answer.status, answer.headers, answer.read(ANSWER_MAX).decode("utf-8", "replace")
+def _ask(request: urllib.request.Request, config: Config) -> Answer:
+    # The SDK is made of blocking calls, and runs aside, on a thread that has no event loop.
+    body = request.data if isinstance(request.data, bytes) else b""
+    return asyncio.run(post("Slack", request.full_url, body, dict(request.header_items()), config))
 
 
 class _Web(WebClient):
+    def __init__(self, config: Config, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._config = config
+
     def _perform_urllib_http_request_internal(self, url: str, req: urllib.request.Request) -> dict[str, Any]:
-        status, headers, body = _open(req, self.timeout)
+        answer = _ask(req, self._config)
         # The SDK takes any JSON for an object.
-        return {"status": status, "headers": headers, "body": body if body.lstrip().startswith("{") else "{}"}
+        return {"status": answer.status, "headers": answer.headers, "body": json.dumps(answer.json())}
 
 
 class _Webhook(WebhookClient):
+    def __init__(self, config: Config, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._config = config
+
     def _perform_http_request_internal(self, url: str, req: urllib.request.Request) -> WebhookResponse:
-        status, headers, body = _open(req, self.timeout)
-        return WebhookResponse(url=url, status_code=status, body=body, headers=headers)
+        answer = _ask(req, self._config)
+        body = answer.body.decode("utf-8", "replace")
+        return WebhookResponse(url=url, status_code=answer.status, body=body, headers=dict(answer.headers))

@@ -1,0 +1,118 @@
+"""What all sinks share that speak over a network: where they may go, how long they wait, whom they trust."""
+
+import ssl
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
+
+from auditor.alerts.destination import Allowance
+from auditor.alerts.sink import SinkConfig, secret
+from auditor.errors import ConfigError
+
+
+class RemoteConfig(SinkConfig):
+    """Settings of a sink that opens connections."""
+
+    timeout: int = Field(default=10, ge=1, le=30)
+    """Seconds for the whole exchange: name, connection, message and answer."""
+    allow_private: bool | tuple[IPvAnyNetwork, ...] = False
+    """`true` for private and loopback addresses, or the networks that may be reached, as `[10.0.0.0/8]`."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the usual ones, PEM."""
+
+    @property
+    def allowance(self) -> Allowance:
+        """Where this sink may connect to."""
+        if isinstance(self.allow_private, bool):
+            return Allowance(private=self.allow_private)
+        return Allowance(networks=self.allow_private)
+
+    def trust(self) -> ssl.SSLContext:
+        """For connections of this sink: certificate and name are always checked. Raises ConfigError."""
+        if self.ca_file is None:
+            return _usual()
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            reason = "no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+            raise ConfigError(
+                f"cannot use ca_file {self.ca_file}: {reason}", hint="check the path and its mode"
+            ) from None
+
+    def ready(self) -> None:
+        """Raise ConfigError when something that the settings name cannot be used."""
+        self.trust()
+
+
+@cache
+def _usual() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+class UrlConfig(RemoteConfig):
+    """Settings of a sink whose address is itself the credential."""
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_url(self) -> "UrlConfig":
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("set exactly one of url and url_file")
+        if self.url:
+            checked_url(self.url.get_secret_value(), self, "url")
+        return self
+
+    def endpoint(self) -> str:
+        """The address, read now. Raises ConfigError."""
+        text = secret(self.url, self.url_file)
+        try:
+            return checked_url(text, self)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of the url."""
+        return host_and_port(self.endpoint())
+
+    def ready(self) -> None:
+        """Raise ConfigError when the url cannot be used."""
+        super().ready()
+        self.endpoint()
+
+
+def checked_url(url: str, config: RemoteConfig, name: str = "the url") -> str:
+    """`url`, which errors call `name` and never repeat.
+
+    Raises ValueError when it is no address, or would carry the message openly over the internet.
+    """
+    if not is_plain(url):
+        raise ValueError(f"{name} is empty or holds characters that no address has")
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(f"{name} is no address") from None
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise ValueError(f"{name} must hold no user name, password or `#`")
+    if parts.scheme == "https" and named:
+        return url
+    if parts.scheme == "http" and named and config.allow_private:
+        return url
+    raise ValueError(
+        f"{name} must be an https:// address; plain http is accepted with `allow_private`, for private addresses"
+    )
+
+
+def is_plain(text: str) -> bool:
+    """Whether it can stand in a request line or header; the error of a client that finds out later would show it."""
+    return text.isascii() and text.isprintable() and text != "" and " " not in text
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Of a checked url."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
