@@ -1,5 +1,6 @@
 """What the README says is so: its commands, exit codes, links and examples."""
 
+import importlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from auditor.alerts.registry import kinds
 from auditor.cli import COMMANDS
 from auditor.cli.check import CLEAN, FINDINGS, INCOMPLETE
 from auditor.config import Config
@@ -85,6 +87,15 @@ def test_the_example_of_an_attestation_is_accepted_and_all_that_can_be_attested_
     assert len(attestations.read(file, ["acme"])) == 1
     section = README.split("### Settings without an endpoint\n", 1)[1].split("\n#", 1)[0]
     assert not [name for name in ATTESTABLE if f"`{name}`" not in section]
+
+
+def test_every_kind_of_sink_has_a_row_with_an_example_that_is_accepted() -> None:
+    examples = {kind.strip("`"): rest.split("|")[1].strip(" `") for kind, rest in rows("### Other sinks").items()}
+    assert set(examples) == set(kinds())
+    for kind, example in examples.items():
+        settings = yaml.safe_load(example)
+        assert settings.pop("type") == kind
+        importlib.import_module(f"auditor.alerts.sinks.{kind}").Config.model_validate(settings)
 
 
 def test_links_lead_somewhere() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.message import Alert, AlertKind, Line, key
 from auditor.alerts.registry import build, kinds
 from auditor.alerts.sink import Context, Example, SinkConfig
 from auditor.errors import ConfigError, DeliveryError
@@ -116,7 +116,7 @@ def settings(name: str, address: str = "http://127.0.0.1:9", folder: str = "/non
 def confirm(peer: Peer, name: str) -> None:
     """Let the peer answer as the service does when it takes a message."""
     peer.status = EXAMPLES[name].status
-    peer.body = EXAMPLES[name].body.replace(b"{id}", ALERT.id.encode())
+    peer.body = EXAMPLES[name].body.replace(b"{key}", key(ALERT).encode())
 
 
 async def failure(raw: Settings) -> DeliveryError:
@@ -445,7 +445,7 @@ def test_bad_settings_are_one_clear_message(case: str) -> None:
 @pytest.mark.parametrize("token", ["xoxb-a\r\nX-Evil: 1", "xoxb-\u00e4", ""])
 async def test_a_token_that_cannot_be_one_is_an_error_without_the_token(token: str, peer: Peer) -> None:
     error = await failure({**settings("slack", peer.address), "token": token})
-    assert error.message == "the bot token is empty or holds characters that no token has"
+    assert error.message == "the bot token is empty or holds characters that none has"
     assert peer.requests == []
 
 

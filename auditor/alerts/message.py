@@ -1,5 +1,6 @@
 """What goes to people: one alert, whatever the sink. Pure data, stored in the outbox as JSON."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,7 @@ class AlertKind(StrEnum):
 
     OPENED = "opened"
     REOPENED = "reopened"
+    ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     OCCURRED = "occurred"
     DIGEST = "digest"
@@ -68,3 +70,8 @@ def encode(alert: Alert) -> bytes:
 def decode(data: bytes) -> Alert:
     """The alert that `encode` wrote."""
     return msgspec.json.decode(data, type=Alert)
+
+
+def key(alert: Alert) -> str:
+    """The alert's id as 32 letters and digits, which fit into every header and every service's key."""
+    return hashlib.sha256(alert.id.encode("utf-8", "replace")).hexdigest()[:32]

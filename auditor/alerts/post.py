@@ -15,7 +15,7 @@ from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import Allowance, Lookup, allowed, look_up, refusal
 from auditor.alerts.remote import RemoteConfig, checked_url, host_and_port
-from auditor.errors import ConfigError, DeliveryError
+from auditor.errors import DeliveryError
 
 ANSWER_MAX = 64 * 1024
 """Bytes of an answer that are read; no service has more to say about one message."""
@@ -58,8 +58,6 @@ async def post(
     try:
         async with asyncio.timeout(config.timeout):
             return await _exchange(url, body, headers, config, lookup)
-    except ConfigError as error:
-        raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
     except ValueError as error:
         raise DeliveryError(f"{peer}: {error}", retryable=True) from None
     except (OSError, *_NO_ANSWER) as error:

@@ -9,7 +9,7 @@ import httpx
 from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
 
 from auditor.alerts.destination import Allowance
-from auditor.alerts.sink import SinkConfig, secret
+from auditor.alerts.sink import SinkConfig, require_one, secret
 from auditor.errors import ConfigError
 
 
@@ -60,8 +60,7 @@ class UrlConfig(RemoteConfig):
 
     @model_validator(mode="after")
     def _one_url(self) -> "UrlConfig":
-        if (self.url is None) == (self.url_file is None):
-            raise ValueError("set exactly one of url and url_file")
+        require_one(self, "url", "url_file")
         if self.url:
             checked_url(self.url.get_secret_value(), self, "url")
         return self
@@ -110,6 +109,14 @@ def checked_url(url: str, config: RemoteConfig, name: str = "the url") -> str:
 def is_plain(text: str) -> bool:
     """Whether it can stand in a request line or header; the error of a client that finds out later would show it."""
     return text.isascii() and text.isprintable() and text != "" and " " not in text
+
+
+def credential(name: str, value: SecretStr | None, file: Path | None) -> str:
+    """The secret called `name`, read now. Raises ConfigError when no header or request line could hold it."""
+    text = secret(value, file)
+    if not is_plain(text):
+        raise ConfigError(f"the {name} is empty or holds characters that none has", hint="paste it anew")
+    return text
 
 
 def host_and_port(url: str) -> tuple[str, int]:

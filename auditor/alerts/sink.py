@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from auditor import redaction
 from auditor.alerts.message import Alert
 from auditor.configfile import read_secret
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, DeliveryError
 
 
 class SinkConfig(BaseModel):
@@ -57,7 +57,7 @@ class Example:
     status: int = 0
     """The HTTP status that confirms; 0 for a sink that does not speak HTTP."""
     body: bytes = b""
-    """The body that confirms."""
+    """The body that confirms; `{key}` in it stands for the key of the alert."""
     any_body: bool = False
     """The service promises no particular body: its status says all."""
 
@@ -78,7 +78,11 @@ class Sink:
 
     async def send(self, alert: Alert, context: Context) -> Receipt:
         """Send once and return what the other side confirmed. Raises DeliveryError; never retries by itself."""
-        return await self._send(self.config, alert, context)
+        try:
+            return await self._send(self.config, alert, context)
+        except ConfigError as error:
+            # A secret file that is missing or wrong now may be right when the message is tried again.
+            raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
 
     def preview(self, alert: Alert) -> str:
         """What would go out, as text, without any secret; nothing is sent."""
@@ -93,6 +97,12 @@ def secret(value: SecretStr | None, file: Path | None) -> str:
     text = _read(file) if file else value.get_secret_value() if value else ""
     redaction.register(text)
     return text
+
+
+def require_one(config: SinkConfig, *names: str) -> None:
+    """Raise ValueError unless exactly one of the settings `names` is set."""
+    if sum(getattr(config, name) is not None for name in names) != 1:
+        raise ValueError(f"set exactly one of {', '.join(names[:-1])} and {names[-1]}")
 
 
 def _read(file: Path) -> str:

@@ -29,12 +29,14 @@ def cut(text: str, limit: int, length: int = 0) -> str:
 
 
 def _shown(text: str) -> str:
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(_picture(letter) if unicodedata.category(letter) in _HIDDEN else letter for letter in text)
+    return "".join(letter if letter.isprintable() else _picture(letter) for letter in text)
 
 
 def _picture(letter: str) -> str:
+    if unicodedata.category(letter) not in _HIDDEN:
+        return letter  # a blank of another width
     code = ord(letter)
     if letter == "\t":
         return " "

@@ -30,12 +30,13 @@ def sign(alert: Alert) -> str:
 
 
 def label(alert: Alert) -> str:
-    """`Critical`, `Critical again`, `Resolved`, `Digest`, `Report`, `About the auditor`."""
+    """`Critical`, `Critical again`, `Acknowledged`, `Resolved`, `Digest`, `Report`, `About the auditor`."""
     level = alert.level.value.capitalize()
     return {
         AlertKind.OPENED: level,
         AlertKind.OCCURRED: level,
         AlertKind.REOPENED: f"{level} again",
+        AlertKind.ACKNOWLEDGED: "Acknowledged",
         AlertKind.RESOLVED: "Resolved",
         AlertKind.DIGEST: "Digest",
         AlertKind.REPORT: "Report",

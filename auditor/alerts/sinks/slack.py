@@ -21,10 +21,10 @@ from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.message import Alert
 from auditor.alerts.post import Answer, post
-from auditor.alerts.remote import RemoteConfig, checked_url, host_and_port, is_plain
-from auditor.alerts.sink import Context, Example, Receipt, secret
+from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
+from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
 from auditor.config import sane_url
-from auditor.errors import ConfigError, DeliveryError
+from auditor.errors import DeliveryError
 
 # The SDK logs answers that it cannot read, and at DEBUG the webhook's address; the outbox logs each failure itself.
 _quiet = logging.getLogger("auditor.slack_sdk")
@@ -49,9 +49,7 @@ class Config(RemoteConfig):
 
     @model_validator(mode="after")
     def _one_way(self) -> "Config":
-        ways = [self.token, self.token_file, self.webhook_url, self.webhook_url_file]
-        if sum(way is not None for way in ways) != 1:
-            raise ValueError("set exactly one of token, token_file, webhook_url and webhook_url_file")
+        require_one(self, "token", "token_file", "webhook_url", "webhook_url_file")
         if (self.token or self.token_file) and not self.channel:
             raise ValueError("a bot token needs the channel to post to, for example '#security'")
         if self.webhook_url:
@@ -104,8 +102,6 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
         if config.webhook_url or config.webhook_url_file:
             return await aside(lambda: _by_webhook(config, body))
         return await aside(lambda: _by_token(config, body))
-    except ConfigError as error:
-        raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
     except SlackApiError as error:
         _explain(error)
     except SlackClientError as error:
@@ -113,9 +109,7 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
 
 
 def _by_token(config: Config, body: dict[str, Any]) -> Receipt:
-    token = secret(config.token, config.token_file)
-    if not is_plain(token):
-        raise ConfigError("the bot token is empty or holds characters that no token has")
+    token = credential("bot token", config.token, config.token_file)
     client = _Web(
         config,
         token=token,
@@ -129,9 +123,7 @@ def _by_token(config: Config, body: dict[str, Any]) -> Receipt:
 
 
 def _by_webhook(config: Config, body: dict[str, Any]) -> Receipt:
-    url = secret(config.webhook_url, config.webhook_url_file)
-    if not is_plain(url):
-        raise ConfigError("the webhook address is empty or holds characters that no address has")
+    url = credential("webhook address", config.webhook_url, config.webhook_url_file)
     answer = _Webhook(config, url=url, timeout=config.timeout, logger=_quiet, retry_handlers=[]).send_dict(body)
     if answer.status_code != 200 or answer.body != "ok":
         raise refused("Slack", answer.status_code, answer.headers, _word(answer.body))

@@ -1,0 +1,81 @@
+"""An alert as JSON, for programs: one shape, whatever carries it, and never larger than it may be.
+
+Hidden characters in names are written out here, too: people read these texts in the end, on somebody else's page.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from auditor import clock
+from auditor.alerts.message import Alert
+from auditor.alerts.untrusted import one_line, paragraph
+
+TITLE_MAX = 300
+TEXT_MAX = 4000
+VALUE_MAX = 500
+NAME_MAX = 250
+FACTS_MAX = 20
+LINES_MAX = 1000
+
+
+def document(alert: Alert, lines: int = LINES_MAX) -> dict[str, Any]:
+    """The whole alert; of a digest the first `lines`, the others are counted."""
+    return {
+        "schema_version": 1,
+        "id": alert.id,
+        "kind": alert.kind.value,
+        "organization": alert.organization,
+        "level": alert.level.value,
+        "title": one_line(alert.title, TITLE_MAX),
+        "text": paragraph(alert.text, TEXT_MAX),
+        "at": moment(alert.at),
+        "policy": alert.policy,
+        "finding": alert.finding,
+        "resource": {
+            "kind": alert.resource_kind,
+            "id": one_line(alert.resource_id, VALUE_MAX),
+            "name": one_line(alert.resource_name, VALUE_MAX),
+        },
+        "remediation": paragraph(alert.remediation, TEXT_MAX),
+        "facts": facts(alert),
+        "counts": dict(alert.counts),
+        "lines": [
+            {
+                "level": line.level.value,
+                "policy": line.policy,
+                "resource": one_line(line.resource, NAME_MAX),
+                "message": one_line(line.message, NAME_MAX),
+            }
+            for line in alert.lines[:lines]
+        ],
+        "lines_omitted": max(len(alert.lines) - lines, 0),
+        "link": alert.link,
+    }
+
+
+def facts(alert: Alert) -> dict[str, str]:
+    """Who, from where, when: by label."""
+    return {one_line(name, 40): one_line(value, VALUE_MAX) for name, value in alert.facts[:FACTS_MAX]}
+
+
+def moment(at: int) -> str:
+    """`2026-01-31T08:00:00Z`."""
+    return clock.from_epoch(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def fitted(make: Callable[[int], object], limit: int, lines: int = LINES_MAX) -> bytes:
+    """The JSON of `make(number of lines)` with about as many lines as fit into `limit` bytes."""
+    while len(data := compact(make(lines))) > limit and lines:
+        lines = min(lines * limit // len(data), lines - 1)
+    return data
+
+
+def compact(value: object) -> bytes:
+    """JSON in UTF-8, a lone surrogate replaced."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def readable(data: bytes) -> str:
+    """The same JSON for the eyes of a person."""
+    return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
