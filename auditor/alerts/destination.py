@@ -5,8 +5,10 @@ https://www.iana.org/assignments/iana-ipv4-special-registry and https://www.iana
 """
 
 import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -46,7 +48,7 @@ class Allowance:
     networks: tuple[Network, ...] = ()
     """Whatever lies in these, metadata services included."""
     public: bool = True
-    """False for what must not cross the internet: plain http."""
+    """False for what must not cross the internet: whatever is not encrypted."""
 
     def allows(self, address: Address) -> bool:
         """Whether a connection to `address` may be opened. An IPv4 address inside an IPv6 one is what counts."""
@@ -91,7 +93,9 @@ def allowed(host: str, port: int, allowance: Allowance, lookup: Lookup = look_up
     except UnicodeError:
         raise OSError("no host name") from None
     good = [address for address in found if "%" not in address and allowance.allows(ip_address(address))]
-    if found and not good:
+    if not found:
+        raise OSError("the name has no address")
+    if not good:
         raise refusal(host, allowance)
     return good
 
@@ -100,8 +104,8 @@ def refusal(host: str, allowance: Allowance) -> DeliveryError:
     """The error of a host that leads only where the sink must not go."""
     if not allowance.public:
         return DeliveryError(
-            f"{host} is not in a private network, and plain http would show the message to all in between",
-            hint="use https://",
+            f"{host} is in no private network that is allowed, and without TLS all in between could read the message",
+            hint="use TLS (https://)",
             retryable=True,
         )
     return DeliveryError(
@@ -118,10 +122,38 @@ def connect(host: str, port: int, seconds: float, allowance: Allowance, lookup: 
     """
     until = time.monotonic() + seconds
     addresses = allowed(host, port, allowance, lookup)
-    failure = OSError("the name has no address")
+    failure = OSError("no address answers")
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
             return socket.create_connection((address, port), timeout=max((until - time.monotonic()) / left, 0.1))
         except OSError as error:
             failure = error
     raise failure
+
+
+@contextmanager
+def connected(host: str, port: int, seconds: float, allowance: Allowance) -> Iterator[socket.socket]:
+    """A connection as `connect` makes it, which ends after `seconds`, however slowly the other side answers.
+
+    Raises TimeoutError then, whatever was read: to the reader it looks as if the other side had closed. A time limit
+    of the socket is one for each call, and holds nobody who sends a byte now and then.
+    """
+    until = time.monotonic() + seconds
+    late = threading.Event()
+    with connect(host, port, seconds, allowance) as connection, connection.dup() as twin:
+        timer = threading.Timer(max(until - time.monotonic(), 0), _cut, [twin, late])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield connection
+        finally:
+            timer.cancel()
+            if late.is_set():
+                raise TimeoutError
+
+
+def _cut(twin: socket.socket, late: threading.Event) -> None:
+    late.set()
+    # The twin stays that of the connection when TLS takes the socket itself away.
+    with suppress(OSError):
+        twin.shutdown(socket.SHUT_RDWR)

@@ -130,8 +130,8 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         """Connect to the first allowed address that answers; each gets its share of the sink's time."""
         # A resolver that hangs must hold no thread of the pool in which the store works.
         addresses = await aside(lambda: allowed(host, port, self._allowance, self._lookup))
-        share = self._seconds / max(len(addresses), 1)
-        failure: Exception = httpcore.ConnectError("the name has no address")
+        share = self._seconds / len(addresses)
+        failure: Exception = httpcore.ConnectError("no address answers")
         for address in addresses:
             try:
                 return await self._plain.connect_tcp(address, port, share, local_address, socket_options)

@@ -1,0 +1,199 @@
+"""Email by SMTP. Formats: https://www.rfc-editor.org/rfc/rfc5321 and https://www.rfc-editor.org/rfc/rfc5322
+
+Delivered means that the server took the letter after its final dot, for at least one of the addresses.
+"""
+
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import replace
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal, NoReturn
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from auditor.alerts.answers import unreachable
+from auditor.alerts.aside import aside
+from auditor.alerts.destination import connected
+from auditor.alerts.letter import letter
+from auditor.alerts.message import Alert
+from auditor.alerts.post import ANSWER_MAX
+from auditor.alerts.remote import RemoteConfig, credential
+from auditor.alerts.sink import Context, Example, Receipt, require_one
+from auditor.errors import DeliveryError
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+
+
+def _address(text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("is no address of the form name@example.com")
+    return text
+
+
+MailAddress = Annotated[str, AfterValidator(_address)]
+
+
+class Config(RemoteConfig):
+    """`host`, `sender` and `to`; `username` with `password` or `password_file` if the server asks."""
+
+    host: str = Field(min_length=1, max_length=253)
+    port: int = Field(default=0, ge=0, le=65535)
+    """587, 465 with `security: tls`, 25 with `none`."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """`none` for a relay in a private network that `allow_private` opens."""
+    username: str = ""
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    sender: MailAddress
+    to: Annotated[tuple[MailAddress, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+    hello: str = Field(default="", pattern=r"^[A-Za-z0-9.-]*$")
+    """The name that this machine gives itself; its host name when empty."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Config":
+        if not 1 <= len(self.to) <= 100:
+            raise ValueError("to: name 1 to 100 addresses")
+        if self.username:
+            require_one(self, "password", "password_file")
+        elif self.password or self.password_file:
+            raise ValueError("a password needs a username")
+        if self.username and self.security == "none":
+            raise ValueError("a password is sent only with security: starttls or tls")
+        return self
+
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of the server."""
+        return self.host, self.port or _PORTS[self.security]
+
+    def ready(self) -> None:
+        """Raise ConfigError when the password cannot be used."""
+        super().ready()
+        if self.username:
+            credential("password", self.password, self.password_file)
+
+
+EXAMPLES = {
+    "email": Example(
+        {
+            "host": "{host}",
+            "port": "{port}",
+            "security": "none",
+            "sender": "auditor@example.com",
+            "to": "security@example.com",
+            "timeout": "1",
+            "allow_private": "true",
+        }
+    )
+}
+
+
+def render(config: Config, alert: Alert) -> str:
+    """Headers, text and HTML, decoded."""
+    made = letter(alert, config.sender, config.to)
+    heads = [f"{name}: {value}" for name, value in made.items() if not name.startswith(("Content", "MIME"))]
+    parts = [part.get_content().replace("\r\n", "\n") for part in made.iter_parts()]
+    return "\n".join(heads) + "\n\n" + "\n".join(parts)
+
+
+async def send(config: Config, alert: Alert, context: Context) -> Receipt:
+    """Hand the letter to the server. Raises DeliveryError: final when the letter or all addresses are refused (5xx)."""
+    made = letter(alert, config.sender, config.to)
+    try:
+        return await aside(lambda: _deliver(config, made))
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        _refuse("all addresses", min(codes, default=450))
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        _refuse("the letter", error.smtp_code)
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        raise _turned_away(error) from None
+
+
+def _deliver(config: Config, made: EmailMessage) -> Receipt:
+    host, port = config.address() or ("", 0)
+    allowance = replace(config.allowance, public=config.security != "none")
+    with connected(host, port, config.timeout, allowance) as connection, _open(config, connection) as smtp:
+        _enter(config, smtp)
+        refused = smtp.send_message(made, config.sender, config.to)
+        return Receipt({"message_id": str(made["Message-ID"]), **_told(refused)})
+
+
+def _told(refused: Mapping[str, Any]) -> dict[str, str]:
+    """The addresses that were not taken; to try them again would repeat the letter for the others."""
+    return {"refused": ", ".join(sorted(refused))} if refused else {}
+
+
+def _open(config: Config, connection: socket.socket) -> "_Smtp":
+    wrapped = connection
+    if config.security == "tls":
+        wrapped = config.trust().wrap_socket(connection, server_hostname=config.host)
+    return _Smtp(config, wrapped)
+
+
+def _enter(config: Config, smtp: smtplib.SMTP) -> None:
+    smtp.ehlo_or_helo_if_needed()
+    if config.security == "starttls":
+        smtp.starttls(context=config.trust())
+    if config.username:
+        smtp.login(config.username, credential("password", config.password, config.password_file))
+
+
+def _refuse(what: str, code: int) -> NoReturn:
+    raise DeliveryError(f"the mail server refused {what} ({code})", retryable=not 500 <= code < 600) from None
+
+
+def _turned_away(error: Exception) -> DeliveryError:
+    """The server will not talk to us, or nobody is there: nothing is said about the letter, so it waits."""
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        words, hint = f"the mail server refused the password ({error.smtp_code})", "check username and password"
+    elif isinstance(error, smtplib.SMTPNotSupportedError):
+        words, hint = "the mail server offers no STARTTLS, or no way to log in", "check port and security"
+    elif isinstance(error, smtplib.SMTPResponseException):
+        words, hint = f"the mail server turned us away ({error.smtp_code})", "check host, port and security"
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        words, hint = "the certificate of the mail server is not trusted", "set ca_file, or check host"
+    else:
+        return unreachable("the mail server", error)
+    return DeliveryError(words, hint=hint, retryable=True)
+
+
+class _Smtp(smtplib.SMTP):
+    """Speaks over a connection that is there already, and reads no endless answers."""
+
+    def __init__(self, config: Config, connection: socket.socket) -> None:
+        self._connection = connection
+        name = config.hello or socket.gethostname()
+        super().__init__(config.host, local_hostname=name, timeout=config.timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return self._connection
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock:
+            self.file = _Bounded(self.sock.makefile("rb"))
+        return super().getreply()
+
+    def __exit__(self, *args: object) -> None:
+        # After its final dot a letter is delivered; what the server makes of QUIT changes nothing.
+        self.close()
+
+
+class _Bounded:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = ANSWER_MAX
+
+    def readline(self, limit: int) -> bytes:
+        line = self._file.readline(limit)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("the answers are too long")
+        return line
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,138 @@
+"""Mail servers for the tests: a real one that keeps what it takes, and one that fails at a verb of choice."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+
+
+@dataclass
+class Inbox:
+    """What the server took, parsed by the standard library."""
+
+    letters: list[EmailMessage] = field(default_factory=list)
+    recipients: list[list[str]] = field(default_factory=list)
+    encrypted: list[bool] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    refuse: tuple[str, ...] = ()
+    """Addresses that do not exist here."""
+    port: int = 0
+
+    async def handle_RCPT(
+        self, _server: object, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address in self.refuse:
+            return "550 5.1.1 no such user canary"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: object, session: Session, envelope: Envelope) -> str:
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        self.letters.append(message_from_bytes(content, policy=policy.default))
+        self.recipients.append(list(envelope.rcpt_tos))
+        self.encrypted.append(session.ssl is not None)
+        return "250 OK"
+
+    def authenticate(self, _server: object, _session: object, _envelope: object, _method: str, data: Any) -> AuthResult:
+        """`ada` with `canary-password`."""
+        good = isinstance(data, LoginPassword) and (data.login, data.password) == (b"ada", b"canary-password")
+        if good:
+            self.users.append(data.login.decode())
+        return AuthResult(success=good, handled=False)
+
+
+@contextmanager
+def serving(context: ssl.SSLContext | None = None, *, implicit: bool = False, login: bool = False) -> Iterator[Inbox]:
+    """A running server; with `context` it offers STARTTLS, or speaks TLS from the start."""
+    inbox = Inbox()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        inbox.port = free.getsockname()[1]
+    settings: dict[str, Any] = {"enable_SMTPUTF8": False}
+    if login:
+        # The server does not count TLS from the start as TLS.
+        settings |= {
+            "authenticator": inbox.authenticate,
+            "auth_required": not implicit,
+            "auth_require_tls": not implicit,
+        }
+    if context:
+        settings |= {"ssl_context" if implicit else "tls_context": context}
+        settings |= {} if implicit else {"require_starttls": True}
+    controller = Controller(inbox, hostname="127.0.0.1", port=inbox.port, **settings)
+    controller.start()
+    try:
+        yield inbox
+    finally:
+        controller.stop()
+
+
+HONEST = {
+    "GREETING": b"220 mail.example.com ESMTP\r\n",
+    "EHLO": b"250 mail.example.com\r\n",
+    "HELO": b"250 mail.example.com\r\n",
+    "MAIL": b"250 OK\r\n",
+    "RCPT": b"250 OK\r\n",
+    "DATA": b"354 go on\r\n",
+    "DOT": b"250 OK\r\n",
+    "QUIT": b"221 bye\r\n",
+    "RSET": b"250 OK\r\n",
+}
+
+
+class _Script:
+    """Gives the replies it was told, byte by byte when it drips, and is honest otherwise."""
+
+    def __init__(self, replies: Mapping[str, bytes | None], drip: float) -> None:
+        self._replies: dict[str, bytes | None] = {**HONEST, **replies}
+        self._drip = drip
+        self.heard: list[str] = []
+
+    def talk(self, connection: socket.socket) -> None:
+        """One session, to its end."""
+        file = connection.makefile("rb")
+        on = self._say(connection, "GREETING")
+        while on and (line := file.readline()):
+            verb = line.split()[0].decode().upper()
+            on = self._say(connection, verb)
+            if verb == "DATA" and self._replies["DATA"] == HONEST["DATA"]:
+                while file.readline() not in (b".\r\n", b""):
+                    pass
+                on = self._say(connection, "DOT")
+
+    def _say(self, connection: socket.socket, verb: str) -> bool:
+        """Whether to go on."""
+        self.heard.append(verb)
+        reply = self._replies.get(verb, b"502 what?\r\n")
+        if reply is None:
+            return False
+        step = 1 if self._drip else max(len(reply), 1)
+        for start in range(0, len(reply), step):
+            connection.sendall(reply[start : start + step])
+            time.sleep(self._drip)
+        return True
+
+
+@contextmanager
+def scripted(replies: Mapping[str, bytes | None], drip: float = 0) -> Iterator[tuple[int, list[str]]]:
+    """The port of a server that gives `replies` (None: it hangs up), and the verbs it heard."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    script = _Script(replies, drip)
+
+    def serve() -> None:
+        while listener.fileno() >= 0:
+            with contextlib.suppress(OSError), listener.accept()[0] as connection:
+                script.talk(connection)
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        yield listener.getsockname()[1], script.heard
