@@ -1,0 +1,144 @@
+"""Any of the services that Apprise speaks to, more than a hundred. Their addresses: https://appriseit.com/services/
+
+Apprise says whether a service took the message and not why it did not, so every failure is tried again. A host in the
+address is checked before the message goes, but it is Apprise that resolves it again and connects.
+"""
+
+import asyncio
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, model_validator
+
+from auditor.alerts.aside import aside
+from auditor.alerts.destination import allowed
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.remote import RemoteConfig
+from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
+from auditor.alerts.untrusted import one_line, paragraph
+from auditor.alerts.words import label, moment, sign
+from auditor.errors import ConfigError, DeliveryError
+from auditor.terms import Level
+
+BODY_MAX = 2000
+LINES_MAX = 20
+_MENTION = re.compile(r"<(?=[!@#])|@(?=(?:all|channel|everyone|here)\b)", re.IGNORECASE)
+
+# They log addresses, which are credentials; the outbox logs each failure itself.
+for _name in ("apprise", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+class Config(RemoteConfig):
+    """`url` or `url_file`: one address of Apprise, as `discord://...` or `tgram://...`; it is the credential.
+
+    One sink has one address: with several, one that fails would repeat the message for the others.
+    """
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_url(self) -> "Config":
+        require_one(self, "url", "url_file")
+        return self
+
+    def service(self) -> Any:
+        """The service of the address, from Apprise. Raises ConfigError."""
+        try:
+            import apprise  # noqa: PLC0415 - an extra, and slow to import
+        except ImportError:
+            hint = "pip install 'openai-org-auditor[apprise]'"
+            raise ConfigError("Apprise is not installed", hint=hint) from None
+        asset = apprise.AppriseAsset(
+            app_id="auditor",
+            app_desc="OpenAI organization auditor",
+            async_mode=False,
+            http_redirects=False,
+            storage_mode="memory",
+            secure_logging=True,
+            service_timeout=self.timeout,
+        )
+        service = apprise.Apprise.instantiate(secret(self.url, self.url_file), asset=asset)
+        if service is None:
+            raise ConfigError("the url is none that Apprise knows", hint="try it: apprise -t test -b test URL")
+        service.socket_connect_timeout = service.socket_read_timeout = self.timeout
+        return service
+
+    def ready(self) -> None:
+        """Raise ConfigError when Apprise cannot use the address."""
+        super().ready()
+        self.service()
+
+
+EXAMPLES = {
+    "apprise": Example({"url": "json://{host}:{port}/{secret}", "timeout": "1", "allow_private": "true"}),
+}
+
+
+def render(config: Config, alert: Alert) -> str:
+    """Title and body."""
+    return f"{_title(alert)}\n\n{_body(alert)}\n"
+
+
+async def send(config: Config, alert: Alert, context: Context) -> Receipt:
+    """Let Apprise send the message. Raises DeliveryError, always retryable."""
+    try:
+        async with asyncio.timeout(config.timeout):
+            taken = await aside(lambda: _notify(config, alert))
+    except OSError:
+        taken = False
+    if not taken:
+        raise DeliveryError("Apprise could not deliver the message", hint="try: apprise -vvv URL", retryable=True)
+    return Receipt()
+
+
+def _notify(config: Config, alert: Alert) -> bool:
+    service = config.service()
+    host = getattr(service, "host", None)
+    if isinstance(host, str) and host:
+        allowed(host, getattr(service, "port", None) or 443, config.allowance)
+    return bool(service.notify(body=_body(alert), title=_title(alert), notify_type=_type(alert), body_format="text"))
+
+
+def _type(alert: Alert) -> str:
+    if alert.kind is AlertKind.RESOLVED:
+        return "success"
+    if alert.kind in (AlertKind.REPORT, AlertKind.ACKNOWLEDGED):
+        return "info"
+    return {Level.CRITICAL: "failure", Level.HIGH: "failure", Level.MEDIUM: "warning"}.get(alert.level, "info")
+
+
+def _title(alert: Alert) -> str:
+    return _harmless(one_line(f"{sign(alert)} {label(alert)}: {alert.title}", 200))
+
+
+def _body(alert: Alert) -> str:
+    told = [
+        paragraph(alert.text, 600),
+        *(f"{one_line(name, 40)}: {one_line(value, 120)}" for name, value in _facts(alert)),
+    ]
+    told += [
+        f"{line.level.value} {one_line(line.resource, 60)}: {one_line(line.message, 100)}"
+        for line in alert.lines[:LINES_MAX]
+    ]
+    if len(alert.lines) > LINES_MAX:
+        told.append(f"... and {len(alert.lines) - LINES_MAX:,} more")
+    if alert.kind is not AlertKind.RESOLVED:
+        told.append(paragraph(alert.remediation, 300))
+    text = _harmless("\n".join(part for part in told if part))[:BODY_MAX]
+    return "\n".join(
+        part for part in (text, alert.link, f"{one_line(alert.organization, 80)}, {moment(alert.at)}") if part
+    )
+
+
+def _facts(alert: Alert) -> list[tuple[str, str]]:
+    name = alert.resource_name or alert.resource_id
+    return [("Resource", name), *alert.facts[:6]] if name else list(alert.facts[:6])
+
+
+def _harmless(text: str) -> str:
+    """Nobody is called and nothing is a link, whatever the service makes of its texts."""
+    return _MENTION.sub(lambda found: f"{found[0]} ", text).replace("://", "[:]//")
