@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from auditor import redaction
 from auditor.alerts.message import Alert
+from auditor.alerts.wording import Templates, worded
 from auditor.configfile import read_secret
 from auditor.errors import ConfigError, DeliveryError
 
@@ -17,6 +18,9 @@ class SinkConfig(BaseModel):
     """Settings of a sink: unknown keys refused, values never shown in errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    templates: Templates = Templates()
+    """Other words for title and text."""
 
     def address(self) -> tuple[str, int] | None:
         """Host and port that messages go to, for `auditor doctor`; None where they leave no machine.
@@ -79,14 +83,14 @@ class Sink:
     async def send(self, alert: Alert, context: Context) -> Receipt:
         """Send once and return what the other side confirmed. Raises DeliveryError; never retries by itself."""
         try:
-            return await self._send(self.config, alert, context)
+            return await self._send(self.config, worded(alert, self.config.templates), context)
         except ConfigError as error:
             # A secret file that is missing or wrong now may be right when the message is tried again.
             raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
 
     def preview(self, alert: Alert) -> str:
         """What would go out, as text, without any secret; nothing is sent."""
-        return self._render(self.config, alert)
+        return self._render(self.config, worded(alert, self.config.templates))
 
 
 def secret(value: SecretStr | None, file: Path | None) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from auditor import __version__, clock, log
 from auditor.alerts import registry
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.samples import trial
 from auditor.alerts.sink import Sink
 from auditor.assembly import attestations_of, client_of, policies_of, registers_of
 from auditor.cli import options
@@ -28,7 +27,6 @@ from auditor.jobs.diagnosis import Exit, Line, Mark, Pace
 from auditor.redaction import redact
 from auditor.store import runs
 from auditor.store.database import Store
-from auditor.terms import Level
 
 _STYLES = {Mark.OK: "green", Mark.WARN: "yellow", Mark.FAIL: "bold red"}
 _FAULTS = 5
@@ -131,16 +129,7 @@ async def _sinks(loaded: Loaded, organization: str, send_test: bool) -> list[Lin
 async def _sink(built: Sink, organization: str, send_test: bool) -> Line:
     if not send_test:
         return await surroundings.sink(built)
-    alert = Alert(
-        id=f"doctor-{uuid.uuid4().hex}",
-        kind=AlertKind.NOTICE,
-        organization=organization,
-        level=Level.INFORMATIONAL,
-        title="A test message",
-        text="Somebody ran `auditor doctor --send-test`. Nothing has happened.",
-        at=clock.epoch(clock.now()),
-    )
-    return await surroundings.send_test(built, alert)
+    return await surroundings.send_test(built, trial(organization, clock.epoch(clock.now())))
 
 
 async def _organization(loaded: Loaded, name: str, store: Store | None, watching: Mapping[str, int]) -> list[Line]:

@@ -1,0 +1,79 @@
+"""Alerts that stand for real ones: to try a sink with, and to see what it makes of them."""
+
+import uuid
+from collections.abc import Mapping
+
+from auditor.alerts import compose
+from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.terms import Level
+
+
+def trial(organization: str, at: int) -> Alert:
+    """The message that says that it is a test; a new one on each call."""
+    return Alert(
+        id=f"test-{uuid.uuid4().hex}",
+        kind=AlertKind.NOTICE,
+        organization=organization,
+        level=Level.INFORMATIONAL,
+        title="A test message",
+        text="Somebody tries whether messages arrive. Nothing has happened.",
+        at=at,
+    )
+
+
+def samples(organization: str, at: int, link: str = "") -> Mapping[str, Alert]:
+    """One alert of each kind, by its name."""
+    told = {kind.value: _finding(kind, organization, at, link) for kind in _OF_FINDINGS}
+    lines = (
+        Line(Level.CRITICAL, "ip-allowlist-deactivated", "acme", "the allowlist is off"),
+        Line(Level.HIGH, "project-key-stale", "ci-bot", "last used 91 days ago"),
+        Line(Level.LOW, "key-without-name", "key_2", "has no name"),
+    )
+    digest = Alert(
+        id="sample-digest",
+        kind=AlertKind.DIGEST,
+        organization=organization,
+        level=Level.CRITICAL,
+        title="3 alerts at once",
+        text="Too much at once for one message each.",
+        at=at,
+        lines=lines,
+        counts={"opened": 3},
+        link=link,
+    )
+    report = compose.report_ready(organization, "2026-W05", {"passed": 40, "failed": 3, "unknown": 1}, at, link=link)
+    return {
+        **told,
+        digest.kind.value: digest,
+        report.kind.value: report,
+        AlertKind.NOTICE.value: trial(organization, at),
+    }
+
+
+_OF_FINDINGS = (
+    AlertKind.OPENED,
+    AlertKind.REOPENED,
+    AlertKind.ACKNOWLEDGED,
+    AlertKind.RESOLVED,
+    AlertKind.OCCURRED,
+)
+
+
+def _finding(kind: AlertKind, organization: str, at: int, link: str) -> Alert:
+    return Alert(
+        id=f"5a3b1e.{kind.value}.{at}",
+        kind=kind,
+        organization=organization,
+        level=Level.HIGH,
+        title="Project API key unused for 90 days",
+        text="ci-bot of Ada in payments: last used 91 days ago",
+        at=at,
+        policy="project-key-stale",
+        finding="5a3b1e",
+        resource_kind="project_api_key",
+        resource_id="key_1",
+        resource_name="ci-bot",
+        remediation="Delete the key, or have its owner record a waiver with an end date.",
+        facts=(("Who", "ada@example.com"), ("From", "192.0.2.7")),
+        link=f"{link.rstrip('/')}/findings/5a3b1e" if link else "",
+    )

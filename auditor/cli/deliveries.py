@@ -1,0 +1,118 @@
+"""`auditor deliveries`: which messages are owed, which were given up and why."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from auditor.alerts.message import decode
+from auditor.cli import options
+from auditor.cli.moment import iso
+from auditor.cli.render import console, plain
+from auditor.redaction import redact
+from auditor.store import outbox
+from auditor.store.database import open_store
+from auditor.store.outbox import Entry, Progress
+
+_STYLES = {Progress.PENDING: "yellow", Progress.DELIVERED: "green", Progress.DEAD: "bold red"}
+
+
+@click.command(name="deliveries")
+@options.config
+@options.output
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([*(each.value for each in Progress), "all"]),
+    help="May be repeated. [default: pending and dead]",
+)
+@click.option("--sink", "sinks", multiple=True, help="Only messages to this sink; may be repeated.")
+@click.option("--organization", help="Only messages about this organization.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+def command(
+    config_path: Path | None,
+    form: str,
+    states: tuple[str, ...],
+    sinks: tuple[str, ...],
+    organization: str | None,
+    limit: int,
+) -> None:
+    """List messages from the outbox, newest first: those that are owed, and those that were given up."""
+    loaded = options.load_config(config_path, need_keys=False)
+    wanted = tuple(Progress) if "all" in states else tuple(map(Progress, states)) or (Progress.PENDING, Progress.DEAD)
+    store = open_store(loaded.config.store)
+    try:
+        with store.transaction() as tx:
+            found = [
+                entry
+                for state in wanted
+                for entry in outbox.listing(tx, state, limit, organization=organization, sinks=sinks or None)
+            ]
+    finally:
+        store.close()
+    found.sort(key=lambda entry: entry.message.created_at, reverse=True)
+    _print(found[:limit], form)
+
+
+def _print(found: Sequence[Entry], form: str) -> None:
+    if form == "json":
+        click.echo(json.dumps([_entry(each) for each in found], indent=2))
+        return
+    if not found:
+        click.echo("no messages")
+        return
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in ("state", "sink", "message", "tries", "queued", "what happened"):
+        table.add_column(column, overflow="fold", no_wrap=column in {"state", "tries"})
+    for each in found:
+        table.add_row(
+            Text(each.state, _STYLES[each.state]),
+            Text(plain(each.message.sink)),
+            Text.assemble(_title(each), "\n", (plain(each.message.id), "dim")),
+            Text(str(each.attempts)),
+            Text(iso(each.message.created_at)),
+            Text(_outcome(each)),
+        )
+    console().print(table)
+
+
+def _outcome(entry: Entry) -> str:
+    if entry.state is Progress.DELIVERED:
+        told = f"confirmed {iso(entry.settled_at or 0)}"
+        folded = (entry.receipt or {}).get(outbox.DIGEST)
+        return f"{told}, in {plain(str(folded))}" if folded else told
+    error = plain(redact(entry.error))
+    if entry.state is Progress.DEAD:
+        return f"given up {iso(entry.settled_at or 0)}: {error}"
+    return f"{error}; again {iso(int(entry.message.due_at))}" if error else f"due {iso(int(entry.message.due_at))}"
+
+
+def _title(entry: Entry) -> str:
+    try:
+        return plain(redact(decode(entry.message.alert).title))
+    except msgspec.DecodeError:
+        return "(unreadable)"
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    message = entry.message
+    return {
+        "id": message.id,
+        "organization": message.organization,
+        "sink": message.sink,
+        "state": entry.state,
+        "title": _title(entry),
+        "attempts": entry.attempts,
+        "queued_at": iso(message.created_at),
+        "due_at": iso(int(message.due_at)),
+        "settled_at": iso(entry.settled_at) if entry.settled_at is not None else None,
+        "error": redact(entry.error),
+        "receipt": entry.receipt,
+    }

@@ -1,0 +1,143 @@
+"""`auditor sinks`: where alerts go, whether they arrive, and what they look like."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from auditor import clock, log
+from auditor.alerts import registry
+from auditor.alerts.message import AlertKind
+from auditor.alerts.samples import samples, trial
+from auditor.alerts.sink import Context, Sink
+from auditor.cli import options
+from auditor.cli.render import console, plain
+from auditor.configfile import Loaded
+from auditor.errors import AuditorError, ConfigError, did_you_mean
+from auditor.redaction import redact
+
+
+@click.group(name="sinks")
+def command() -> None:
+    """List, test and preview the sinks of auditor.yaml."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A sink of the configuration, as it is listed."""
+
+    name: str
+    kind: str
+    place: str
+    routes: tuple[int, ...] | None
+    """The routes that lead there, from 1; None without routes, when everything does."""
+    fault: str
+
+
+@command.command(name="list")
+@options.config
+@options.output
+def listing(config_path: Path | None, form: str) -> int:
+    """List sinks: type, where they lead, and which routes lead to them. Exit 2 when one cannot be used."""
+    loaded = options.load_config(config_path, need_keys=False)
+    rows = [_row(loaded, name, raw) for name, raw in loaded.config.sinks.items()]
+    if form == "json":
+        click.echo(json.dumps([_entry(row) for row in rows], indent=2))
+    elif rows:
+        _print(rows)
+    else:
+        click.echo("there is no sink: nobody is told")
+    return 2 if any(row.fault for row in rows) else 0
+
+
+def _row(loaded: Loaded, name: str, raw: Mapping[str, Any]) -> _Row:
+    found = [number for number, route in enumerate(loaded.config.routes, 1) if name in route.to]
+    routes = tuple(found) if loaded.config.routes else None
+    place = fault = ""
+    try:
+        address = registry.build(name, raw).config.address()
+        place = f"{address[0]}:{address[1]}" if address else ""
+    except ConfigError as error:
+        fault = f"{error.message} ({error.hint})" if error.hint else error.message
+    return _Row(name, str(raw.get("type", "?")), place, routes, redact(fault))
+
+
+def _entry(row: _Row) -> dict[str, Any]:
+    routes = list(row.routes) if row.routes is not None else None
+    return {"name": row.name, "type": row.kind, "address": row.place, "routes": routes, "fault": row.fault or None}
+
+
+def _print(rows: Iterable[_Row]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in ("name", "type", "leads to", "gets"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        place = Text(plain(row.fault), "red") if row.fault else Text(plain(row.place) or "this machine")
+        table.add_row(Text(plain(row.name)), Text(plain(row.kind)), place, Text(_gets(row.routes)))
+    console().print(table)
+
+
+def _gets(routes: tuple[int, ...] | None) -> str:
+    if routes is None:
+        return "everything"
+    if not routes:
+        return "nothing but notices"
+    return f"route{'' if len(routes) == 1 else 's'} {', '.join(map(str, routes))}"
+
+
+@command.command(name="test")
+@options.config
+@click.argument("names", nargs=-1, required=True)
+def test(config_path: Path | None, names: tuple[str, ...]) -> int:
+    """Send a test message through sinks, at once and beside the outbox. Exit 1 when one is not confirmed."""
+    log.configure("error")
+    loaded = options.load_config(config_path, need_keys=False)
+    chosen = [_chosen(loaded, name) for name in names]
+    organization = next(iter(loaded.config.organizations))
+    results = [asyncio.run(_try(sink, organization)) for sink in chosen]
+    return 0 if all(results) else 1
+
+
+async def _try(sink: Sink, organization: str) -> bool:
+    try:
+        receipt = await sink.send(trial(organization, clock.epoch(clock.now())), Context())
+    except AuditorError as error:
+        click.echo(f"{sink.name}: not confirmed: {redact(error.message)}", err=True)
+        if error.hint:
+            click.echo(f" hint: {error.hint}", err=True)
+        return False
+    details = ", ".join(f"{name} {plain(value)}" for name, value in receipt.details.items())
+    click.echo(f"{sink.name}: {sink.kind} confirmed the test message" + (f" ({redact(details)})" if details else ""))
+    return True
+
+
+@command.command(name="preview")
+@options.config
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in AlertKind]),
+    default=AlertKind.OPENED.value,
+    show_default=True,
+    help="Which kind of alert.",
+)
+def preview(config_path: Path | None, name: str, kind: str) -> None:
+    """Show what a sink would send for a made-up alert, with its templates; nothing is sent and no secret is shown."""
+    loaded = options.load_config(config_path, need_keys=False)
+    organization = next(iter(loaded.config.organizations))
+    alert = samples(organization, clock.epoch(clock.now()), loaded.config.web.external_url)[kind]
+    click.echo(_chosen(loaded, name).preview(alert).rstrip("\n"))
+
+
+def _chosen(loaded: Loaded, name: str) -> Sink:
+    if name not in loaded.config.sinks:
+        hint = did_you_mean(name, loaded.config.sinks, "sinks")
+        raise ConfigError(f"no sink is named `{name}`", hint=hint)
+    return registry.build(name, loaded.config.sinks[name])

@@ -1,0 +1,222 @@
+"""`auditor sinks` and `auditor deliveries` as programs: against a fake Slack, real files and a real store."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alerts import ALERT, hostile
+from commands import auditor, configured
+from slack import Server, by_token, by_webhook, serving
+
+from auditor.alerts.message import AlertKind
+from auditor.alerts.outgoing import queue
+from auditor.alerts.registry import build
+from auditor.alerts.samples import samples
+from auditor.errors import ConfigError
+from auditor.simulator.slack_workspace import Fault, FaultKind
+from auditor.store import outbox
+from auditor.store.database import open_store
+from auditor.store.outbox import Message
+
+API = "http://127.0.0.1:9/v1"
+SECRET = "whsec_" + "canary00" * 4
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def config(tmp_path: Path, server: Server) -> Path:
+    return configured(
+        tmp_path,
+        API,
+        sinks={
+            "chat": by_token(server.address),
+            "file": {"type": "jsonl", "path": str(tmp_path / "alerts.jsonl")},
+            "hook": {"type": "webhook", "url": "https://hooks.example.com/canary", "secret": SECRET},
+        },
+        routes=[{"match": {"level": "high"}, "to": ["chat"], "continue": True}, {"to": ["chat", "file"]}],
+        web={"external_url": "https://auditor.example.com"},
+    )
+
+
+def test_sinks_are_listed_with_where_they_lead_and_what_they_get(config: Path, server: Server) -> None:
+    done = auditor("sinks", "list", "-o", "json", cwd=config.parent)
+    assert done.code == 0
+    place = server.address.removeprefix("http://")
+    assert done.document == [
+        {"name": "chat", "type": "slack", "address": place, "routes": [1, 2], "fault": None},
+        {"name": "file", "type": "jsonl", "address": "", "routes": [2], "fault": None},
+        {"name": "hook", "type": "webhook", "address": "hooks.example.com:443", "routes": [], "fault": None},
+    ]
+    table = auditor("sinks", "list", cwd=config.parent).out
+    for word in ("hooks.example.com:443", "this machine", "routes 1, 2", "nothing but notices"):
+        assert word in table
+    assert "canary" not in table
+
+
+def test_a_sink_that_cannot_be_used_is_listed_with_its_fault(tmp_path: Path) -> None:
+    configured(tmp_path, API, sinks={"a": {"type": "slak"}, "b": {"type": "console"}})
+    done = auditor("sinks", "list", "-o", "json", cwd=tmp_path)
+    assert done.code == 2
+    faulty, good = done.document
+    assert "did you mean `slack`?" in faulty["fault"]
+    assert (good["fault"], good["routes"]) == (None, None)
+
+
+def test_a_test_message_is_confirmed_or_the_command_fails(config: Path, server: Server) -> None:
+    done = auditor("sinks", "test", "chat", "file", cwd=config.parent)
+    assert done.code == 0, done.err
+    assert "chat: slack confirmed the test message (channel C00000001, ts " in done.out
+    assert server.slack.messages[-1].text.endswith("Somebody tries whether messages arrive. Nothing has happened.")
+    assert json.loads((config.parent / "alerts.jsonl").read_text())["title"] == "A test message"
+    server.slack.fail_next(Fault(FaultKind.REFUSED, error="not_in_channel"))
+    done = auditor("sinks", "test", "chat", cwd=config.parent)
+    assert done.code == 1
+    assert done.err.splitlines() == [
+        "chat: not confirmed: Slack refused the message: not_in_channel",
+        " hint: invite the bot to the channel: /invite @auditor",
+    ]
+
+
+def test_an_unknown_sink_names_the_nearest(config: Path) -> None:
+    for verb in ("test", "preview"):
+        done = auditor("sinks", verb, "chta", cwd=config.parent)
+        assert (done.code, "did you mean `chat`?" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_a_preview_of_each_kind_sends_nothing_and_shows_no_secret(kind: AlertKind) -> None:
+    alert = samples("acme", 1_767_225_600, "https://auditor.example.com")[kind.value]
+    assert alert.kind is kind
+    hook = build("hook", {"type": "webhook", "url": "https://hooks.example.com/canary", "secret": SECRET})
+    shown = hook.preview(alert)
+    assert json.loads(shown)["data"]["title"] == alert.title
+    assert "canary" not in shown
+
+
+def test_the_command_shows_what_would_go_out(config: Path, server: Server) -> None:
+    before = len(server.slack.calls)
+    done = auditor("sinks", "preview", "hook", "--kind", "resolved", cwd=config.parent)
+    assert done.code == 0, done.err
+    assert done.document["data"]["link"] == "https://auditor.example.com/findings/5a3b1e"
+    assert done.document["type"] == "finding.resolved"
+    assert auditor("sinks", "preview", "chat", cwd=config.parent).document["blocks"]
+    assert len(server.slack.calls) == before
+    assert not (config.parent / "alerts.jsonl").exists()
+
+
+TEMPLATES = {
+    ("{{ level }} {{ title }}", ""): ("high Project API key unused for 90 days", ALERT.text),
+    ("", "{{ resource.name }} ({{ resource.id }}) by {{ facts.who }}"): (
+        ALERT.title,
+        "ci-bot (key_1) by ada@example.com",
+    ),
+    ("{{ title }} {{ at | date }}", "{{ facts.what | default('nothing') }}"): (
+        "Project API key unused for 90 days 2026-01-01",
+        "nothing",
+    ),
+    ("{% if level == 'high' %}!{% endif %}", "{{ findings }} of {{ organization }}"): ("!", "0 of acme"),
+}
+
+
+@pytest.mark.parametrize(("title", "text"), TEMPLATES)
+def test_a_template_says_it_in_other_words(title: str, text: str, tmp_path: Path) -> None:
+    raw = {"type": "jsonl", "path": str(tmp_path / "x"), "templates": {"title": title, "text": text}}
+    told = json.loads(build("file", raw).preview(ALERT))
+    assert (told["title"], told["text"]) == TEMPLATES[title, text]
+    assert told["id"] == ALERT.id
+
+
+BAD_TEMPLATES = {
+    "{{ tilte }}": "no field is named `tilte`; did you mean `title`?",
+    "{{ title.__class__ }}": "no field is named `title.__class__`",
+    "{{ ''.join(title) }}": "names fields and filters, and computes nothing",
+    "{% for x in title %}{{ x }}{% endfor %}": "computes nothing",
+    "{% include '/etc/passwd' %}": "computes nothing",
+    "{{ cycler.__init__.__globals__ }}": "no field is named",
+    "{{ title": "cannot be read",
+    "{{ 'a' * 10000000000 }}": "computes nothing",
+}
+
+
+@pytest.mark.parametrize("template", BAD_TEMPLATES)
+def test_a_template_that_does_more_than_name_fields_is_refused(template: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build("out", {"type": "console", "templates": {"text": template}})
+    assert BAD_TEMPLATES[template] in caught.value.message
+    assert "sinks.out.templates.text" in caught.value.message
+
+
+def test_what_a_member_wrote_is_never_a_template(tmp_path: Path) -> None:
+    raw = {"type": "jsonl", "path": str(tmp_path / "x"), "templates": {"text": "{{ resource.name }}"}}
+    told = json.loads(build("file", raw).preview(hostile("a template")))
+    assert told["text"].startswith("{{ 7 * 7 }}{% for x in y %}")
+
+
+@pytest.fixture
+def queued(config: Path) -> Path:
+    """A store with a message of each state, and one that holds a secret and an escape code."""
+    store = open_store(f"sqlite:///{config.parent}/auditor.db")
+    now = int(time.time())
+    with store.transaction() as tx:
+        for number, name in enumerate(("owed", "taken", "lost", "tried")):
+            queue(
+                tx, replace(ALERT, id=name, title=f"Title of {name}", finding=str(number)), ["chat"], now - 60 + number
+            )
+        queue(tx, replace(hostile("terminal escapes"), id="hostile", finding="9"), ["hook"], now)
+        outbox.add(tx, [Message("broken", "acme", "hook", b"{", now, now)])
+    with store.transaction() as tx:
+        leased = {each.message.id: each for each in outbox.lease(tx, ["chat"], "test", 60, 10)}
+        outbox.settle(tx, leased["taken"], {"ts": "1.0"})
+        outbox.bury(tx, leased["lost"], "Slack answered 400")
+        outbox.postpone(tx, leased["tried"], 900, "Slack: no answer in time, token xoxb-canary123456")
+    store.close()
+    return config.parent
+
+
+def listed(folder: Path, *more: str) -> list[dict[str, Any]]:
+    done = auditor("deliveries", "-o", "json", *more, cwd=folder)
+    assert done.code == 0, done.err
+    found: list[dict[str, Any]] = done.document
+    return found
+
+
+def test_deliveries_are_those_that_are_owed_or_given_up(queued: Path) -> None:
+    found = {each["id"]: each for each in listed(queued)}
+    assert set(found) == {"owed", "lost", "tried", "hostile", "broken"}
+    assert (found["lost"]["state"], found["lost"]["error"]) == ("dead", "Slack answered 400")
+    assert found["lost"]["settled_at"]
+    assert (found["tried"]["state"], found["tried"]["attempts"]) == ("pending", 1)
+    assert "canary" not in json.dumps(found)
+    assert found["owed"]["title"] == "Title of owed"
+    assert found["broken"]["title"] == "(unreadable)"
+
+
+def test_deliveries_are_chosen_by_state_sink_organization_and_number(queued: Path) -> None:
+    assert [each["id"] for each in listed(queued, "--state", "delivered")] == ["taken"]
+    assert len(listed(queued, "--state", "all")) == 6
+    assert {each["id"] for each in listed(queued, "--sink", "hook")} == {"hostile", "broken"}
+    assert listed(queued, "--organization", "other") == []
+    assert len(listed(queued, "--limit", "2")) == 2
+
+
+def test_the_table_of_deliveries_says_what_happened_and_drives_no_terminal(queued: Path) -> None:
+    table = auditor("deliveries", "--state", "all", cwd=queued).out
+    for words in ("given up", "Slack answered 400", "confirmed", "no answer in time", "Title of owed"):
+        assert words in table
+    assert "\x1b" not in table
+    assert "\x07" not in table
+
+
+def test_no_messages_is_said(tmp_path: Path) -> None:
+    configured(tmp_path, API, sinks={"hook": by_webhook("http://127.0.0.1:9")})
+    open_store(f"sqlite:///{tmp_path}/auditor.db").close()
+    assert auditor("deliveries", cwd=tmp_path).out == "no messages\n"
