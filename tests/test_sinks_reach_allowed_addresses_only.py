@@ -1,10 +1,12 @@
 """Where sinks may connect to: judged by the address of the connection, however the name is written."""
 
+import base64
 import itertools
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -13,8 +15,11 @@ from pydantic import ValidationError
 
 from auditor.alerts.destination import Allowance, allowed, connect
 from auditor.alerts.post import post
+from auditor.alerts.registry import build
 from auditor.alerts.remote import RemoteConfig, checked_url
 from auditor.errors import DeliveryError
+from auditor.jobs import surroundings
+from auditor.jobs.diagnosis import Mark
 
 NOWHERE = Allowance()
 PRIVATE = Allowance(private=True)
@@ -36,6 +41,12 @@ NEVER = """
 3fff::1 5f00::1
 """
 FORMS = (LOOPBACK + PRIVATE_FORMS + NEVER).split()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_there_are_more_than_sixty_forms() -> None:
@@ -163,9 +174,66 @@ async def test_name_and_certificate_stay_those_of_the_url(tmp_path: object) -> N
 
 async def test_a_proxy_is_not_asked_for_a_closed_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(DeliveryError, match="private, local or reserved"):
         await post("Peer", "https://169.254.169.254/latest", b"{}", {}, RemoteConfig(timeout=2))
+
+
+@contextmanager
+def proxying(port: int) -> Iterator[tuple[str, list[str]]]:
+    """A proxy that leads everywhere to `port` of this machine, and the requests it got."""
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError), listener.accept()[0] as near, socket.create_connection(("127.0.0.1", port)) as far:
+                asked.append(near.recv(65536).decode())
+                near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                threading.Thread(target=pump, args=(far, near), daemon=True).start()
+                pump(near, far)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", asked
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while part := source.recv(65536):
+            target.sendall(part)
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_a_proxy_of_the_environment_is_used_and_reads_nothing(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("hooks.example.com").configure_cert(context)
+    with authority.cert_pem.tempfile() as file, socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        with proxying(listener.getsockname()[1]) as (proxy, asked):
+            monkeypatch.setenv("https_proxy", f"{scheme}ada:p%40ss@{proxy}")
+            monkeypatch.setenv("no_proxy", "localhost")
+            config = RemoteConfig.model_validate({"ca_file": file, "timeout": 5})
+            answer = await post("Peer", "https://hooks.example.com/canary", b"{}", {}, config)
+    assert answer.status == 204
+    assert asked[0].startswith("CONNECT hooks.example.com:443 HTTP/1.1")
+    assert base64.b64encode(b"ada:p@ss").decode() in asked[0]
+    assert "canary" not in asked[0]
+
+
+async def test_doctor_says_that_an_address_is_closed_and_how_to_open_it() -> None:
+    hook = {"type": "teams", "url": "https://127.0.0.1:9/workflows/canary"}
+    line = await surroundings.sink(build("chat", hook))
+    assert (line.mark, line.text) == (Mark.FAIL, "teams: 127.0.0.1 is a private, local or reserved address")
+    assert "allow_private" in line.hint
+    line = await surroundings.sink(build("chat", {**hook, "allow_private": True}))
+    assert line.text == "teams: 127.0.0.1:9 cannot be reached: connection refused"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpcore
 import msgspec
@@ -99,7 +100,17 @@ def _pool(url: str, config: RemoteConfig, lookup: Lookup) -> httpcore.AsyncConne
     # The proxy resolves names, and is the one to say what they may lead to; a bare address is ours to judge.
     if _is_address(host) and not config.allowance.allows(ip_address(host)):
         raise refusal(host, config.allowance)
-    return httpcore.AsyncHTTPProxy(proxy, ssl_context=config.trust())
+    return _proxy(proxy, config)
+
+
+def _proxy(address: str, config: RemoteConfig) -> httpcore.AsyncConnectionPool:
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    try:
+        return httpcore.AsyncHTTPProxy(bare, proxy_auth=login, ssl_context=config.trust())
+    except (ValueError, UnicodeError):
+        raise ValueError("the proxy of the environment is no address") from None
 
 
 def _is_address(host: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, model_validator
 
-from auditor import clock
+from auditor import clock, redaction
 from auditor.alerts.document import document, fitted, moment, readable
 from auditor.alerts.message import Alert, key
 from auditor.alerts.post import post
@@ -39,7 +39,10 @@ class Config(UrlConfig):
 
     def secrets(self) -> list[bytes]:
         """The keys to sign with. Raises ConfigError."""
-        keys = [_key(text) for text in secret(self.secret, self.secret_file).split()]
+        texts = secret(self.secret, self.secret_file).split()
+        for text in texts:
+            redaction.register(text)
+        keys = [_key(text) for text in texts]
         if not keys:
             raise _no_secret()
         return keys
