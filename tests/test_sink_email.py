@@ -1,7 +1,10 @@
 """What arrives in a mailbox: over a real SMTP server, read by the standard library's parser."""
 
+import contextlib
 import re
+import socket
 import ssl
+import threading
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -240,6 +243,22 @@ async def test_an_answer_that_is_none_ends_in_time_and_confirms_nothing(verb: st
         error = await refusal(settings(port, timeout=1))
     assert error.retryable
     assert time.monotonic() - started < 3
+
+
+async def test_an_answer_without_end_is_read_no_further_than_64_kilobytes() -> None:
+    sent = 0
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        nonlocal sent
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            while True:
+                sent += connection.send(b"220-more\r\n" * 5000)
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        assert (await refusal(settings(listener.getsockname()[1], timeout=3))).retryable
+    assert sent < 16_000_000, "what the buffers of the system hold"
 
 
 async def test_answers_a_byte_at_a_time_end_in_time() -> None:

@@ -1,11 +1,13 @@
 """A file that other programs read while it is written, renamed and filled up."""
 
 import contextlib
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,25 +70,30 @@ async def test_a_renamed_file_keeps_its_lines_and_a_new_one_gets_the_next(tmp_pa
     assert numbers(path) == ["3"]
 
 
-async def test_no_line_is_lost_while_the_file_is_renamed_all_the_time(tmp_path: Path) -> None:
-    path, stop = tmp_path / "alerts.jsonl", threading.Event()
+async def test_no_line_is_lost_to_a_collector_that_renames_reads_and_deletes(tmp_path: Path) -> None:
+    path, stop, found = tmp_path / "alerts.jsonl", threading.Event(), list[str]()
 
-    def rotate() -> None:
-        number = 0
+    def collect() -> None:
         while not stop.is_set():
+            taken = tmp_path / "taken.jsonl"
             with contextlib.suppress(FileNotFoundError):
-                path.rename(tmp_path / f"old-{number}.jsonl")
-                number += 1
+                path.rename(taken)
+                time.sleep(0.001)
+                with taken.open() as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    found.extend(numbers(taken))
+                    taken.unlink()
 
-    thread = threading.Thread(target=rotate)
+    thread = threading.Thread(target=collect)
     thread.start()
     try:
-        for number in range(200):
+        for number in range(300):
             await send(path, replace(ALERT, id=str(number)))
     finally:
         stop.set()
         thread.join()
-    assert sorted(all_numbers(tmp_path), key=int) == [str(number) for number in range(200)]
+    found.extend(all_numbers(tmp_path))
+    assert sorted(found, key=int) == [str(number) for number in range(300)]
 
 
 WRITER = """
