@@ -159,6 +159,19 @@ def test_a_full_disk_leaves_no_half_line_and_is_tried_again(tmp_path: Path) -> N
     assert numbers(path) == [ALERT.id]
 
 
+async def test_a_lock_that_is_never_given_back_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditor.alerts.sinks.jsonl.LOCK_TRIES", 5)
+    path = tmp_path / "alerts.jsonl"
+    await send(path)
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(DeliveryError, match="busy") as caught:
+            await send(path)
+        assert caught.value.retryable
+    await send(path, replace(ALERT, id="2"))
+    assert numbers(path) == [ALERT.id, "2"]
+
+
 async def test_what_is_no_file_is_not_written_to(tmp_path: Path) -> None:
     pipe, folder = tmp_path / "pipe", tmp_path / "folder"
     os.mkfifo(pipe)

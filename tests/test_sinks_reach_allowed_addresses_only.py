@@ -168,7 +168,7 @@ async def test_name_and_certificate_stay_those_of_the_url(tmp_path: object) -> N
         assert answer.status == 204
         assert seen == ["hooks.example.com"]
         assert f"Host: hooks.example.com:{port}".encode() in request
-        with pytest.raises(DeliveryError, match="no answer"):
+        with pytest.raises(DeliveryError, match="its certificate is not trusted"):
             await post("Peer", f"https://other.example.com:{port}/a", b"{}", {}, config, Name(["127.0.0.1"]))
 
 
@@ -176,6 +176,12 @@ async def test_a_proxy_is_not_asked_for_a_closed_address(monkeypatch: pytest.Mon
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(DeliveryError, match="private, local or reserved"):
         await post("Peer", "https://169.254.169.254/latest", b"{}", {}, RemoteConfig(timeout=2))
+
+
+async def test_a_name_that_leads_nowhere_is_told_as_that() -> None:
+    with pytest.raises(DeliveryError, match="Peer: its name is not known") as caught:
+        await post("Peer", "https://hooks.invalid/canary", b"{}", {}, RemoteConfig(timeout=5))
+    assert caught.value.retryable
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """What an HTTP answer, or none, means for a delivery: the same for every sink that speaks HTTP."""
 
-from collections.abc import Mapping
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -30,8 +32,22 @@ def unreachable(peer: str, error: Exception) -> DeliveryError:
     # A URLError's reason may be a text with the address in it; its type says enough.
     reason = getattr(error, "reason", error)
     kind = reason if isinstance(reason, Exception) else error
-    text = "no answer in time" if isinstance(kind, TimeoutError) else f"no answer ({type(kind).__name__})"
-    return DeliveryError(f"{peer}: {text}", retryable=True)
+    causes = list(_causes(kind))
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
+        words, hint = "its certificate is not trusted", "set ca_file for a private authority, or check the host"
+    elif any(isinstance(each, socket.gaierror) for each in causes):
+        words, hint = "its name is not known", "check the host, and the name server of this machine"
+    elif isinstance(kind, TimeoutError):
+        words, hint = "no answer in time", ""
+    else:
+        words, hint = f"no answer ({type(kind).__name__})", ""
+    return DeliveryError(f"{peer}: {words}", hint=hint, retryable=True)
+
+
+def _causes(error: BaseException | None) -> Iterable[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

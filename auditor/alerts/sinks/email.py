@@ -6,7 +6,6 @@ Delivered means that the server took the letter after its final dot, for at leas
 import re
 import smtplib
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import replace
 from email.message import EmailMessage
@@ -155,8 +154,6 @@ def _turned_away(error: Exception) -> DeliveryError:
         words, hint = "the mail server offers no STARTTLS, or no way to log in", "check port and security"
     elif isinstance(error, smtplib.SMTPResponseException):
         words, hint = f"the mail server turned us away ({error.smtp_code})", "check host, port and security"
-    elif isinstance(error, ssl.SSLCertVerificationError):
-        words, hint = "the certificate of the mail server is not trusted", "set ca_file, or check host"
     else:
         return unreachable("the mail server", error)
     return DeliveryError(words, hint=hint, retryable=True)

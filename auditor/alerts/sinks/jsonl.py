@@ -8,6 +8,8 @@ import errno
 import fcntl
 import os
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from auditor.alerts.aside import aside
@@ -15,6 +17,8 @@ from auditor.alerts.document import compact, document, readable
 from auditor.alerts.message import Alert
 from auditor.alerts.sink import Context, Example, Receipt, SinkConfig
 from auditor.errors import ConfigError, DeliveryError
+
+LOCK_TRIES = 500  # at least 10 seconds
 
 
 class Config(SinkConfig):
@@ -51,7 +55,7 @@ def _append(path: Path, line: bytes) -> None:
     while True:
         file = _open(path)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _lock(file)
             if _is_at(path, file):
                 if os.fstat(file).st_size == 0:
                     _sync_directory(path.parent)
@@ -68,6 +72,16 @@ def _open(path: Path) -> int:
         os.close(file)
         raise OSError("it is no file")
     return file
+
+
+def _lock(file: int) -> None:
+    """Wait for others who write, but not for one that hangs."""
+    for _ in range(LOCK_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.02)
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 
 def _is_at(path: Path, file: int) -> bool:

@@ -25,7 +25,6 @@ from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Example, Receipt
 from auditor.alerts.untrusted import one_line
 from auditor.alerts.words import label
-from auditor.errors import DeliveryError
 from auditor.terms import Level
 
 _PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
@@ -80,9 +79,6 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     way = _by_udp if config.transport == "udp" else _by_tcp
     try:
         await aside(lambda: way(config, data))
-    except ssl.SSLCertVerificationError:
-        hint = "set ca_file, or check host"
-        raise DeliveryError("the certificate of the syslog server is not trusted", hint=hint, retryable=True) from None
     except OSError as error:
         raise unreachable("the syslog server", error) from None
     return Receipt({"transport": config.transport})
