@@ -6,6 +6,7 @@ from pathlib import Path
 
 from auditor.adminapi.client import AdminClient
 from auditor.alerts import registry
+from auditor.alerts.route import streams
 from auditor.alerts.sink import Sink
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, FaultyFiles, did_you_mean
@@ -28,6 +29,12 @@ class Parts:
     sinks: dict[str, Sink]
     attestations: tuple[Attestation, ...] = ()
     registers: Registers = NONE
+
+    @property
+    def queues(self) -> dict[str, Sink]:
+        """What the outbox is emptied into: the sinks, and beside some of them the queue of audit events."""
+        events = (self.sinks[name].of_events() for name in streams(self.loaded.config.routes))
+        return {**self.sinks, **{sink.name: sink for sink in events}}
 
 
 def assemble(loaded: Loaded) -> Parts:

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SecretStr,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -127,11 +128,21 @@ class Match(_Section):
 
 
 class Route(_Section):
-    """Where alerts go: the first route that matches, and the next ones too with `continue`."""
+    """Where alerts go: the first route that matches, and the next ones too with `continue`.
+
+    With `events: all` it takes every new audit event instead, and no alert.
+    """
 
     match: Match = Match()
     to: tuple[str, ...] = Field(min_length=1)
     continue_: bool = Field(default=False, alias="continue")
+    events: Literal["all"] | None = None
+
+    @model_validator(mode="after")
+    def _events_match_nothing(self) -> "Route":
+        if self.events and (self.match != Match() or self.continue_):
+            raise ValueError("a route with `events: all` takes every event, and has no match and no continue")
+        return self
 
 
 class Reports(_Section):

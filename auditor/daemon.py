@@ -152,7 +152,7 @@ class Daemon:
         await asyncio.to_thread(self._ensure_work)
         return Deliverer(
             self._store,
-            self._parts.sinks,
+            self._parts.queues,
             owner=self._owner,
             now=self._now,
             on_delivered=self._watchers.delivered,

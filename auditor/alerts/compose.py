@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.words import counted, moment
 from auditor.findings.model import Finding, Reason, Transition
+from auditor.inventory.model import Record
 from auditor.policy.model import Policy
 from auditor.redaction import redact
 from auditor.terms import Level, State
@@ -14,6 +15,8 @@ TEXT_MAX = 4000
 """Characters kept of any one text: more than any sink shows, less than floods the outbox."""
 LINES_MAX = 1000
 """Findings told in one digest, worst first; its counts cover all of them."""
+
+_STORM = "Too much at once for one message each: the worst are listed here, all of them on the page."
 
 _ACTOR = (("Who", ("email", "name", "id")), ("From", ("ip", "ip_address")), ("With", ("kind", "type")))
 """Label of a fact, and the keys of the evidence's `actor` that may hold it, best first."""
@@ -74,9 +77,28 @@ def digest(
     )
 
 
+def event(organization: str, told: Record, raw: bytes, at: int) -> Alert:
+    """An audit event, raw. `told` is the same event as policies see it."""
+    actor = {name: told.fields.get(f"actor.{name}") for name in ("email", "id", "ip", "type")}
+    return Alert(
+        id=f"event/{organization}/{told.id}",
+        kind=AlertKind.EVENT,
+        organization=organization,
+        level=Level.INFORMATIONAL,
+        title=_bounded(str(told.fields["type"])),
+        text="",
+        at=at,
+        resource_kind=told.kind,
+        resource_id=_bounded(told.id),
+        facts=tuple((name, _bounded(value)) for name, value in _actor(actor)),
+        raw=raw.decode("utf-8", "replace"),
+    )
+
+
 def merged(alerts: Sequence[Alert], at: int) -> Alert:
     """One digest of several alerts, every one a line: what a storm is folded into."""
     lines = _ranked(line for alert in alerts for line in (alert.lines or (_told(alert),)))
+    only_events = all(alert.kind is AlertKind.EVENT for alert in alerts)
     ids = "\n".join(sorted(alert.id for alert in alerts))
     counts: dict[str, int] = {}
     for alert in alerts:
@@ -86,8 +108,8 @@ def merged(alerts: Sequence[Alert], at: int) -> Alert:
         kind=AlertKind.DIGEST,
         organization=", ".join(sorted({alert.organization for alert in alerts})),
         level=max((alert.level for alert in alerts), key=lambda level: level.rank),
-        title=f"{counted(len(alerts), 'alert')} at once",
-        text="Too much at once for one message each: the worst are listed here, all of them on the page.",
+        title=counted(len(alerts), "audit event") if only_events else f"{counted(len(alerts), 'alert')} at once",
+        text="" if only_events else _STORM,
         at=at,
         lines=lines,
         counts=counts,
@@ -146,6 +168,8 @@ def line(finding: Finding) -> Line:
 
 
 def _told(alert: Alert) -> Line:
+    if alert.kind is AlertKind.EVENT:
+        return Line(alert.level, "event", alert.title, ", ".join(f"{name}: {value}" for name, value in alert.facts))
     state = "resolved: " if alert.kind is AlertKind.RESOLVED else ""
     return Line(alert.level, alert.policy, alert.resource_name or alert.title, state + (alert.text or alert.title))
 

@@ -6,7 +6,7 @@ Every sink has its own lane: a slow, dead or hostile one delays no other.
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ import msgspec
 
 from auditor import clock, log
 from auditor.alerts import compose
-from auditor.alerts.lane import Lane, Terms
+from auditor.alerts.lane import UNLIMITED, Lane, Terms
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.outgoing import queue
 from auditor.alerts.sink import Context, Receipt, Sink
@@ -85,7 +85,7 @@ class Deliverer:
         self._now = now
         self._tell = on_delivered or (lambda _alert, _sink: None)
         self._count = on_turn
-        self._lanes = {name: Lane(name, self._terms, chance) for name in sinks}
+        self._lanes = {name: Lane(name, _terms_of(sink, self._terms), chance) for name, sink in sinks.items()}
         self._awake = {name: asyncio.Event() for name in sinks}
         self._fresh = set(sinks)
 
@@ -234,7 +234,7 @@ class Deliverer:
         """Give a message up and say so through the other sinks, in one transaction."""
         announcement = self._announcement(sink, leased.message, reason, title)
         now = int(self._seconds())
-        others = [name for name in self._sinks if name != sink]
+        others = [name for name, other in self._sinks.items() if name != sink and other.alerts]
 
         def give_up(tx: Transaction) -> None:
             outbox.bury(tx, leased, reason)
@@ -303,6 +303,13 @@ class Deliverer:
 
     def _seconds(self) -> float:
         return self._now().timestamp()
+
+
+def _terms_of(sink: Sink, terms: Terms) -> Terms:
+    """Audit events come as they come; where they are no data but something to read, they come as one digest."""
+    if sink.alerts:
+        return terms
+    return replace(terms, storm_limit=UNLIMITED if sink.takes_events else 1)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

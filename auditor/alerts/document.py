@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from auditor import clock
-from auditor.alerts.message import Alert
+from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.untrusted import one_line, paragraph
 
 TITLE_MAX = 300
@@ -17,10 +17,14 @@ VALUE_MAX = 500
 NAME_MAX = 250
 FACTS_MAX = 20
 LINES_MAX = 1000
+RAW_MAX = 200_000
+"""Characters of an audit event; a longer one is named, and found in the store."""
 
 
 def document(alert: Alert, lines: int = LINES_MAX) -> dict[str, Any]:
-    """The whole alert; of a digest the first `lines`, the others are counted."""
+    """The whole alert; of a digest the first `lines`, the others are counted. Of an audit event, what the API sent."""
+    if alert.kind is AlertKind.EVENT:
+        return _event(alert)
     return {
         "schema_version": 1,
         "id": alert.id,
@@ -52,6 +56,14 @@ def document(alert: Alert, lines: int = LINES_MAX) -> dict[str, Any]:
         "lines_omitted": max(len(alert.lines) - lines, 0),
         "link": alert.link,
     }
+
+
+def _event(alert: Alert) -> dict[str, Any]:
+    told: dict[str, Any] = {"schema_version": 1, "id": alert.id, "kind": alert.kind.value, "at": moment(alert.at)}
+    told |= {"organization": alert.organization, "title": one_line(alert.title, TITLE_MAX), "facts": facts(alert)}
+    if len(alert.raw) > RAW_MAX:
+        return {**told, "event": {"id": alert.resource_id, "type": alert.title}, "event_omitted": len(alert.raw)}
+    return {**told, "event": json.loads(alert.raw)}
 
 
 def facts(alert: Alert) -> dict[str, str]:

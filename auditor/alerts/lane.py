@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+UNLIMITED = 1_000_000_000
+"""A `storm_limit` that nothing reaches."""
 FOLD_MAX = 1000
 """Messages folded into one digest at most."""
 

@@ -20,6 +20,8 @@ class AlertKind(StrEnum):
     OCCURRED = "occurred"
     DIGEST = "digest"
     REPORT = "report"
+    EVENT = "event"
+    """An audit event as the API sent it, whatever it means."""
     NOTICE = "notice"
     """About the auditor itself: a gap in the audit log, a dead letter."""
 
@@ -60,6 +62,8 @@ class Alert:
     counts: Mapping[str, int] = field(default_factory=dict)
     """A digest's or report's numbers, in the order of telling: `critical` to 2."""
     link: str = ""
+    raw: str = ""
+    """Of an audit event: the JSON that the API sent."""
 
 
 def encode(alert: Alert) -> bytes:

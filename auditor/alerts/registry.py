@@ -1,6 +1,7 @@
 """Finds the sinks: every file of `sinks/` is one kind, and nothing else lists them.
 
-Such a file has four names: `Config`, `EXAMPLES`, `render` (what goes out, as text without secrets) and `send`.
+Such a file has four names: `Config`, `EXAMPLES`, `render` (what goes out, as text without secrets) and `send`;
+and `TAKES_EVENTS = True` when raw audit events are at home there.
 """
 
 import importlib
@@ -39,7 +40,7 @@ def build(name: str, settings: Mapping[str, Any]) -> Sink:
         config.ready()
     except ConfigError as error:
         raise ConfigError(f"sinks.{name}: {error.message}", hint=error.hint) from None
-    return Sink(name, str(kind), config, module.send, module.render)
+    return Sink(name, str(kind), config, module.send, module.render, getattr(module, "TAKES_EVENTS", False))
 
 
 def _read_secrets(name: str, config: SinkConfig) -> None:

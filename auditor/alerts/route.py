@@ -2,7 +2,8 @@
 
 Routes are tried from the top. The first one that matches takes the alert; with `continue` the next ones are tried
 too. Without any route every sink gets everything, as from Alertmanager's root route. With routes, an alert that
-none matches goes to no sink: it stays in the findings, on the page and in the report.
+none matches goes to no sink: it stays in the findings, on the page and in the report. A route with `events: all` is
+none for alerts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ def sinks_for(routes: Sequence[Route], alert: Alert, sinks: Sequence[str]) -> tu
     A digest goes wherever one of its lines would go. A notice about the auditor itself is never dropped: it goes to
     every sink when no route matches it.
     """
+    routes = [route for route in routes if not route.events]
     if not routes:
         return tuple(sinks)
     chosen: dict[str, None] = {}
@@ -26,6 +28,11 @@ def sinks_for(routes: Sequence[Route], alert: Alert, sinks: Sequence[str]) -> tu
     if not chosen and alert.kind is AlertKind.NOTICE:
         return tuple(sinks)
     return tuple(chosen)
+
+
+def streams(routes: Sequence[Route]) -> tuple[str, ...]:
+    """Names of the sinks that get every audit event, each once."""
+    return tuple(dict.fromkeys(name for route in routes if route.events for name in route.to))
 
 
 def _subjects(alert: Alert) -> Iterable[tuple[Level, str]]:

@@ -1,10 +1,12 @@
 """Alerts that stand for real ones: to try a sink with, and to see what it makes of them."""
 
+import json
 import uuid
 from collections.abc import Mapping
 
 from auditor.alerts import compose
 from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.inventory.events import record_of
 from auditor.terms import Level
 
 
@@ -42,12 +44,19 @@ def samples(organization: str, at: int, link: str = "") -> Mapping[str, Alert]:
         link=link,
     )
     report = compose.report_ready(organization, "2026-W05", {"passed": 40, "failed": 3, "unknown": 1}, at, link=link)
-    return {
-        **told,
-        digest.kind.value: digest,
-        report.kind.value: report,
-        AlertKind.NOTICE.value: trial(organization, at),
+    others = (digest, _event(organization, at), report, trial(organization, at))
+    return {**told, **{each.kind.value: each for each in others}}
+
+
+def _event(organization: str, at: int) -> Alert:
+    raw = {
+        "id": "audit_log-1",
+        "type": "api_key.created",
+        "effective_at": at,
+        "actor": {"type": "session", "session": {"user": {"id": "user-1", "email": "ada@example.com"}}},
+        "api_key.created": {"id": "key_1"},
     }
+    return compose.event(organization, record_of(raw), json.dumps(raw).encode(), at)
 
 
 _OF_FINDINGS = (

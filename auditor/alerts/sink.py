@@ -1,7 +1,7 @@
 """What every sink is made of: its settings, what it is told beside the alert, and what it gives back."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,10 @@ class Sink:
     config: SinkConfig
     _send: Send
     _render: Render = lambda _config, alert: alert.title
+    takes_events: bool = False
+    """Whether it takes audit events one by one, as fast as they come; others get a digest of them."""
+    alerts: bool = True
+    """False for the queue of audit events, which the same sink has beside that of its alerts."""
 
     async def send(self, alert: Alert, context: Context) -> Receipt:
         """Send once and return what the other side confirmed. Raises DeliveryError; never retries by itself."""
@@ -88,9 +92,18 @@ class Sink:
             # A secret file that is missing or wrong now may be right when the message is tried again.
             raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
 
+    def of_events(self) -> "Sink":
+        """The same sink as the end of a queue of its own, for audit events, which must not hold its alerts up."""
+        return replace(self, name=events_queue(self.name), alerts=False)
+
     def preview(self, alert: Alert) -> str:
         """What would go out, as text, without any secret; nothing is sent."""
         return self._render(self.config, worded(alert, self.config.templates))
+
+
+def events_queue(sink: str) -> str:
+    """The name under which the outbox holds audit events for `sink`."""
+    return f"{sink}/events"
 
 
 def secret(value: SecretStr | None, file: Path | None) -> str:

@@ -23,14 +23,14 @@ def sign(alert: Alert) -> str:
             return "✅"
         case AlertKind.REPORT:
             return "📄"
-        case AlertKind.DIGEST:
+        case AlertKind.DIGEST | AlertKind.EVENT:
             return "📋"
         case _:
             return SHAPES[alert.level]
 
 
 def label(alert: Alert) -> str:
-    """`Critical`, `Critical again`, `Acknowledged`, `Resolved`, `Digest`, `Report`, `About the auditor`."""
+    """`Critical`, `Critical again`, `Acknowledged`, `Resolved`, `Digest`, `Report`, `About the auditor` and so on."""
     level = alert.level.value.capitalize()
     return {
         AlertKind.OPENED: level,
@@ -39,6 +39,7 @@ def label(alert: Alert) -> str:
         AlertKind.ACKNOWLEDGED: "Acknowledged",
         AlertKind.RESOLVED: "Resolved",
         AlertKind.DIGEST: "Digest",
+        AlertKind.EVENT: "Audit event",
         AlertKind.REPORT: "Report",
         AlertKind.NOTICE: "About the auditor",
     }[alert.kind]

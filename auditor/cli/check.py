@@ -115,7 +115,7 @@ async def _check(parts: Parts, store: Store, names: Sequence[str], progress: Pro
         except ApiError as error:
             failed[name] = error
     if deliver:
-        await Deliverer(store, parts.sinks, owner=f"check:{os.getpid()}").deliver_due()
+        await Deliverer(store, parts.queues, owner=f"check:{os.getpid()}").deliver_due()
     return _Seen(taken, failed)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from auditor.alerts import compose
 from auditor.alerts.message import Alert
 from auditor.alerts.outgoing import queue
-from auditor.alerts.route import sinks_for
+from auditor.alerts.route import sinks_for, streams
+from auditor.alerts.sink import events_queue
 from auditor.findings.model import Finding, Reason, Transition
-from auditor.inventory.model import Collection
+from auditor.inventory.model import Collection, Record
 from auditor.inventory.settingtypes import Standing
 from auditor.jobs.context import Audit
 from auditor.store.database import Transaction
+from auditor.store.events import StoredEvent
 from auditor.terms import Level
 
 FEW = 3
@@ -39,6 +41,13 @@ def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, f
             queue(tx, alert, [sink], now)
         queued += len(told)
     return queued
+
+
+def events(tx: Transaction, audit: Audit, fresh: Sequence[tuple[Record, StoredEvent]], now: int) -> None:
+    """Queue each new audit event, raw, for the sinks that a route with `events: all` names."""
+    queues = [events_queue(name) for name in streams(audit.routes)]
+    for record, event in fresh if queues else ():
+        queue(tx, compose.event(audit.organization, record, event.raw, event.effective_at), queues, now)
 
 
 def held(tx: Transaction, audit: Audit, policies: Sequence[str], now: int) -> None:

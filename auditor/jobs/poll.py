@@ -184,15 +184,19 @@ def _commit(
         events.insert(tx, audit.organization, fresh)
         announce.unheard(tx, audit, strange, now)
         calendar = Calendar(audit.registers, audit.timezone)
-        verdicts = _judge(tx, audit, [calendar.dated(_record(event)) for event in fresh], now)
+        records = [calendar.dated(_record(event)) for event in fresh]
+        verdicts = _judge(tx, audit, records, now)
         known_findings = findings.by_ids(tx, [_finding_id(audit, verdict) for verdict in verdicts])
         found = occur(audit.organization, verdicts, audit.policies.by_name, known_findings, now)
         findings.save(tx, found.findings)
         transitions.add(tx, found.transitions, run_id=None)
         told = 0
         if organizations.read(tx, audit.organization).baseline_at is not None:
-            # A stream that could not be read before shows what is old: that is one digest.
-            told = announce.transitions(tx, audit, found.transitions, now, fold=not _was_read(tx, audit, stream))
+            # A stream that could not be read before shows what is old: that is one digest, and no event is new.
+            news = _was_read(tx, audit, stream)
+            told = announce.transitions(tx, audit, found.transitions, now, fold=not news)
+            if news:
+                announce.events(tx, audit, list(zip(records, fresh, strict=True)), now)
         if done:
             watermarks.write(tx, audit.organization, stream, done.mark)
             _prove(tx, audit, stream, done, now)

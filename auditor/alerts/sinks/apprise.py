@@ -73,6 +73,8 @@ class Config(RemoteConfig):
         self.service()
 
 
+TAKES_EVENTS = True
+
 EXAMPLES = {
     "apprise": Example({"url": "json://{host}:{port}/{secret}", "timeout": "1", "allow_private": "true"}),
 }

@@ -32,6 +32,8 @@ class Config(SinkConfig):
             raise ConfigError(f"path: there is no directory {self.path.parent}", hint="make it, or name another one")
 
 
+TAKES_EVENTS = True
+
 EXAMPLES = {"jsonl": Example({"path": "{folder}/alerts.jsonl"})}
 
 

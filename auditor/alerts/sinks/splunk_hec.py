@@ -68,6 +68,8 @@ class Config(RemoteConfig):
         self.headers()
 
 
+TAKES_EVENTS = True
+
 EXAMPLES = {
     "splunk_hec": Example(
         {"url": "{address}", "token": "{secret}", "timeout": "1", "allow_private": "true"},

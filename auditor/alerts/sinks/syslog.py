@@ -5,6 +5,7 @@ Syslog has no answer that confirms. Over TCP and TLS a message is delivered when
 over UDP when it was sent and no machine on the way said that nobody listens. Prefer TLS.
 """
 
+import json
 import os
 import re
 import socket
@@ -19,7 +20,7 @@ from auditor import __version__
 from auditor.alerts.answers import unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import allowed, connected
-from auditor.alerts.document import moment
+from auditor.alerts.document import document, moment
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Example, Receipt
@@ -60,6 +61,8 @@ class Config(RemoteConfig):
 
 
 _PLACE = {"host": "{host}", "port": "{port}", "timeout": "1", "allow_private": "true"}
+
+TAKES_EVENTS = True
 
 EXAMPLES = {
     "syslog": Example({**_PLACE, "transport": "tcp"}),
@@ -163,8 +166,11 @@ def _plain(alert: Alert) -> tuple[str, str]:
     }
     facts = {f"fact{number}": f"{name}: {value}" for number, (name, value) in enumerate(alert.facts[:4], 1)}
     elements = " ".join(f'{name}="{_value(text)}"' for name, text in {**named, **facts}.items() if text)
+    structured = f"[auditor@{_ENTERPRISE} {elements}]"
+    if alert.kind is AlertKind.EVENT:
+        return structured, json.dumps(document(alert)["event"])
     # A mark of byte order says that the text is UTF-8.
-    return f"[auditor@{_ENTERPRISE} {elements}]", f"\ufeff{_text(alert)}"
+    return structured, f"\ufeff{_text(alert)}"
 
 
 def _value(text: str) -> str:

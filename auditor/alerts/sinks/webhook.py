@@ -53,6 +53,8 @@ class Config(UrlConfig):
         self.secrets()
 
 
+TAKES_EVENTS = True
+
 EXAMPLES = {
     "webhook": Example(
         {
