@@ -90,11 +90,11 @@ async def test_what_is_not_taken_is_tried_again_and_gives_nothing_away(
 
 async def test_a_service_that_does_not_answer_ends_in_time(service: tuple[Plain, str]) -> None:
     fake, url = service
-    fake.delay = 3
+    fake.delay = 10
     started = time.monotonic()
     with pytest.raises(DeliveryError):
         await send(url, timeout=1)
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 8
 
 
 async def test_a_private_host_is_refused_unless_it_is_allowed(service: tuple[Plain, str]) -> None:

