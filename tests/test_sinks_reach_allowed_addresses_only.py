@@ -13,10 +13,13 @@ import pytest
 import trustme
 from pydantic import ValidationError
 
+from auditor.alerts import remote
 from auditor.alerts.destination import Allowance, allowed, connect
 from auditor.alerts.post import post
 from auditor.alerts.registry import build
 from auditor.alerts.remote import RemoteConfig, checked_url
+from auditor.alerts.samples import samples
+from auditor.alerts.sink import Context
 from auditor.errors import DeliveryError
 from auditor.jobs import surroundings
 from auditor.jobs.diagnosis import Mark
@@ -143,6 +146,14 @@ async def test_http_asks_for_a_name_once_and_connects_to_what_was_checked(counte
     assert name.asked == 50
 
 
+def whole_request(connection: socket.socket) -> bytes:
+    """To the end of its body: whoever closes with something unread resets the connection."""
+    read = b""
+    while not read.endswith(b"\r\n\r\n{}") and (part := connection.recv(65536)):
+        read += part
+    return read
+
+
 async def test_name_and_certificate_stay_those_of_the_url(tmp_path: object) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -156,7 +167,7 @@ async def test_name_and_certificate_stay_those_of_the_url(tmp_path: object) -> N
             for _ in range(2):
                 try:
                     with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
-                        request.extend(connection.recv(65536))
+                        request.extend(whole_request(connection))
                         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
                 except OSError:
                     continue
@@ -176,6 +187,17 @@ async def test_a_proxy_is_not_asked_for_a_closed_address(monkeypatch: pytest.Mon
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(DeliveryError, match="private, local or reserved"):
         await post("Peer", "https://169.254.169.254/latest", b"{}", {}, RemoteConfig(timeout=2))
+
+
+async def test_certificates_of_the_environment_that_are_none_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
+    remote._usual.cache_clear()
+    sink = build("chat", {"type": "teams", "url": "https://hooks.example.com/canary"})
+    with pytest.raises(
+        DeliveryError, match="the certificates that SSL_CERT_FILE names: no certificates in PEM"
+    ) as caught:
+        await sink.send(samples("acme", 0)["notice"], Context())
+    assert caught.value.retryable
 
 
 async def test_a_name_that_leads_nowhere_is_told_as_that() -> None:
@@ -218,7 +240,7 @@ async def test_a_proxy_of_the_environment_is_used_and_reads_nothing(
 
         def serve() -> None:
             with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
-                connection.recv(65536)
+                whole_request(connection)
                 connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
         threading.Thread(target=serve, daemon=True).start()

@@ -92,10 +92,12 @@ async def _exchange(url: str, body: bytes, headers: Mapping[str, str], config: R
 def _pool(url: str, config: RemoteConfig, lookup: Lookup) -> httpcore.AsyncConnectionPool:
     host, _ = host_and_port(url)
     proxy = urllib.request.getproxies().get("https", "")
-    # Plain http is for private addresses only, and no proxy is asked for those.
-    if not url.startswith("https://") or not proxy or urllib.request.proxy_bypass(host):
-        allowance = replace(config.allowance, public=url.startswith("https://"))
-        guarded = _Guarded(allowance, config.timeout, lookup)
+    if not url.startswith("https://"):
+        # For private addresses only, and no proxy is asked for those.
+        plain = _Guarded(replace(config.allowance, public=False), config.timeout, lookup)
+        return httpcore.AsyncConnectionPool(network_backend=plain)
+    if not proxy or urllib.request.proxy_bypass(host):
+        guarded = _Guarded(config.allowance, config.timeout, lookup)
         return httpcore.AsyncConnectionPool(config.trust(), network_backend=guarded)
     # The proxy resolves names, and is the one to say what they may lead to; a bare address is ours to judge.
     if _is_address(host) and not config.allowance.allows(ip_address(host)):

@@ -32,19 +32,17 @@ class RemoteConfig(SinkConfig):
 
     def trust(self) -> ssl.SSLContext:
         """For connections of this sink: certificate and name are always checked. Raises ConfigError."""
-        if self.ca_file is None:
-            return _usual()
         try:
-            return ssl.create_default_context(cafile=self.ca_file)
+            return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else _usual()
         except OSError as error:
             reason = "no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
-            raise ConfigError(
-                f"cannot use ca_file {self.ca_file}: {reason}", hint="check the path and its mode"
-            ) from None
+            place = f"ca_file {self.ca_file}" if self.ca_file else "the certificates that SSL_CERT_FILE names"
+            raise ConfigError(f"cannot use {place}: {reason}", hint="check the path and its mode") from None
 
     def ready(self) -> None:
         """Raise ConfigError when something that the settings name cannot be used."""
-        self.trust()
+        if self.ca_file:
+            self.trust()
 
 
 @cache
