@@ -40,6 +40,10 @@ _LATE = (
 )
 
 
+GO = b'"go"\n'
+"""What a child waits for between its acts."""
+
+
 @dataclass(frozen=True)
 class Order:
     """One life of the daemon."""
@@ -61,9 +65,9 @@ def main() -> None:
     _warm(path.parent / "warm.db")
     gc.freeze()  # a collection in the child would copy every page of what was loaded
     while line := _line():
-        order = json.loads(line)
-        if order == "go":  # for a child that died before it could read it
+        if line == GO:  # for a child that died before it could read it
             continue
+        order = json.loads(line)
         kill = Kill(**order.pop("kill")) if order.get("kill") else None
         child = os.fork()
         if child == 0:
@@ -125,7 +129,8 @@ async def _play(parts: Parts, store: Store, order: Order, database: Path) -> Non
         await _quiet(watching, running)
         if act == 1:
             say("quiet")
-            await asyncio.to_thread(_line)
+            # In one piece: a kill between two bytes would leave the parent half a line.
+            await asyncio.to_thread(os.read, 0, len(GO))
             act = 2
             _pass_time(watching, act)
             await _quiet(watching, running)
