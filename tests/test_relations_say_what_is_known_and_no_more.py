@@ -39,9 +39,6 @@ WORLD = (
     record("project_group", "p_1", "g_1", group_name="Platform"),
     role("project_user_role", "p_1", "ada", "member", permissions=("c",)),
     role("project_group_role", "p_1", "g_1", "owner", permissions=("d", "c")),
-    record("role", "owner", name="owner"),
-    record("role", "nobody", name="nobody"),
-    record("project_role", "p_1", "member", name="member"),
     record("service_account", "p_1", "sa_1", name="deploy"),
     record("service_account", "p_1", "sa_2", name="idle"),
     record("project_api_key", "p_1", "k_1", owner__type="user", owner__user__id="ada", last_used_at=5),
@@ -108,18 +105,8 @@ def test_a_project_is_owned_through_groups_too() -> None:
     assert web["keys"] == 3
 
 
-def test_a_role_counts_those_who_hold_it() -> None:
+def test_a_federation_rule_knows_whether_its_account_exists() -> None:
     found = joined()
-    assert found["role", "owner"]["holders"] == 2
-    assert found["role", "nobody"]["holders"] == 0
-    assert found["project_role", "p_1", "member"]["holders"] == 1
-
-
-def test_a_service_account_knows_its_keys_and_a_rule_whether_its_account_exists() -> None:
-    found = joined()
-    busy, idle = found["service_account", "p_1", "sa_1"], found["service_account", "p_1", "sa_2"]
-    assert (busy["keys"], busy["keys_last_used_at"]) == (2, 7)
-    assert (idle["keys"], idle.get("keys_last_used_at")) == (0, None)
     good, dead, lost = (found["federation_rule", "w_1", each] for each in ("r_1", "r_2", "r_3"))
     assert (good["service_account.exists"], good["service_account.name"], good["project.name"]) == (
         True,
@@ -142,24 +129,18 @@ def test_invites_keys_storage_and_alerts_lead_to_names() -> None:
 
 
 HIDING: Mapping[str, list[tuple[str, ...]]] = {
-    "user_role": [("user", "ada", "direct_roles"), ("user", "bo", "role_groups"), ("role", "nobody", "holders")],
-    "group_role": [("role", "nobody", "holders")],
+    "user_role": [("user", "ada", "direct_roles"), ("user", "bo", "role_groups")],
     "group_member": [
         ("project_user", "p_1", "ada", "roles"),
         ("project_user", "p_1", "ada", "role_groups"),
         ("project_group", "p_1", "g_1", "members"),
         ("project", "p_1", "effective_owners"),
     ],
-    "project_user_role": [("project_user", "p_1", "ada", "permissions"), ("project_role", "p_1", "member", "holders")],
+    "project_user_role": [("project_user", "p_1", "ada", "permissions")],
     "project_group_role": [("project_user", "p_1", "bo", "roles"), ("project", "p_1", "effective_owners")],
     "project_user": [("user", "ada", "projects"), ("project", "p_1", "effective_owners")],
     "project_group": [("group", "g_1", "projects"), ("project", "p_1", "groups")],
-    "project_api_key": [
-        ("user", "bo", "keys"),
-        ("service_account", "p_1", "sa_2", "keys"),
-        ("service_account", "p_1", "sa_2", "keys_last_used_at"),
-        ("project", "p_1", "keys"),
-    ],
+    "project_api_key": [("user", "bo", "keys"), ("project", "p_1", "keys")],
     "admin_api_key": [("user", "bo", "admin_keys")],
     "service_account": [("federation_rule", "w_1", "r_2", "service_account.exists")],
     "project": [("federation_rule", "w_1", "r_3", "project.name"), ("external_key", "ek_2", "projects")],
@@ -178,9 +159,8 @@ def test_what_hangs_on_a_gap_is_unknown_and_tells_the_gap() -> None:
 
 def test_a_gap_in_one_project_leaves_others_as_they_are() -> None:
     found = joined(gap("project_api_key", "p_2"), gap("project_group_role", "p_2", "g_1"))
-    assert found["service_account", "p_1", "sa_1"]["keys"] == 2
+    assert found["project", "p_1"]["keys"] == 3
     assert found["project_user", "p_1", "ada"]["roles"] == ["member", "owner"]
-    assert found["project_role", "p_1", "member"]["holders"] == 1
     assert isinstance(found["user", "ada"]["keys"], Unknown)
 
 
@@ -191,7 +171,7 @@ def test_every_relation_that_is_documented_can_come_and_none_comes_that_is_not()
         assert set(fields) <= {*fields_of(kind), "id"}, kind
     # These come with the folded settings, see there.
     folded = {"is_default", "scopes", "has_all_scopes", "scopes_since", "scopes_event", "requested_expires_at"}
-    for kind in ("role", "project_role", "service_account", "federation_rule", "invite", "external_key"):
+    for kind in ("federation_rule", "invite", "external_key"):
         assert set(RELATIONS[kind]) - folded <= seen[kind], kind
 
 
@@ -208,11 +188,9 @@ async def test_relations_of_a_served_organization_are_those_that_it_has() -> Non
     for user in organization.users.values():
         told = access.of_user(organization, user)
         assert users[user.id]["direct_roles"] == sorted({each.name for each in told if not each.assignment_sources})
-    accounts = {each.ids: each.fields for each in snapshot.collection("service_account").records}
+    projects = {each.id: each.fields for each in snapshot.collection("project").records}
     for one in organization.active_projects:
-        for account in one.service_accounts:
-            number = sum(key.owner.id == account for key in one.api_keys.values())
-            assert accounts[one.id, account]["keys"] == number
+        assert projects[one.id]["keys"] == len(one.api_keys)
     there = {each.ids: each.fields for each in snapshot.collection("project_user").records}
     for member in project.users:
         assert ("owner" in there[project.id, member]["roles"]) >= (member in group.members)  # type: ignore[operator]

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from auditor.inventory.joins import Joined, Lookup, counted, listed, multimap, strings, unique, unsure
-from auditor.inventory.model import Gap, Record, Scope, Snapshot, Unknown
+from auditor.inventory.joins import Joined, Lookup, listed, multimap, strings, unique, unsure
+from auditor.inventory.model import Gap, Record, Snapshot, Unknown
 
 _NO_SOURCES = "the API does not say where the role comes from"
 
@@ -20,11 +20,6 @@ class Access:
             kind: multimap((record.ids[:-1], record) for record in look.records(kind))
             for kind in ("user_role", "project_user_role", "project_group_role")
         }
-        self._held = multimap(
-            (("role", record.id) if len(record.ids) == 2 else (record.ids[0], record.id), record)
-            for kind in ("user_role", "group_role", "project_user_role", "project_group_role")
-            for record in look.records(kind)
-        )
         self._in_project = multimap((record.ids[0], record) for record in look.records("project_user"))
         self._project_groups = multimap((record.ids[0], record) for record in look.records("project_group"))
 
@@ -78,23 +73,6 @@ class Access:
             "effective_owners": listed(unique(owners), tuple(dict.fromkeys(gaps)), unsure(people, "role")),
         }
 
-    def role(self, record: Record) -> Joined:
-        """`holders`: how many people and groups have it, directly or through a group."""
-        project = record.kind == "project_role"
-        held = self._held.get((record.ids[0] if project else "role", record.id), ())
-        kinds = ("project_user_role", "project_group_role") if project else ("user_role", "group_role")
-        scope: Scope = record.ids[:1] if project else ()
-        gaps = tuple(gap for kind in kinds for gap in self._scoped(kind, scope))
-        return {"holders": counted(len({each.ids[:-1] for each in held}), gaps)}
-
-    def _scoped(self, kind: str, scope: Scope) -> Iterable[Gap]:
-        """Gaps anywhere in `scope`, or around it."""
-        return (
-            gap
-            for gap in self._look.gaps(kind)
-            if all(one == other for one, other in zip(gap.scope, scope, strict=False))
-        )
-
     def _names(self, group: Record) -> list[str]:
         return [role.name for role in self._assigned["project_group_role"].get(group.ids, ())]
 
@@ -142,6 +120,4 @@ _RELATE: Mapping[str, Callable[[Access, Record], Joined]] = {
     "project_user": Access.project_user,
     "project_group": Access.project_group,
     "project": Access.project,
-    "role": Access.role,
-    "project_role": Access.role,
 }

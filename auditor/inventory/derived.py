@@ -1,10 +1,11 @@
 """What is counted or compared between resources, once a snapshot, so that policies stay one-liners: `key_count`."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
+from auditor.inventory.joins import listed, unsure
 from auditor.inventory.model import Gap, Record, Scope, Snapshot, Unknown
 
 Derived = Mapping[str, object]
@@ -82,6 +83,11 @@ class _Seen:
                 found[key.ids[0], owner].append(key)
         return found
 
+    def hidden_keys(self, project: str) -> Unknown | None:
+        """Why not every key of an owner in a project was seen, None when all were."""
+        gaps = self.gaps("project_api_key", scope=(project,))
+        return Unknown(gaps) if gaps else unsure(self.below("project_api_key", (project,)), "owner.id")
+
     @cached_property
     def scim_in_use(self) -> object:
         """Whether SCIM manages any user or group."""
@@ -90,15 +96,6 @@ class _Seen:
             return True
         gaps = self.gaps("user", "group")
         return Unknown(gaps) if gaps else False
-
-    @cached_property
-    def group_projects(self) -> Mapping[str, list[str]]:
-        """Group to the names of the projects that it has access to."""
-        names = {record.id: record.name for record in self.records("project")}
-        found: dict[str, list[str]] = defaultdict(list)
-        for record in self.records("project_group"):
-            found[record.id].append(names.get(record.ids[0], record.ids[0]))
-        return found
 
     @cached_property
     def holders(self) -> Mapping[Scope, list[str]]:
@@ -113,11 +110,6 @@ class _Seen:
         return found
 
 
-def _listed(values: Iterable[str], gaps: tuple[Gap, ...]) -> object:
-    values = tuple(values)
-    return Unknown(gaps, values) if gaps else list(values)
-
-
 def _count(value: object) -> object:
     """How many are in a list; Unknown when a part of it is hidden."""
     return len(value) if isinstance(value, list) else value
@@ -127,15 +119,14 @@ def _user(_record: Record, seen: _Seen) -> Derived:
     return {"scim_in_use": seen.scim_in_use}
 
 
-def _group(record: Record, seen: _Seen) -> Derived:
-    projects = _listed(seen.group_projects.get(record.id, ()), seen.gaps("project_group"))
-    return {"member_count": _count(record.fields.get("members")), "projects": projects}
+def _group(record: Record, _seen: _Seen) -> Derived:
+    return {"member_count": _count(record.fields.get("members"))}
 
 
 def _role(record: Record, seen: _Seen) -> Derived:
     below = "project_" if len(record.ids) > 1 else ""
     gaps = seen.gaps(f"{below}user_role", f"{below}group_role", scope=record.ids[:-1])
-    return {"holders": _listed(seen.holders.get(record.ids, ()), gaps)}
+    return {"holders": listed(seen.holders.get(record.ids, ()), gaps)}
 
 
 def _project(record: Record, seen: _Seen) -> Derived:
@@ -147,7 +138,7 @@ def _project(record: Record, seen: _Seen) -> Derived:
         "owner_count": _count(record.fields.get("owners")),
         "spend_limit": seen.setting("project_spend_limit", record.id, "threshold_amount"),
         "model_mode": seen.setting("project_model_permissions", record.id, "mode"),
-        "active_certificates": _listed(certificates, seen.gaps("project_certificate", scope=here)),
+        "active_certificates": listed(certificates, seen.gaps("project_certificate", scope=here)),
         "highest_requests_per_1_minute": Unknown(hidden)
         if hidden
         else max((each for each in limits if isinstance(each, int)), default=None),
@@ -157,10 +148,9 @@ def _project(record: Record, seen: _Seen) -> Derived:
 def _project_key(record: Record, seen: _Seen) -> Derived:
     """How many keys of the same owner in the project are newer, and when the next one was made."""
     owner, born = record.fields.get("owner.id"), record.fields.get("created_at")
-    gaps = seen.gaps("project_api_key", scope=record.ids[:1])
-    unsure = next((each for each in (owner, born) if isinstance(each, Unknown)), Unknown(gaps) if gaps else None)
-    if unsure:
-        return {"owner.newer_keys": unsure, "owner.next_key_at": unsure}
+    hidden = unsure((record,), "created_at") or seen.hidden_keys(record.ids[0])
+    if hidden:
+        return {"owner.newer_keys": hidden, "owner.next_key_at": hidden}
     times = [key.fields.get("created_at") for key in seen.keys.get((record.ids[0], owner), ()) if key.id != record.id]
     newer = [each for each in times if isinstance(each, int) and isinstance(born, int) and each > born]
     return {"owner.newer_keys": len(newer), "owner.next_key_at": min(newer, default=None)}
@@ -168,15 +158,16 @@ def _project_key(record: Record, seen: _Seen) -> Derived:
 
 def _service_account(record: Record, seen: _Seen) -> Derived:
     keys = seen.keys.get((record.ids[0], record.id), [])
-    gaps = seen.gaps("project_api_key", scope=record.ids[:1])
     used = [key.fields.get("last_used_at") for key in keys]
-    unsure = next((each for each in used if isinstance(each, Unknown)), Unknown(gaps) if gaps else None)
+    unseen = seen.hidden_keys(record.ids[0])
     rules = [each for each in seen.records("federation_rule") if each.fields.get("service_account_id") == record.id]
     federated: object = any(each.fields.get("enabled") is not False for each in rules)
     hidden = seen.gaps("federation_rule")
     return {
-        "key_count": Unknown(gaps) if gaps else len(keys),
-        "key_last_used_at": unsure or max((each for each in used if isinstance(each, int)), default=None),
+        "key_count": unseen or len(keys),
+        "key_last_used_at": unseen
+        or unsure(keys, "last_used_at")
+        or max((each for each in used if isinstance(each, int)), default=None),
         "federated": Unknown(hidden) if hidden and not federated else federated,
     }
 
@@ -191,25 +182,13 @@ def _spend_limit(record: Record, seen: _Seen) -> Derived:
     return {"alerts_below": unsure or len(lower)}
 
 
-def _federation_rule(record: Record, seen: _Seen) -> Derived:
+def _federation_rule(record: Record, _seen: _Seen) -> Derived:
     matchers = record.fields.get("attribute_matchers")
     written = [f"{name}={value}" for name, value in matchers.items()] if isinstance(matchers, dict) else []
-    project, account = record.fields.get("project_id"), record.fields.get("service_account_id")
-    provider = [each for each in seen.records("workload_identity_provider") if each.id == record.ids[0]]
-    known = any(each.ids == (project, account) for each in seen.records("service_account"))
-    hidden = seen.gaps("service_account", scope=(str(project),))
-    status = [each.fields.get("status") for each in seen.records("project") if each.id == project]
     return {
         "matchers": matchers if isinstance(matchers, Unknown) else written,
         "matcher_count": matchers if isinstance(matchers, Unknown) else len(written),
-        "provider_enabled": provider[0].fields.get("enabled") if provider else None,
-        "service_account_known": Unknown(hidden) if hidden and not known else known,
-        "project_status": status[0] if status else _missing(seen.gaps("project")),
     }
-
-
-def _missing(gaps: tuple[Gap, ...]) -> object:
-    return Unknown(gaps) if gaps else "missing"
 
 
 _DERIVE: Mapping[str, Callable[[Record, _Seen], Derived]] = {

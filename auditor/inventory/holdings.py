@@ -19,7 +19,6 @@ class Holdings:
         self._mails = {each.casefold() for record in look.records("user") if (each := _text(record, "email"))}
         keys = look.records("project_api_key")
         self._keys_of_users = multimap((_text(key, "owner.user.id"), key) for key in keys)
-        self._keys_of_accounts = multimap(((key.ids[0], _text(key, "owner.service_account.id")), key) for key in keys)
         self._keys_in = multimap((key.ids[0], key) for key in keys)
         self._admin_keys = multimap((_text(key, "owner.id"), key) for key in look.records("admin_api_key"))
         self._memberships = {kind: multimap((each.id, each) for each in look.records(kind)) for kind in _MEMBERS}
@@ -57,15 +56,6 @@ class Holdings:
     def project(self, record: Record) -> Joined:
         """How many keys are in it."""
         return {"keys": counted(len(self._keys_in.get(record.id, ())), self._look.gaps("project_api_key", record.ids))}
-
-    def service_account(self, record: Record) -> Joined:
-        """How many keys it has, and when the last of them was used."""
-        keys = self._keys_of_accounts.get((record.ids[0], record.id), ())
-        gaps = self._look.gaps("project_api_key", record.ids[:1])
-        hidden = unsure(self._keys_in.get(record.ids[0], ()), "owner.service_account.id")
-        last = max((each for key in keys if isinstance(each := key.fields.get("last_used_at"), int)), default=None)
-        used = Unknown(gaps) if gaps else hidden or unsure(keys, "last_used_at") or last
-        return {"keys": counted(len(keys), gaps, hidden), "keys_last_used_at": used}
 
     def federation_rule(self, record: Record) -> Joined:
         """Whether its service account exists, and what became of its project and its provider."""
@@ -141,7 +131,6 @@ _RELATE: Mapping[str, Callable[[Holdings, Record], Joined]] = {
     "user": Holdings.user,
     "group": Holdings.group,
     "project": Holdings.project,
-    "service_account": Holdings.service_account,
     "federation_rule": Holdings.federation_rule,
     "invite": Holdings.invite,
     "external_key": Holdings.external_key,

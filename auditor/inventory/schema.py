@@ -60,10 +60,6 @@ RELATIONS: Mapping[str, Mapping[str, Field]] = {
     # `roles` and `permissions` are those in the project, through groups, too.
     "project_user": {"org_role": STRING, "is_member": BOOLEAN, **_PERSON, **_SOURCES},
     "project_group": {"members": STRINGS, "roles": STRINGS, "permissions": STRINGS},
-    # `holders` counts the people and groups that have it.
-    "role": {"holders": INTEGER},
-    "project_role": {"holders": INTEGER},
-    "service_account": {"keys": INTEGER, "keys_last_used_at": TIME},
     "federation_rule": {
         "project.name": STRING,
         "project.status": STRING,
@@ -117,7 +113,8 @@ SUMMED: Mapping[str, Mapping[str, Field]] = {
 DERIVED: Mapping[str, Mapping[str, Field]] = {
     "user": {"scim_in_use": BOOLEAN, "last_seen_at": LAST_USE},
     "admin_api_key": {"is_auditors": BOOLEAN},
-    "group": {"member_count": INTEGER, "projects": STRINGS},
+    "group": {"member_count": INTEGER},
+    # `holders` are the people and groups that have it.
     "role": {"holders": STRINGS},
     "project_role": {"holders": STRINGS},
     "project": {
@@ -128,16 +125,11 @@ DERIVED: Mapping[str, Mapping[str, Field]] = {
         "highest_requests_per_1_minute": INTEGER,
     },
     "project_api_key": {"owner.newer_keys": INTEGER, "owner.next_key_at": TIME},
+    # Keys that are past their end are left out.
     "service_account": {"key_count": INTEGER, "key_last_used_at": LAST_USE, "federated": BOOLEAN},
     "spend_limit": {"alerts_below": INTEGER},
     "project_spend_limit": {"alerts_below": INTEGER},
-    "federation_rule": {
-        "matchers": STRINGS,
-        "matcher_count": INTEGER,
-        "provider_enabled": BOOLEAN,
-        "project_status": STRING,
-        "service_account_known": BOOLEAN,
-    },
+    "federation_rule": {"matchers": STRINGS, "matcher_count": INTEGER},
 }
 """Fields that `derived`, `activity` and `ownkey` work out from all resources and events together: kind to field."""
 
