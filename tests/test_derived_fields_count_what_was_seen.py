@@ -49,6 +49,12 @@ def test_keys_of_one_owner_are_counted_within_their_project() -> None:
     assert "owner.next_key_at" not in newest
 
 
+def test_of_two_keys_of_one_second_one_is_newer() -> None:
+    twins = (api_key("a", 10), api_key("b", 10))
+    counts = [derived(one, other)["owner.newer_keys"] for one, other in (twins, twins[::-1])]
+    assert counts == [1, 0]
+
+
 def test_a_service_account_is_as_used_as_its_keys() -> None:
     account = Record("service_account", ("proj_1", "svc_1"), {"name": "ci"})
     keys = (api_key("a", 30, last_used_at=NOW - 9), api_key("b", 20, last_used_at=NOW - 5), api_key("c", 10))
@@ -135,6 +141,13 @@ def test_scim_is_in_use_when_anybody_is_managed_by_it() -> None:
     assert derived(user, managed)["scim_in_use"] is True
     assert derived(user, managed, gaps=(gap("group"),))["scim_in_use"] is True
     assert isinstance(derived(user, gaps=(gap("group"),))["scim_in_use"], Unknown)
+
+
+def test_groups_are_in_use_when_any_has_a_member() -> None:
+    user, member = Record("user", ("user_1",), {}), Record("group_member", ("group_1", "user_2"), {"name": "Kim"})
+    assert derived(user)["groups_in_use"] is False
+    assert derived(user, member, gaps=(gap("group_member", "group_2"),))["groups_in_use"] is True
+    assert isinstance(derived(user, gaps=(gap("group_member", "group_2"),))["groups_in_use"], Unknown)
 
 
 def test_a_federation_rule_shows_what_it_matches_on() -> None:

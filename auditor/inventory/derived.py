@@ -98,6 +98,12 @@ class _Seen:
         return Unknown(gaps) if gaps else False
 
     @cached_property
+    def groups_in_use(self) -> object:
+        """Whether any group has a member."""
+        gaps = self.gaps("group", "group_member")
+        return bool(self.records("group_member")) or (Unknown(gaps) if gaps else False)
+
+    @cached_property
     def holders(self) -> Mapping[Scope, list[str]]:
         """Role, below its project if it is one of a project, to whom it is assigned."""
         names = {record.id: record.name for kind in ("user", "group", "project_user") for record in self.records(kind)}
@@ -116,7 +122,7 @@ def _count(value: object) -> object:
 
 
 def _user(_record: Record, seen: _Seen) -> Derived:
-    return {"scim_in_use": seen.scim_in_use}
+    return {"scim_in_use": seen.scim_in_use, "groups_in_use": seen.groups_in_use}
 
 
 def _group(record: Record, _seen: _Seen) -> Derived:
@@ -151,8 +157,9 @@ def _project_key(record: Record, seen: _Seen) -> Derived:
     hidden = unsure((record,), "created_at") or seen.hidden_keys(record.ids[0])
     if hidden:
         return {"owner.newer_keys": hidden, "owner.next_key_at": hidden}
-    times = [key.fields.get("created_at") for key in seen.keys.get((record.ids[0], owner), ()) if key.id != record.id]
-    newer = [each for each in times if isinstance(each, int) and isinstance(born, int) and each > born]
+    keys = ((key.fields.get("created_at"), key.id) for key in seen.keys.get((record.ids[0], owner), ()))
+    # Two of one second have an order, too, so that each number of newer keys comes once.
+    newer = [at for at, key in keys if isinstance(at, int) and isinstance(born, int) and (at, key) > (born, record.id)]
     return {"owner.newer_keys": len(newer), "owner.next_key_at": min(newer, default=None)}
 
 

@@ -111,7 +111,7 @@ SUMMED: Mapping[str, Mapping[str, Field]] = {
 """Kinds that are no resources: sums of the usage and cost reports."""
 
 DERIVED: Mapping[str, Mapping[str, Field]] = {
-    "user": {"scim_in_use": BOOLEAN, "last_seen_at": LAST_USE},
+    "user": {"scim_in_use": BOOLEAN, "groups_in_use": BOOLEAN, "last_seen_at": LAST_USE},
     "admin_api_key": {"is_auditors": BOOLEAN},
     "group": {"member_count": INTEGER},
     # `holders` are the people and groups that have it.

@@ -200,12 +200,16 @@ def _unknowns(judge: Judge, collection: Collection, undecided: Sequence[Record])
 
 
 def _gaps_of(judge: Judge, record: Record) -> dict[Gap, None]:
-    hidden = (record.fields.get(name) for name in sorted(judge.matcher.fields | judge.applies_fields))
+    hidden = (record.fields.get(name) for name in _asked(judge))
     return dict.fromkeys(gap for value in hidden if isinstance(value, Unknown) for gap in value.gaps)
 
 
+def _asked(judge: Judge) -> Sequence[str]:
+    return sorted(judge.matcher.fields | judge.applies_fields)
+
+
 def _why(judge: Judge, undecided: Sequence[Record]) -> str:
-    hidden = (record.fields.get(name) for record in undecided for name in sorted(judge.matcher.fields))
+    hidden = (record.fields.get(name) for record in undecided for name in _asked(judge))
     return next((value.why for value in hidden if isinstance(value, Unknown) and value.why), "it was not seen")
 
 
