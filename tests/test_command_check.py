@@ -167,6 +167,23 @@ def test_the_table_is_plain_text_without_a_terminal(folder: Path, api: str) -> N
     assert all(policy in table.out for policy in USERS_OWN)
 
 
+def test_the_table_names_some_of_many_and_tells_one_reason_once(folder: Path, api: str, checked: Ended) -> None:
+    found = checked.document["findings"]
+    failing = Counter(each["policy"] for each in found if each["outcome"] == "fail")
+    (policy, most), *_ = failing.most_common(1)
+    assert most > 6
+
+    table = auditor("check", "-c", configured(folder, api), cwd=folder).out
+
+    # Five with their messages, and one line for the others.
+    assert table.count(policy) == 7
+    assert f"and {most - 5} more: `auditor findings list --policy {policy}`" in table
+    six = next((name for name, count in failing.items() if count == 6), None)
+    assert six is None or f"--policy {six}" not in table
+    assert sum(each["policy"].startswith("service-account-") and each["outcome"] == "unknown" for each in found) == 3
+    assert table.count("auditor.yaml names no file under registers.service_accounts") == 1
+
+
 def test_a_refused_resource_is_unknown_and_resolves_nothing(tmp_path: Path, api: str) -> None:
     assert auditor("check", "-c", configured(tmp_path, api), cwd=tmp_path).code == 3
     before = active(tmp_path)

@@ -4,8 +4,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import click
 from rich import box
@@ -22,6 +22,8 @@ from auditor.jobs.snapshot import Taken
 from auditor.policy.model import WHOLE, Verdict
 from auditor.store.settings import SettingLine
 from auditor.terms import Level, Outcome, Status
+
+T = TypeVar("T")
 
 STYLES: Mapping[Level, str] = {
     Level.CRITICAL: "bold white on red",
@@ -178,15 +180,44 @@ def headline(taken: Taken) -> Text:
     )
 
 
+_SHOWN = 5
+"""Resources of one policy that a table names, and policies that it names beside one reason."""
+
+
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """One row per failing resource or gap."""
+    """Some rows for each failing policy, and how many more there are; one row for each reason of what is unknown."""
     table = _table("level", "policy and resource", "message")
-    for verdict in verdicts:
-        unknown = verdict.outcome is Outcome.UNKNOWN
-        mark = Text("unknown", "yellow") if unknown else Text(verdict.level, STYLES[verdict.level])
-        resource = verdict.ids[-1] if verdict.ids and verdict.ids != WHOLE else verdict.kind
-        table.add_row(mark, _stacked(verdict.policy, resource), Text(plain(verdict.message)))
+    for policy, failing in _together(verdicts, Outcome.FAIL, lambda each: each.policy).items():
+        mark = Text(failing[0].level, STYLES[failing[0].level])
+        some, more = _cut(failing)
+        for verdict in some:
+            resource = verdict.ids[-1] if verdict.ids and verdict.ids != WHOLE else verdict.kind
+            table.add_row(mark, _stacked(policy, resource), Text(plain(verdict.message)))
+        if more:
+            hint = f"and {more:,} more: `auditor findings list --policy {policy}`"
+            table.add_row(mark, Text(plain(policy)), Text(plain(hint), "dim"))
+    for why, unknown in _together(verdicts, Outcome.UNKNOWN, lambda each: each.why).items():
+        names, more = _cut(sorted({each.policy for each in unknown}))
+        lines = [*map(plain, names), *([f"and {more} more policies"] if more else [])]
+        table.add_row(Text("unknown", "yellow"), Text("\n".join(lines)), Text(plain(why)))
     return table
+
+
+def _cut(items: Sequence[T]) -> tuple[Sequence[T], int]:
+    """The first of them, and how many are left out; one alone never is, because saying so takes as much room."""
+    shown = len(items) if len(items) <= _SHOWN + 1 else _SHOWN
+    return items[:shown], len(items) - shown
+
+
+def _together(
+    verdicts: Iterable[Verdict], outcome: Outcome, by: Callable[[Verdict], str]
+) -> Mapping[str, Sequence[Verdict]]:
+    """The verdicts of one outcome that have something in common, in their order."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.outcome is outcome:
+            found.setdefault(by(verdict), []).append(verdict)
+    return found
 
 
 def _stacked(name: str, detail: str) -> Text:

@@ -36,6 +36,7 @@ def _unseen(policy: Policy, gap: Gap) -> Verdict:
         name=f"{gap.scope[0]} audit log",
         message=f"{policy.title}: {gap.reason}",
         gap=gap,
+        why=gap.reason,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from auditor.detection.model import BaseMatch
 from auditor.detection.windows import occurrences
-from auditor.inventory.model import Collection, Gap, Record, Scope, Snapshot, Unknown
+from auditor.inventory.model import Collection, Gap, Record, Snapshot, Unknown
 from auditor.policy.model import EVENT, WHOLE, PolicyResult, Verdict
 from auditor.policy.policyset import Correlated, Judge, PolicySet
 from auditor.policy.program import Sorted, event_program, state_program
@@ -189,13 +189,11 @@ def _unknowns(judge: Judge, collection: Collection, undecided: Sequence[Record])
         unseen += not behind
         for gap in behind:
             gaps[gap.key] = (gap, gaps.get(gap.key, (gap, 0))[1] + 1)
-    verdicts = [_unknown(judge, gap.scope or WHOLE, _because(judge, gap, count), gap) for gap, count in gaps.values()]
+    verdicts = [_behind(judge, gap, count) for gap, count in gaps.values()]
     if collection.unseen and not collection.gaps:
-        verdicts.append(_unknown(judge, WHOLE, f"{judge.policy.title}: unknown, because {collection.unseen}", None))
+        verdicts.append(_unknown(judge, "", collection.unseen, None))
     if unseen:
-        verdicts.append(
-            _unknown(judge, WHOLE, f"{judge.policy.title}: unknown, because {_why(judge, undecided)}", None)
-        )
+        verdicts.append(_unknown(judge, "", _why(judge, undecided), None))
     return verdicts
 
 
@@ -213,13 +211,14 @@ def _why(judge: Judge, undecided: Sequence[Record]) -> str:
     return next((value.why for value in hidden if isinstance(value, Unknown) and value.why), "it was not seen")
 
 
-def _because(judge: Judge, gap: Gap, count: int) -> str:
+def _behind(judge: Judge, gap: Gap, count: int) -> Verdict:
     subject = f"{count} of kind {judge.policy.kind}" if count else gap.kind
     place = f" in {'/'.join(gap.scope)}" if gap.scope else ""
-    return f"{judge.policy.title}: unknown for {subject}{place}, because {gap.kind} could not be read: {gap.reason}"
+    return _unknown(judge, f" for {subject}{place}", f"{gap.kind} could not be read: {gap.reason}", gap)
 
 
-def _unknown(judge: Judge, ids: Scope, message: str, gap: Gap | None) -> Verdict:
+def _unknown(judge: Judge, subject: str, why: str, gap: Gap | None) -> Verdict:
+    ids = (gap.scope if gap else ()) or WHOLE
     return Verdict(
         policy=judge.policy.name,
         level=judge.policy.level,
@@ -227,8 +226,9 @@ def _unknown(judge: Judge, ids: Scope, message: str, gap: Gap | None) -> Verdict
         kind=gap.kind if gap else judge.policy.kind,
         ids=ids,
         name="/".join(ids) if ids != WHOLE else "the whole organization",
-        message=message,
+        message=f"{judge.policy.title}: unknown{subject}, because {why}",
         gap=gap,
+        why=why,
     )
 
 

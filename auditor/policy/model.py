@@ -91,6 +91,8 @@ class Verdict:
     """Selections that matched."""
     gap: Gap | None = None
     """What hid the answer; None for a setting that no event has shown yet."""
+    why: str = ""
+    """Why the answer is unknown, in words that are the same for every policy that the same thing hides it from."""
     record: Record | None = None
     events: tuple[str, ...] = ()
     """Ids of the events behind an occurrence, the first one first."""
