@@ -147,25 +147,26 @@ COVERED: Mapping[str, tuple[str, ...]] = {
 """Entry to the policies that check it."""
 
 NOT_COVERED: Mapping[str, str] = {
-    "KEY-09": "the API lists nothing below an archived project",
+    "KEY-09": "the API lists nothing below an archived project; what it costs shows only the keys that are used",
     "PRJ-07": "what was used is judged; a list cannot be asked for an element that another list lacks",
     "CRT-04": "the lists do not hold the certificates themselves",
     "EVT-10": "a sign-in is judged before it is known how long the user was away",
     "EVT-20": "correlations count one rule, or order several, and do not count within an order",
     "EVT-22": "needs what each owner used before",
-    "MON-01": "needs the auditor's own state",
-    "MON-02": "needs the auditor's own state",
-    "MON-05": "needs the auditor's own state",
-    "MON-06": "needs the auditor's own state",
-    "MON-07": "needs the auditor's own state",
-    "MON-08": "needs the auditor's own state",
-    "MON-09": "needs the auditor's own state",
-    "MON-10": "needs the auditor's own state",
+    "MON-01": "`auditor changes` and the report tell what no event explains; policies see one picture",
+    "MON-02": "needs two pictures, and policies see one",
+    "MON-05": "a list that is not whole is a gap, an exit code and a part of the report, and no resource",
+    "MON-06": "needs waivers and their history, which are in the store",
+    "MON-07": "there is no chain of evidence to verify",
+    "MON-08": "needs the policies of the run before",
+    "MON-09": "an alert that cannot be delivered is told elsewhere; the outbox is no resource",
+    "MON-10": "needs findings and their due dates, which are in the store",
 }
 """Entry to what stands in the way."""
 
 BEYOND = frozenset(
     {
+        "archived-project-billed",
         "key-used-without-requests",
         "login-failures",
         "model-not-approved",
