@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.errors import ConfigError, FaultyFiles
-from auditor.inventory.attestations import LONGEST, MAX_BYTES, Attestation, read
+from auditor.entries import MAX_BYTES
+from auditor.inventory.attestations import LONGEST, Attestation, read
 from auditor.inventory.model import Record, Unknown
 from auditor.inventory.settingtypes import ATTESTABLE, SETTING_TYPES
 from auditor.policy.evaluate import evaluate
