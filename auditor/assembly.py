@@ -10,6 +10,8 @@ from auditor.alerts.route import streams
 from auditor.alerts.sink import Sink
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, FaultyFiles, did_you_mean
+from auditor.findings import waiverfile
+from auditor.findings.waivers import Waiver
 from auditor.inventory import attestations
 from auditor.inventory.attestations import Attestation
 from auditor.inventory.collect import Progress, no_progress
@@ -29,6 +31,7 @@ class Parts:
     sinks: dict[str, Sink]
     attestations: tuple[Attestation, ...] = ()
     registers: Registers = NONE
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def queues(self) -> dict[str, Sink]:
@@ -38,8 +41,15 @@ class Parts:
 
 
 def assemble(loaded: Loaded) -> Parts:
-    """Load policies, sinks, attestations and registers. Raises FaultyFiles or ConfigError with all that is wrong."""
-    return Parts(loaded, policies_of(loaded), sinks_of(loaded), attestations_of(loaded), registers_of(loaded))
+    """Load all that the configuration names, and build the sinks. Raises FaultyFiles or ConfigError."""
+    return Parts(
+        loaded,
+        policies_of(loaded),
+        sinks_of(loaded),
+        attestations_of(loaded),
+        registers_of(loaded),
+        waivers_of(loaded),
+    )
 
 
 def policies_of(loaded: Loaded) -> PolicySet:
@@ -59,14 +69,23 @@ def policies_of(loaded: Loaded) -> PolicySet:
 
 def attestations_of(loaded: Loaded) -> tuple[Attestation, ...]:
     """What people vouch for; the file is named relative to the configuration. Raises FaultyFiles or ConfigError."""
-    written = loaded.config.attestations
+    path = _beside(loaded, "attestations", loaded.config.attestations)
+    return attestations.read(path, loaded.config.organizations) if path else ()
+
+
+def waivers_of(loaded: Loaded) -> tuple[Waiver, ...]:
+    """The waivers of the file, which is named relative to the configuration. Raises FaultyFiles or ConfigError."""
+    path = _beside(loaded, "waivers", loaded.config.waivers)
+    return waiverfile.read(path, loaded.config.organizations, loaded.config.findings.max_waiver) if path else ()
+
+
+def _beside(loaded: Loaded, key: str, written: Path | None) -> Path | None:
     if written is None:
-        return ()
+        return None
     path = Path(loaded.document.file).parent / written
     if not path.is_file():
-        hint = "the path is relative to this file"
-        raise FaultyFiles([loaded.fault(("attestations",), f"there is no file {path}", hint)])
-    return attestations.read(path, loaded.config.organizations)
+        raise FaultyFiles([loaded.fault((key,), f"there is no file {path}", "the path is relative to this file")])
+    return path
 
 
 def registers_of(loaded: Loaded) -> Registers:
@@ -135,6 +154,8 @@ def audit_of(
         timezone=config.schedule.timezone,
         usage_every=config.schedule.usage,
         attestations=parts.attestations,
+        waivers=parts.waivers,
+        rules=config.findings,
         role_assignments=config.schedule.role_assignments,
         progress=progress,
     )

@@ -145,6 +145,33 @@ class Route(_Section):
         return self
 
 
+class Due(_Section):
+    """How long a finding of each level may stand before it is overdue."""
+
+    critical: Seconds = Field(default=86_400, ge=1)
+    high: Seconds = Field(default=7 * 86_400, ge=1)
+    medium: Seconds = Field(default=30 * 86_400, ge=1)
+    low: Seconds = Field(default=90 * 86_400, ge=1)
+
+    @property
+    def by_level(self) -> Mapping[Level, int]:
+        """Seconds by level; what only informs is never overdue."""
+        return {level: getattr(self, level) for level in Level if level is not Level.INFORMATIONAL}
+
+
+class Findings(_Section):
+    """How findings live: when they are overdue, when they flap, and what is asked of waivers."""
+
+    due: Due = Due()
+    flapping: int = Field(default=3, ge=1, le=1000)
+    """Times that one may open within a day before its coming and going is one notice."""
+    max_waiver: Seconds = Field(default=365 * 86_400, ge=86_400, le=3650 * 86_400)
+    unused_waiver: Seconds = Field(default=30 * 86_400, ge=1)
+    """After which a waiver that covers nothing is reported."""
+    broad_waiver: int = Field(default=25, ge=1)
+    """Findings that a waiver may cover before it is reported as too broad."""
+
+
 class Reports(_Section):
     """Where weekly reports are written, how many are kept, which sinks are told."""
 
@@ -199,6 +226,8 @@ class Config(BaseSettings):
     policies: Policies = Policies()
     attestations: Path | None = None
     registers: Mapping[str, Path] = {}
+    waivers: Path | None = None
+    findings: Findings = Findings()
     sinks: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)
     routes: tuple[Route, ...] = ()
     reports: Reports = Reports()

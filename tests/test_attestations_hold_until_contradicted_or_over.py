@@ -9,8 +9,8 @@ from folding import REFUSED, event, folded, proven, setting, value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.errors import ConfigError, FaultyFiles
 from auditor.entries import MAX_BYTES
+from auditor.errors import ConfigError, FaultyFiles
 from auditor.inventory.attestations import LONGEST, Attestation, read
 from auditor.inventory.model import Record, Unknown
 from auditor.inventory.settingtypes import ATTESTABLE, SETTING_TYPES

@@ -3,6 +3,7 @@
 import importlib
 import re
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from auditor.alerts.registry import kinds
 from auditor.cli import COMMANDS
 from auditor.cli.check import CLEAN, FINDINGS, INCOMPLETE
 from auditor.config import Config
+from auditor.findings import waiverfile
+from auditor.findings.matcher import Matcher
 from auditor.inventory import attestations
 from auditor.inventory.settingtypes import ATTESTABLE
 from auditor.policy.examples import check
@@ -96,6 +99,15 @@ def test_every_kind_of_sink_has_a_row_with_an_example_that_is_accepted() -> None
         settings = yaml.safe_load(example)
         assert settings.pop("type") == kind
         importlib.import_module(f"auditor.alerts.sinks.{kind}").Config.model_validate(settings)
+
+
+def test_the_example_of_a_waiver_is_accepted_and_every_condition_is_named(tmp_path: Path) -> None:
+    (block,) = [block for block in TEXTS if block.startswith("- id:")]
+    file = tmp_path / "waivers.yaml"
+    file.write_text(block, encoding="utf-8")
+    assert len(waiverfile.read(file, ["acme"], 365 * 86_400)) == 1
+    section = README.split("### Accepted risks\n", 1)[1].split("\n#", 1)[0]
+    assert not [each.name for each in fields(Matcher) if f"`{each.name}`" not in section]
 
 
 def test_links_lead_somewhere() -> None:

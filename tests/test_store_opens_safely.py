@@ -239,7 +239,7 @@ LIMITED = """
     from auditor.store.outbox import Message
     store = open_store(sys.argv[1])
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
     for start in range(0, 9000, 50):
         try:
             with store.transaction() as tx:

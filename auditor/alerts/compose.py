@@ -25,8 +25,9 @@ _ACTOR = (("Who", ("email", "name", "id")), ("From", ("ip", "ip_address")), ("Wi
 def from_transition(transition: Transition, policy: Policy | None, link_base: str = "") -> Alert | None:
     """The alert of a change of state; None when it is no news.
 
-    No news is what people did here themselves (acknowledge, waive) and an occurrence that grew old. `policy` is None
-    when it was removed. `link_base` is the address of the page, empty for no link. The id is the same on every call.
+    No news is what people did here themselves (acknowledge, waive), an occurrence that grew old or whose waiver did,
+    and the end of a fault of which nobody was told. `policy` is None when it was removed. `link_base` is the address
+    of the page, empty for no link. The id is the same on every call.
     """
     finding = transition.finding
     kind = _kind(transition)
@@ -183,12 +184,19 @@ def _kind(transition: Transition) -> AlertKind | None:
     match finding.state:
         case State.OPEN:
             return AlertKind.OCCURRED if finding.occurrence else AlertKind.OPENED
-        case State.REOPENED:
+        case State.REOPENED if not (finding.occurrence and transition.reason is Reason.WAIVER_EXPIRED):
             return AlertKind.REOPENED
-        case State.RESOLVED if transition.reason is not Reason.EXPIRED:
+        case State.RESOLVED if transition.reason is not Reason.EXPIRED and not _never_told(transition):
             return AlertKind.RESOLVED
         case _:
             return None
+
+
+def _never_told(resolved: Transition) -> bool:
+    """Whether the fault was waived as long as it stood."""
+    finding = resolved.finding
+    decision = finding.decision if resolved.before is State.WAIVED else None
+    return decision is not None and decision.at <= finding.stands_since
 
 
 def _facts(transition: Transition) -> Iterable[tuple[str, str]]:
@@ -200,10 +208,19 @@ def _facts(transition: Transition) -> Iterable[tuple[str, str]]:
         yield "Why", str(transition.reason.value)
         yield "Open since", moment(finding.opened_at)
     else:
+        yield from _ended(transition)
         yield "Since", moment(finding.changed_at)
     matched = finding.evidence.get("matched")
     if isinstance(matched, list | tuple) and matched and not finding.occurrence:
         yield "Matched", ", ".join(map(str, matched))
+
+
+def _ended(transition: Transition) -> Iterable[tuple[str, str]]:
+    """Which waiver ended, and why."""
+    if transition.waiver:
+        told = (transition.reason.value, transition.comment, f"by {transition.by}" if transition.by else "")
+        yield "Why", ", ".join(each for each in told if each)
+        yield "Waiver", transition.waiver
 
 
 def _actor(actor: object) -> Iterable[tuple[str, str]]:

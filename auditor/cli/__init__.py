@@ -19,7 +19,7 @@ COMMANDS = {
     "demo": "a simulated organization, the daemon that audits it, and its page; nothing to configure",
     "doctor": "what works and what is missing: key, permissions, audit log, clock, store, sinks",
     "events": "the audit log from the store: list, follow, export, coverage; replay of a file",
-    "findings": "what was found, from the store",
+    "findings": "what was found, from the store: list, show, ack",
     "init": "write a starter auditor.yaml",
     "policies": "list, show, explain, validate, test, document and write policies, and the controls they speak for",
     "report": "write the weekly report now",
@@ -27,6 +27,7 @@ COMMANDS = {
     "settings": "what no endpoint shows: values, where they come from, who vouches for them",
     "simulate": "serve a simulated organization's Admin API",
     "sinks": "list, test and preview the sinks",
+    "waivers": "accepted risks: list, add, expire, lint",
 }
 """Every command with its one line of help; `auditor.cli.<name>` holds it and is imported when it is called."""
 

@@ -12,10 +12,13 @@ _ACTOR = ("email", "ip", "type", "kind", "id")
 _OWNER = ("owner.email", "owner.name", "owner.id")
 """Where a record names who answers for it, the most telling first."""
 
+_OWNER_IDS = ("owner.email", "owner.id")
+"""Those that nobody chooses freely, and a waiver may name."""
+
 
 def of_verdict(verdict: Verdict, policy: Policy | None) -> Mapping[str, object]:
     """The evidence of a FAIL verdict as JSON values: `matched`, `body_sha256`, `policy_digest`, `events`, `actor`,
-    `owner`.
+    `owner`, `owner_ids`.
 
     What there is nothing to say of is left out. `policy` is None when it is no longer in force.
     """
@@ -36,6 +39,8 @@ def _entries(verdict: Verdict, policy: Policy | None) -> Iterator[tuple[str, obj
         yield "actor", actor
     if record and (owner := _owner(record)):
         yield "owner", owner
+    if record and (owners := _owner_ids(record)):
+        yield "owner_ids", owners
 
 
 def _digest(raw: bytes) -> bytes:
@@ -52,3 +57,8 @@ def _owner(record: Record) -> str:
     """Who answers for the resource: its owner, or the user that it is; empty when the API names nobody."""
     names = ("email", "id") if record.kind == "user" else _OWNER
     return next((value for name in names if isinstance(value := record.fields.get(name), str) and value), "")
+
+
+def _owner_ids(record: Record) -> list[str]:
+    names = ("email", "id") if record.kind == "user" else _OWNER_IDS
+    return [value for name in names if isinstance(value := record.fields.get(name), str) and value]

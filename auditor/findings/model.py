@@ -18,6 +18,24 @@ class Reason(StrEnum):
     GONE = "resource gone"
     POLICY_REMOVED = "policy removed"
     EXPIRED = "expired"
+    ACKNOWLEDGED = "acknowledged"
+    WAIVED = "waived"
+    WAIVER_EXPIRED = "waiver expired"
+    WAIVER_VOID = "waiver void"
+    WAIVER_REMOVED = "waiver removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about a finding: that it is known, or that its risk is accepted until a day."""
+
+    by: str
+    at: int
+    """Unix seconds."""
+    reason: str = ""
+    waiver: str = ""
+    """Id of the waiver; empty for an acknowledgement."""
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,24 @@ class Finding:
     """Whether it happened (an event) rather than holds (a state); an occurrence expires and is not scored."""
     evidence: Mapping[str, object] = field(default_factory=dict)
     """JSON values: `matched`, `body_sha256`, `policy_digest`, `events`, `actor`."""
+    decision: Decision | None = None
+    """Of an acknowledged or a waived finding; a resolved one keeps the last until it comes back."""
+    since: int | None = None
+    """When it came back, or its waiver ended; None while it stands since it was opened."""
+    overdue_told: int | None = None
+    """When people were told that it is overdue; not again before it comes back."""
+    flapping_since: int | None = None
+    """Since when it comes and goes too often to be told each time."""
+
+    @property
+    def stands_since(self) -> int:
+        """Since when it is to be mended."""
+        return self.opened_at if self.since is None else self.since
+
+    @property
+    def waived(self) -> bool:
+        """Whether somebody accepted the risk, and it is not to be told."""
+        return self.state is State.WAIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +99,12 @@ class Transition:
     """None when the finding is new."""
     reason: Reason
     at: int
+    by: str = ""
+    """Who decided it; empty for what a picture showed."""
+    comment: str = ""
+    waiver: str = ""
+    """Id of the waiver that began or ended."""
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,9 @@ def _fail(
     )
     if before.state.active:
         return _Change(seen)
-    back = replace(seen, state=State.REOPENED, changed_at=now, resolved_at=None)
+    back = replace(
+        seen, state=State.REOPENED, changed_at=now, resolved_at=None, decision=None, since=now, overdue_told=None
+    )
     return _Change(back, Transition(back, before.state, Reason.DETECTED_AGAIN, now))
 
 

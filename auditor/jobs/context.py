@@ -1,11 +1,12 @@
 """What every job needs of one organization."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditor.adminapi.client import AdminClient
-from auditor.config import Route
+from auditor.config import Findings, Route
+from auditor.findings.waivers import Waiver
 from auditor.inventory.attestations import Attestation
 from auditor.inventory.collect import Progress, no_progress
 from auditor.policy.load import PolicySet
@@ -37,6 +38,10 @@ class Audit:
     """Seconds between two readings of the usage and cost reports."""
     attestations: Sequence[Attestation] = ()
     """What people vouch for, of every organization."""
+    waivers: Sequence[Waiver] = ()
+    """Those of the file; the store has more."""
+    rules: Findings = field(default_factory=Findings)
+    """How findings live."""
     role_assignments: int = 6 * 3600
     """Seconds after which the roles of each user and group are read again, if no event names them before."""
     registers: Registers = NONE

@@ -10,17 +10,18 @@ from auditor.adminapi.eventtypes import KNOWN
 from auditor.errors import ApiError
 from auditor.findings.model import identity
 from auditor.findings.reconcile import occur
+from auditor.findings.waivers import Facts
 from auditor.inventory.calendar import Calendar
 from auditor.inventory.events import record_at, record_of
 from auditor.inventory.model import Coverage, Gap, Record
 from auditor.inventory.schema import EVENT_KIND
-from auditor.jobs import announce
+from auditor.jobs import announce, lifecycle
 from auditor.jobs.context import Audit
 from auditor.log import get
 from auditor.policy.evaluate import base_matches, correlate, match
 from auditor.policy.model import Verdict
 from auditor.policy.policyset import Correlated
-from auditor.store import events, findings, intervals, matches, organizations, transitions, watermarks, work
+from auditor.store import events, findings, intervals, matches, organizations, transitions, waivers, watermarks, work
 from auditor.store.database import Transaction
 from auditor.store.events import StoredEvent
 from auditor.store.watermarks import Watermark
@@ -188,13 +189,15 @@ def _commit(
         verdicts = _judge(tx, audit, records, now)
         known_findings = findings.by_ids(tx, [_finding_id(audit, verdict) for verdict in verdicts])
         found = occur(audit.organization, verdicts, audit.policies.by_name, known_findings, now)
-        findings.save(tx, found.findings)
-        transitions.add(tx, found.transitions, run_id=None)
+        decided = lifecycle.judge(tx, audit, found.findings, _facts(audit, verdicts), now)
+        findings.save(tx, (*found.findings, *decided.findings))
+        transitions.add(tx, (*found.transitions, *decided.transitions), run_id=None)
+        waivers.save_uses(tx, audit.organization, decided.uses)
         told = 0
         if organizations.read(tx, audit.organization).baseline_at is not None:
             # A stream that could not be read before shows what is old: that is one digest, and no event is new.
             news = _was_read(tx, audit, stream)
-            told = announce.transitions(tx, audit, found.transitions, now, fold=not news)
+            told = announce.transitions(tx, audit, lifecycle.news(found.transitions, decided), now, fold=not news)
             if news:
                 announce.events(tx, audit, list(zip(records, fresh, strict=True)), now)
         if done:
@@ -220,6 +223,12 @@ def _prove(tx: Transaction, audit: Audit, stream: Stream, done: _Done, now: int)
 def _was_read(tx: Transaction, audit: Audit, stream: Stream) -> bool:
     watermark = watermarks.read(tx, audit.organization, stream)
     return watermark is not None and watermark.at is not None
+
+
+def _facts(audit: Audit, verdicts: Sequence[Verdict]) -> Facts:
+    """The fields of the event that an occurrence is about."""
+    seen = {_finding_id(audit, verdict): verdict.record.fields for verdict in verdicts if verdict.record}
+    return lambda finding: seen.get(finding.id)
 
 
 def _finding_id(audit: Audit, verdict: Verdict) -> str:

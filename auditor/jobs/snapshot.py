@@ -10,7 +10,7 @@ from auditor.inventory.collect import collect
 from auditor.inventory.model import Coverage, Gap, Snapshot
 from auditor.inventory.schema import SETTING
 from auditor.inventory.usage import is_report
-from auditor.jobs import announce, picture, settings, usage
+from auditor.jobs import announce, lifecycle, picture, settings, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.fanout import FanOut
 from auditor.jobs.poll import Polled
@@ -119,7 +119,8 @@ def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run
     if not _is_baseline(run, before):
         return 0
     organizations.mark_baseline(tx, audit.organization, now)
-    return announce.baseline(tx, audit, list(findings.active(tx, audit.organization).values()), now)
+    standing = [each for each in findings.active(tx, audit.organization).values() if not each.waived]
+    return announce.baseline(tx, audit, standing, now)
 
 
 def _remember(tx: Transaction, audit: Audit, snapshot: Snapshot) -> None:
@@ -147,12 +148,14 @@ def _write(
     known = findings.by_ids(tx, [identity(organization, each.policy, each.kind, each.ids) for each in fails])
     changed = reconcile(organization, active, results, snapshot, audit.policies.by_name, now, known)
     old = expire(active, now)
+    decided = lifecycle.judge(tx, audit, lifecycle.standing(active, changed, old), lifecycle.facts_of(snapshot), now)
     if changed.held:
         log.warning("findings.held", organization=organization, policies=list(changed.held))
         announce.held(tx, audit, changed.held, now)
-    findings.save(tx, (*changed.findings, *old.findings))
-    transitions.add(tx, (*changed.transitions, *old.transitions), run.id)
-    alerts = _tell(tx, audit, changed.transitions, run, now)
+    findings.save(tx, (*changed.findings, *old.findings, *decided.findings))
+    transitions.add(tx, (*changed.transitions, *old.transitions, *decided.transitions), run.id)
+    lifecycle.keep(tx, audit, decided, now)
+    alerts = _tell(tx, audit, lifecycle.news(changed.transitions, decided), run, now)
     _remember(tx, audit, snapshot)
     runs.add(tx, run)
     announce.contradicted(tx, audit, snapshot.collection(SETTING), now)

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from sqlalchemy import ColumnElement, RowMapping, func, select
 
-from auditor.findings.model import Finding
+from auditor.findings.model import Decision, Finding
 from auditor.store import organizations
 from auditor.store.database import Transaction, slices
 from auditor.store.tables import findings
@@ -76,4 +76,5 @@ def counts(tx: Transaction, organization: str) -> dict[tuple[Level, State], int]
 def _finding(row: RowMapping) -> Finding:
     values = {name: row[name] for name in _FIELDS}
     values |= {"ids": tuple(row["ids"]), "level": Level(row["level"]), "state": State(row["state"])}
-    return Finding(**values)
+    decision = Decision(**row["decision"]) if row["decision"] else None
+    return Finding(**values | {"decision": decision})

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -134,6 +134,10 @@ findings = Table(
     Column("absent_since", BigInteger),
     Column("occurrence", Boolean, nullable=False),
     Column("evidence", Json, nullable=False),
+    Column("decision", Json),
+    Column("since", BigInteger),
+    Column("overdue_told", BigInteger),
+    Column("flapping_since", BigInteger),
     Index(None, "organization", "state"),
 )
 
@@ -148,8 +152,42 @@ transitions = Table(
     Column("reason", Words, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("run", Words),
+    # Who decided it and why; the waiver that began or ended, and until when it holds.
+    Column("by", Words),
+    Column("comment", Words),
+    Column("waiver", Words),
+    Column("until", BigInteger),
     Index(None, "organization", "at"),
     Index(None, "finding"),
+)
+
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("origin", Words, nullable=False),
+    Column("body", Json, nullable=False),
+    # Since when it is known; those of the file that are gone from it end at `gone_at`.
+    Column("known_at", BigInteger, nullable=False),
+    Column("gone_at", BigInteger),
+    # When it last matched a finding, and how many in the last pass.
+    Column("matched_at", BigInteger),
+    Column("matches", Integer, nullable=False),
+)
+
+waiver_uses = Table(
+    "waiver_uses",
+    metadata,
+    Column("organization", Words, primary_key=True),
+    Column("waiver", Words, primary_key=True),
+    Column("finding", Words, ForeignKey("findings.id"), primary_key=True),
+    # `grant` is a word of SQL.
+    Column("granted", Words, nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("void_at", BigInteger),
+    Column("why", Words, nullable=False),
 )
 
 runs = Table(

@@ -1,12 +1,13 @@
 """Every change of state of every finding: the history that reports tell."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, func, select
 
 from auditor.findings.model import Reason, Transition
-from auditor.store.database import Transaction
+from auditor.store.database import Transaction, slices
 from auditor.store.tables import transitions
 from auditor.terms import State
 
@@ -24,7 +25,13 @@ class TransitionRow:
     at: int
     """Unix seconds."""
     run: str | None = None
-    """Id of the run that saw it; None for what came with the audit log."""
+    """Id of the run that saw it; None for what came with the audit log, or from a person."""
+    by: str = ""
+    """Who decided it; empty for what was seen."""
+    comment: str = ""
+    waiver: str = ""
+    """Id of the waiver that began or ended."""
+    until: int | None = None
 
 
 def add(tx: Transaction, changes: Sequence[Transition], run_id: str | None) -> None:
@@ -41,17 +48,45 @@ def since(tx: Transaction, organization: str, at: int) -> list[TransitionRow]:
         .where(transitions.c.organization == organization, transitions.c.at >= at)
         .order_by(transitions.c.at, transitions.c.row)
     )
-    return [
-        TransitionRow(
-            row.finding,
-            State(row.before) if row.before else None,
-            State(row.after),
-            Reason(row.reason),
-            row.at,
-            row.run,
+    return [_transition(row) for row in tx.execute(query)]
+
+
+def of_finding(tx: Transaction, finding: str) -> list[TransitionRow]:
+    """The life of one finding, in the order in which it was written."""
+    query = select(transitions).where(transitions.c.finding == finding).order_by(transitions.c.row)
+    return [_transition(row) for row in tx.execute(query)]
+
+
+def openings(tx: Transaction, ids: Iterable[str], since: int) -> dict[str, int]:
+    """How often each of these findings opened or came back by itself at `since` (Unix seconds) or later."""
+    found: dict[str, int] = {}
+    for some in slices(sorted(set(ids))):
+        query = (
+            select(transitions.c.finding, func.count().label("number"))
+            .where(
+                transitions.c.finding.in_(some),
+                transitions.c.at >= since,
+                transitions.c.reason.in_([Reason.DETECTED, Reason.DETECTED_AGAIN]),
+            )
+            .group_by(transitions.c.finding)
         )
-        for row in tx.execute(query)
-    ]
+        found.update((row.finding, row.number) for row in tx.execute(query))
+    return found
+
+
+def _transition(row: Row[Any]) -> TransitionRow:
+    return TransitionRow(
+        row.finding,
+        State(row.before) if row.before else None,
+        State(row.after),
+        Reason(row.reason),
+        row.at,
+        row.run,
+        row.by or "",
+        row.comment or "",
+        row.waiver or "",
+        row.until,
+    )
 
 
 def _row(change: Transition, run_id: str | None) -> dict[str, object]:
@@ -63,4 +98,8 @@ def _row(change: Transition, run_id: str | None) -> dict[str, object]:
         "reason": change.reason,
         "at": change.at,
         "run": run_id,
+        "by": change.by or None,
+        "comment": change.comment or None,
+        "waiver": change.waiver or None,
+        "until": change.until,
     }

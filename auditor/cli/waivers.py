@@ -1,0 +1,211 @@
+"""`auditor waivers`: which risks are accepted until when, of the file and of the store, and what is wrong with that."""
+
+import getpass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from auditor import clock
+from auditor.assembly import policies_of, waivers_of
+from auditor.cli import options, waiverview
+from auditor.configfile import Loaded
+from auditor.errors import ConfigError, did_you_mean
+from auditor.findings.waiverbook import Known, Limits, faults
+from auditor.findings.waivers import Origin, Waiver
+from auditor.jobs import decisions
+from auditor.store import findings, waivers
+from auditor.store.database import Store, Transaction, open_store
+
+LINTED = 3
+"""Exit code of `lint` when something is wrong with a waiver."""
+
+
+@click.group(name="waivers")
+def command() -> None:
+    """Risks that people accepted for a limited time."""
+
+
+_organization = click.option("--organization", help="Only this organization.")
+_by = click.option("--by", default=getpass.getuser, show_default="the name of the user", help="Who decides it.")
+
+
+@command.command(name="list")
+@options.config
+@options.output
+@_organization
+def listing(config_path: Path | None, form: str, organization: str | None) -> None:
+    """List every waiver that is or was known, with how many findings it covers."""
+    loaded = options.load_config(config_path, need_keys=False)
+    waiverview.show(_lines(loaded, organization, _now()), form, _now())
+
+
+@command.command(name="lint")
+@options.config
+@options.output
+@_organization
+def lint(config_path: Path | None, form: str, organization: str | None) -> int:
+    """Name the waivers that are over, unused, too broad, void, or about policies that do not exist.
+
+    Ends with 3 when there are any.
+    """
+    loaded = options.load_config(config_path, need_keys=False)
+    wrong = [line for line in _lines(loaded, organization, _now()) if line.faults]
+    waiverview.show(wrong, form, _now())
+    return LINTED if wrong else 0
+
+
+@command.command(name="add")
+@options.config
+@options.output
+@click.option("--organization", help="The organization; may be left out where there is only one.")
+@click.option("--finding", help="Id of a finding: the same as its policy, kind and resource.")
+@click.option("--policy", multiple=True, help="Name or glob; may be repeated, as all of these.")
+@click.option("--kind", multiple=True, help="Kind of resource.")
+@click.option("--resource", multiple=True, help="Id of a resource, or a glob; PARENT/ID where ids repeat.")
+@click.option("--project", multiple=True, help="Id of a project.")
+@click.option("--resource-owner", multiple=True, help="Address or id of whom the resource belongs to.")
+@options.level
+@click.option("--reason", required=True, help="Why the risk is accepted.")
+@click.option("--owner", required=True, help="Who answers for the waiver.")
+@click.option("--until", required=True, help="Last day, 2027-03-31, or how long from now, 30d.")
+@click.option("--ticket", default="", help="Where it was decided.")
+@click.option("--pin", multiple=True, help="FIELD that must stay as it is, or FIELD=TEXT; may be repeated.")
+@_by
+def add(config_path: Path | None, form: str, organization: str | None, finding: str | None, **asked: Any) -> None:
+    """Accept a risk until a day, in the store; for what is kept under review, waivers.yaml is the better place."""
+    loaded = options.load_config(config_path, need_keys=False)
+    name, now = _one(loaded, organization), _now()
+    keys = ("policy", "kind", "resource", "project", "resource_owner", "levels")
+    match = {_KEYS.get(key, key): list(asked[key]) for key in keys if asked[key]}
+    store = open_store(loaded.config.store)
+    try:
+        if finding:
+            match |= _of_finding(store, name, finding)
+        written = {
+            "match": match,
+            "pinned": _pinned(asked["pin"]),
+            "on": clock.from_epoch(now).isoformat(),
+            "until": _until(asked["until"], now),
+        }
+        written |= {key: asked[key] for key in ("reason", "owner", "ticket")}
+        longest = loaded.config.findings.max_waiver
+        waiver, covered = decisions.waive(store, name, written, asked["by"], longest, loaded.config.organizations, now)
+    finally:
+        store.close()
+    waiverview.added(name, waiver, covered, form, now)
+
+
+@command.command(name="expire")
+@options.config
+@options.output
+@click.argument("waiver")
+@_organization
+@_by
+def expire(config_path: Path | None, form: str, waiver: str, organization: str | None, by: str) -> None:
+    """End a waiver of the store now; what it covered is told with the next snapshot."""
+    loaded = options.load_config(config_path, need_keys=False)
+    now = _now()
+    store = open_store(loaded.config.store)
+    try:
+        with store.transaction() as tx:
+            names = [name for name in _names(loaded, organization) if _has(tx, name, waiver)]
+        name = names[0] if names else _names(loaded, organization)[0]
+        ended = decisions.end(store, name, waiver, by, now)
+    finally:
+        store.close()
+    waiverview.ended(name, ended, form, now)
+
+
+_KEYS = {"resource_owner": "owner", "levels": "level"}
+"""Keys of a matcher that are called otherwise here, where `--owner` is that of the waiver."""
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What waivers may name."""
+
+    policies: Mapping[str, object]
+
+    def unknown(self, waiver: Waiver) -> Iterator[str]:
+        """Policies that do not exist, each as one sentence."""
+        for name in waiver.match.policy:
+            if name not in self.policies and not set(name) & set("*?["):
+                yield f"no policy is named `{name}`: {did_you_mean(name, self.policies, 'policies')}"
+
+
+def _lines(loaded: Loaded, organization: str | None, now: int) -> list[waiverview.Line]:
+    rules, names = loaded.config.findings, _Names(policies_of(loaded).by_name)
+    limits, of_file = Limits(rules.unused_waiver, rules.broad_waiver), waivers_of(loaded)
+    store = open_store(loaded.config.store)
+    try:
+        with store.transaction() as tx:
+            return [
+                waiverview.Line(name, known, (*faults(known, voids, limits, now), *names.unknown(known.waiver)))
+                for name in _names(loaded, organization)
+                for known, voids in _known(tx, name, of_file, now)
+            ]
+    finally:
+        store.close()
+
+
+def _known(tx: Transaction, name: str, of_file: Sequence[Waiver], now: int) -> Iterator[tuple[Known, int]]:
+    """Every waiver of an organization: the store knows what became of it, the file what it says today."""
+    voids = waivers.voids(tx, name)
+    written = {each.id: each for each in of_file if name in (each.match.organization or (name,))}
+    for known in waivers.listing(tx, name):
+        today = written.pop(known.waiver.id, None)
+        gone = known.gone_at or now if known.waiver.origin is Origin.FILE and today is None else None
+        yield (
+            Known(today or known.waiver, known.known_at, gone, known.matched_at, known.matches),
+            voids.get(known.waiver.id, 0),
+        )
+    yield from ((Known(each, known_at=now), 0) for each in written.values())
+
+
+def _names(loaded: Loaded, organization: str | None) -> list[str]:
+    known = list(loaded.config.organizations)
+    if organization is not None and organization not in known:
+        hint = did_you_mean(organization, known, "organizations")
+        raise ConfigError(f"no organization is named `{organization}`", hint=hint)
+    return [organization] if organization else known
+
+
+def _one(loaded: Loaded, organization: str | None) -> str:
+    names = _names(loaded, organization)
+    if len(names) > 1:
+        raise ConfigError("of which organization?", hint=f"name it with --organization: {', '.join(names)}")
+    return names[0]
+
+
+def _of_finding(store: Store, organization: str, id_: str) -> dict[str, list[str]]:
+    with store.transaction() as tx:
+        found = findings.by_ids(tx, [id_]).get(id_)
+    if found is None or found.organization != organization:
+        raise ConfigError(f"there is no finding {id_!r}", hint="`auditor findings list` names them")
+    return decisions.match_of(found)
+
+
+def _has(tx: Transaction, organization: str, id_: str) -> bool:
+    return any(known.waiver.id == id_ for known in waivers.listing(tx, organization))
+
+
+def _pinned(pins: Sequence[str]) -> object:
+    """Names of fields, or a mapping of them to texts; not both, because nobody could say what holds."""
+    valued = dict(pin.split("=", 1) for pin in pins if "=" in pin)
+    if valued and len(valued) < len(pins):
+        raise ConfigError("pin fields as they are, or with a value, not both in one waiver")
+    return valued or list(pins)
+
+
+def _until(text: str, now: int) -> str:
+    try:
+        return clock.from_epoch(now + clock.duration(text)).isoformat()
+    except ValueError:
+        return text
+
+
+def _now() -> int:
+    return clock.epoch(clock.now())

@@ -1,0 +1,72 @@
+"""What a waiver is about: policies, resources, people, by ids that no member of the organization chooses. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+
+from auditor.findings.model import Finding
+from auditor.inventory.schema import ancestors
+from auditor.terms import Level
+
+PROJECT = "project"
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """Every condition that is given must hold; of several values in one, any. An empty one takes everything."""
+
+    policy: tuple[str, ...] = ()
+    """Names, or globs of them."""
+    organization: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    resource: tuple[str, ...] = ()
+    """Ids, or globs of them: its own (`key_1`), or with those of its parents (`proj_1/key_1`)."""
+    project: tuple[str, ...] = ()
+    """Ids."""
+    owner: tuple[str, ...] = ()
+    """Address or id of whoever answers for the resource."""
+    level: tuple[Level, ...] = ()
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it names policies or resources, and not only where they are or how bad it is."""
+        return any(set(each) - {"*"} for each in (self.policy, self.resource))
+
+    def matches(self, finding: Finding) -> bool:
+        """Whether it is about this finding."""
+        return (
+            _is_one_of(finding.organization, self.organization)
+            and _is_one_of(finding.kind, self.kind)
+            and _is_one_of(finding.level, self.level)
+            and _fits((finding.policy,), self.policy)
+            and _fits((finding.ids[-1], "/".join(finding.ids)), self.resource)
+            and (not self.project or _project(finding) in self.project)
+            and (not self.owner or not set(self.owner).isdisjoint(_owners(finding)))
+        )
+
+
+def told(match: Matcher) -> str:
+    """The conditions as one line: `policy: key-*; resource: key_1, key_2`."""
+    given = ((each.name, getattr(match, each.name)) for each in fields(match))
+    return "; ".join(f"{name}: {', '.join(values)}" for name, values in given if values)
+
+
+def _is_one_of(value: str, wanted: tuple[str, ...]) -> bool:
+    return not wanted or value in wanted
+
+
+def _fits(names: Iterable[str], patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def _project(finding: Finding) -> str | None:
+    """Id of the project that it is, or that it is in."""
+    if finding.kind == PROJECT:
+        return finding.ids[-1]
+    inside = PROJECT in ancestors(finding.kind) and len(finding.ids) > 1
+    return finding.ids[ancestors(finding.kind).index(PROJECT)] if inside else None
+
+
+def _owners(finding: Finding) -> tuple[str, ...]:
+    found = finding.evidence.get("owner_ids")
+    return tuple(str(each) for each in found) if isinstance(found, list | tuple) else ()

@@ -1,0 +1,151 @@
+"""The file of waivers: who accepted which risk until when, in a strict shape, every fault with its line."""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from auditor.entries import DAY, Begin, End, Entries, Entry, Kind
+from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
+from auditor.findings.matcher import Matcher
+from auditor.findings.waivers import Waiver, pins_unknown_to
+from auditor.inventory.schema import KINDS, is_open
+from auditor.terms import Level
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _filled(values: list[str]) -> list[str]:
+    if not all(values):
+        raise ValueError("must not be empty")
+    return values
+
+
+Texts = Annotated[list[str], BeforeValidator(_one_or_many), Field(min_length=1), AfterValidator(_filled)]
+
+
+class _Match(Entry):
+    """The conditions of one entry."""
+
+    policy: Texts = Field(default_factory=list)
+    organization: Texts = Field(default_factory=list)
+    kind: Texts = Field(default_factory=list)
+    resource: Texts = Field(default_factory=list)
+    project: Texts = Field(default_factory=list)
+    owner: Texts = Field(default_factory=list)
+    level: Texts = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _some(self) -> "_Match":
+        if not self.model_fields_set:
+            raise ValueError("must name something: a policy, a resource, a project, an owner")
+        return self
+
+
+class Written(Entry):
+    """One entry of the file."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    match: _Match
+    reason: str = Field(min_length=1, max_length=2000)
+    owner: str = Field(min_length=1, max_length=200)
+    on: Begin
+    until: End
+    ticket: str = Field(default="", max_length=200)
+    pinned: list[str] | dict[str, bool | int | float | str | list[str] | None] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _ends(self) -> "Written":
+        if self.until <= self.on:
+            raise ValueError("`until` must be later than `on`")
+        return self
+
+
+STORED = "w-"
+"""How the ids of waivers of the store begin."""
+
+_KIND = Kind(
+    Written,
+    one="a waiver",
+    many="waivers",
+    begin="- id: old-keys",
+    words={
+        "pinned": "must be a list of fields, or a mapping of fields to their values",
+        "id": "must be lower case letters, digits and . _ -, at most 64",
+        "match": "must be a mapping that names something: a policy, a resource, a project, an owner",
+        **dict.fromkeys(_Match.model_fields, "must be a text or a list of texts, none of them empty"),
+    },
+)
+
+
+def read(path: Path, organizations: Collection[str], longest: int) -> tuple[Waiver, ...]:
+    """The waivers in `path`, none of which lasts more than `longest` seconds.
+
+    Raises FaultyFiles with every fault at once; ConfigError when the file cannot be read.
+    """
+    entries = Entries(path, _KIND)
+    misfits: list[Fault] = []
+    found: dict[str, Waiver] = {}
+    for index, written in entries.read():
+        wrong = list(_misfits(written, organizations, longest))
+        if written.id in found:
+            wrong.append((("id",), f"the id `{written.id}` stands here twice", "give each its own"))
+        misfits += (entries.fault((index, *place), message, hint) for place, message, hint in wrong)
+        if not wrong:
+            found[written.id] = waiver_of(written)
+    faults = sorted((*entries.faults, *misfits), key=lambda fault: fault.line)
+    if faults:
+        raise FaultyFiles(faults)
+    return tuple(found.values())
+
+
+def single(values: Mapping[str, object], organizations: Collection[str], longest: int) -> Waiver:
+    """The waiver that an entry without an id describes, written elsewhere than in the file.
+
+    Raises ConfigError with everything that is wrong with it.
+    """
+    try:
+        written = Written.model_validate({**values, "id": "new"})
+    except ValidationError as error:
+        wrong = {str(each["loc"][-1] if each["loc"] else "waiver"): each["msg"] for each in error.errors()}
+        told = (f"`{name}`: {_KIND.words.get(name, text)}" for name, text in wrong.items())
+        raise ConfigError("; ".join(told).replace("Value error, ", "")) from None
+    misfits = list(_misfits(written, organizations, longest))
+    if misfits:
+        raise ConfigError("; ".join(message for _, message, _ in misfits), hint=misfits[0][2])
+    return waiver_of(written)
+
+
+def waiver_of(written: Written) -> Waiver:
+    """The waiver that an entry without faults describes."""
+    match = {name: tuple(values) for name, values in written.match.model_dump().items()}
+    levels = tuple(Level(each) for each in written.match.level)
+    plain = written.model_dump(exclude={"match", "pinned"})
+    pinned = written.pinned if isinstance(written.pinned, Mapping) else tuple(written.pinned)
+    return Waiver(match=Matcher(**match | {"level": levels}), pinned=pinned, **plain)
+
+
+_Misfit = tuple[tuple[str, ...], str, str]
+
+
+def _misfits(written: Written, organizations: Collection[str], longest: int) -> Iterable[_Misfit]:
+    if written.id.startswith(STORED):
+        yield ("id",), f"ids that begin with `{STORED}` are those of the store", ""
+    if written.until - written.on > longest + DAY:
+        message = f"a waiver lasts {longest // DAY} days at most (`findings.max_waiver`)"
+        yield ("until",), message, "let it end earlier, and renew it"
+    closed = (
+        ("organization", written.match.organization, organizations, "organizations"),
+        ("kind", written.match.kind, KINDS, "kinds"),
+        ("level", written.match.level, list(Level), "levels"),
+    )
+    for name, values, known, words in closed:
+        for value in values:
+            if value not in known:
+                yield ("match", name), f"no {name} is named `{value}`", did_you_mean(value, known, words)
+    kinds = [kind for kind in written.match.kind if kind in KINDS]
+    for name in pins_unknown_to(kinds or [kind for kind in KINDS if not is_open(kind)], written.pinned):
+        yield ("pinned",), f"no resource that it is about has a field `{name}`", "policies name the fields of a kind"

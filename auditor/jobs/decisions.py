@@ -1,0 +1,113 @@
+"""What a person decides: acknowledge a finding, waive findings, end a waiver. The same for a command, a button, a page.
+
+Nothing is announced from here: people were there, and a fault that is told again is told by the next snapshot.
+"""
+
+import glob
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from auditor.errors import ConfigError
+from auditor.findings import waiverfile
+from auditor.findings.model import Decision, Finding, Reason, Transition
+from auditor.findings.waiverbook import Known
+from auditor.findings.waivers import Origin, Waiver, decide
+from auditor.store import findings, organizations, transitions, waivers
+from auditor.store.database import Store, Transaction
+from auditor.terms import State
+
+LONGEST_COMMENT = 2000
+LONGEST_NAME = 200
+
+
+def acknowledge(store: Store, id_: str, by: str, comment: str, now: int) -> Finding:
+    """Write down that `by` knows of a finding; returns it. Done twice by one person it stays as it is.
+
+    Raises ConfigError for a finding that does not exist, is resolved or waived, and for a name or comment too long.
+    """
+    if not by or len(by) > LONGEST_NAME or len(comment) > LONGEST_COMMENT:
+        raise ConfigError(f"a name has 1 to {LONGEST_NAME} characters, a comment at most {LONGEST_COMMENT}")
+    with store.transaction() as tx:
+        before = _standing(tx, id_)
+        if before.decision and before.state is State.ACKNOWLEDGED and before.decision.by == by:
+            return before
+        decision = Decision(by, now, comment)
+        after = replace(before, state=State.ACKNOWLEDGED, changed_at=now, decision=decision)
+        told = Transition(after, before.state, Reason.ACKNOWLEDGED, now, by, comment)
+        findings.save(tx, [after])
+        transitions.add(tx, [told], run_id=None)
+        return after
+
+
+def _standing(tx: Transaction, id_: str) -> Finding:
+    found = findings.by_ids(tx, [id_]).get(id_)
+    if found is None:
+        raise ConfigError(f"there is no finding {id_!r}", hint="`auditor findings list` names them")
+    active = findings.active(tx, found.organization).get(id_)
+    if active is None:
+        raise ConfigError(f"the finding {id_} is resolved", hint="nothing is left to acknowledge")
+    if active.waived:
+        raise ConfigError(f"the finding {id_} is waived", hint="`auditor waivers expire ID` ends the waiver")
+    return active
+
+
+def waive(
+    store: Store,
+    organization: str,
+    written: Mapping[str, object],
+    by: str,
+    longest: int,
+    organizations_: Collection[str],
+    now: int,
+) -> tuple[Waiver, int]:
+    """Write a waiver into the store; returns it and how many findings it covers from now on.
+
+    `written` is an entry as waivers.yaml has it, without an id. One that pins facts needs to see them, and covers
+    nothing before the next snapshot. Raises ConfigError with everything that is wrong with it.
+    """
+    id_ = f"{waiverfile.STORED}{uuid.uuid4().hex[:8]}"
+    waiver = replace(waiverfile.single(written, organizations_, longest), id=id_, origin=Origin.STORE, by=by)
+    with store.transaction() as tx:
+        organizations.hold(tx, organization)
+        waivers.write(tx, organization, waiver, now)
+        standing = findings.active(tx, organization).values()
+        decided = decide([waiver], [each for each in standing if not each.waived], lambda _: None, {}, now)
+        findings.save(tx, decided.findings)
+        transitions.add(tx, decided.transitions, run_id=None)
+        # Nothing is known of the others: only a whole pass looks at all of them.
+        waivers.note_match(tx, organization, waiver.id, decided.matched.get(waiver.id, 0), now)
+    return waiver, len(decided.findings)
+
+
+def match_of(finding: Finding) -> dict[str, list[str]]:
+    """The conditions, as waivers.yaml has them, that only this finding and its like in time fulfil."""
+    resource = "/".join(finding.ids)
+    return {"policy": [finding.policy], "kind": [finding.kind], "resource": [glob.escape(resource)]}
+
+
+def end(store: Store, organization: str, id_: str, by: str, now: int) -> Waiver:
+    """End a waiver of the store before its time; the next snapshot tells what it covered.
+
+    Raises ConfigError for one that does not exist, is over, or stands in the file.
+    """
+    with store.transaction() as tx:
+        organizations.hold(tx, organization)
+        known = _known(tx, organization, id_)
+        if known.waiver.origin is Origin.FILE:
+            raise ConfigError(
+                f"the waiver {id_} stands in the file of waivers", hint="delete it there, or end it there"
+            )
+        if known.waiver.until <= now:
+            raise ConfigError(f"the waiver {id_} is over already")
+        # One that has not begun yet never holds.
+        ended = replace(known.waiver, until=now, on=min(known.waiver.on, now), ended_by=by)
+        waivers.write(tx, organization, ended, now)
+        return ended
+
+
+def _known(tx: Transaction, organization: str, id_: str) -> Known:
+    known = {each.waiver.id: each for each in waivers.listing(tx, organization)}
+    if id_ not in known:
+        raise ConfigError(f"there is no waiver {id_!r}", hint="`auditor waivers list` names them")
+    return known[id_]

@@ -1,0 +1,91 @@
+"""What people decided, laid over what a pass found: waivers applied and taken back, and told before they end."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from auditor.alerts import compose
+from auditor.alerts.outgoing import queue
+from auditor.alerts.route import sinks_for
+from auditor.alerts.words import counted, moment
+from auditor.findings.model import Finding, Reconciled, Transition
+from auditor.findings.waiverbook import Known
+from auditor.findings.waivers import Decided, Facts, Waiver, decide
+from auditor.inventory.model import Record, Scope, Snapshot
+from auditor.jobs.context import Audit
+from auditor.store import waivers
+from auditor.store.database import Transaction
+from auditor.terms import Level
+
+
+def waivers_of(tx: Transaction, audit: Audit) -> list[Waiver]:
+    """Every waiver of the organization, of the file and of the store, those that are over too."""
+    return [*_of_file(audit), *waivers.stored(tx, audit.organization)]
+
+
+def judge(tx: Transaction, audit: Audit, standing: Iterable[Finding], facts: Facts, now: int) -> Decided:
+    """What waivers make of `standing` (findings that are not resolved); nothing is written."""
+    known = waivers_of(tx, audit)
+    used = waivers.uses(tx, audit.organization, [waiver.id for waiver in known])
+    return decide(known, standing, facts, used, now)
+
+
+def keep(tx: Transaction, audit: Audit, decided: Decided, now: int) -> None:
+    """Write down what a whole pass made of the waivers, and queue what is to be told of them.
+
+    Its findings must have been saved before.
+    """
+    waivers.note_file(tx, audit.organization, _of_file(audit), now)
+    waivers.save_uses(tx, audit.organization, decided.uses)
+    waivers.note_matches(tx, audit.organization, decided.matched, now)
+    for known in waivers.listing(tx, audit.organization):
+        _warn(tx, audit, known, now)
+
+
+def news(changed: Iterable[Transition], decided: Decided) -> list[Transition]:
+    """The changes that may be told: nothing of what is waived now, and what is not any more."""
+    now_waived = {finding.id for finding in decided.findings if finding.waived}
+    told = [change for change in changed if change.finding.id not in now_waived]
+    return [*told, *(change for change in decided.transitions if not change.finding.waived)]
+
+
+def standing(active: Mapping[str, Finding], *changes: Reconciled) -> list[Finding]:
+    """The findings that are not resolved after `changes` of those that were `active`."""
+    latest = {**active, **{finding.id: finding for change in changes for finding in change.findings}}
+    return [finding for finding in latest.values() if finding.state.active]
+
+
+def facts_of(snapshot: Snapshot) -> Facts:
+    """The fields of the resource of a finding, as a picture shows them."""
+    seen: dict[str, Mapping[Scope, Record]] = {}
+
+    def fields(finding: Finding) -> Mapping[str, object] | None:
+        if finding.kind not in seen:
+            records = snapshot.collection(finding.kind).records
+            seen[finding.kind] = {record.ids: record for record in records}
+        record = seen[finding.kind].get(finding.ids)
+        return record.fields if record else None
+
+    return fields
+
+
+def _of_file(audit: Audit) -> list[Waiver]:
+    return [each for each in audit.waivers if audit.organization in (each.match.organization or [audit.organization])]
+
+
+def _warn(tx: Transaction, audit: Audit, known: Known, now: int) -> None:
+    """Queue the notice that a waiver ends soon: once 14, 7 and 1 days before, and again for a renewed one."""
+    days, waiver = known.stage(now), known.waiver
+    if days is None:
+        return
+    told = hashlib.sha256(f"{audit.organization}/{waiver.id}".encode()).hexdigest()[:16]
+    ends = moment(waiver.until)
+    alert = compose.notice(
+        f"waiver/{told}/{waiver.until}/{days}",
+        audit.organization,
+        Level.HIGH if days == 1 else Level.MEDIUM,
+        f"A waiver ends within {counted(days, 'day')}",
+        f"{waiver.id} covers {counted(known.matches, 'finding')}, told again when it ends at {ends}: {waiver.reason}",
+        now,
+        [("Owner", waiver.owner), ("Ends", ends), *([("Ticket", waiver.ticket)] if waiver.ticket else [])],
+    )
+    queue(tx, alert, sinks_for(audit.routes, alert, audit.sinks), now)

@@ -1,0 +1,151 @@
+"""`auditor waivers`: add, list, expire and lint, for people and for programs."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import configured
+
+from auditor.cli import call
+from auditor.findings.model import Finding, identity
+from auditor.store import findings
+from auditor.store.database import open_store
+from auditor.terms import Level, State
+
+NOWHERE = "http://127.0.0.1:9/v1"
+HOSTILE = "a\x1b[2J\u202e<!channel>"
+ID = identity("acme", "project-key-stale", "project_api_key", ("proj_1", "key_1"))
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A store with one finding."""
+    store = open_store(f"sqlite:///{tmp_path}/auditor.db")
+    with store.transaction() as tx:
+        findings.save(
+            tx,
+            [
+                Finding(
+                    id=ID,
+                    organization="acme",
+                    policy="project-key-stale",
+                    kind="project_api_key",
+                    ids=("proj_1", "key_1"),
+                    name=HOSTILE,
+                    level=Level.HIGH,
+                    state=State.OPEN,
+                    title="Stale key",
+                    message=HOSTILE,
+                    opened_at=1,
+                    seen_at=1,
+                    changed_at=1,
+                )
+            ],
+        )
+    store.close()
+    return configured(tmp_path, NOWHERE)
+
+
+@pytest.fixture
+def run(config: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = call([*arguments, "-c", str(config)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def add(run: Run, *more: str) -> Any:
+    arguments = ("--reason", HOSTILE, "--owner", "ada@example.com", "--until", "30d", "--by", "jo@example.com", *more)
+    code, out, err = run("waivers", "add", *arguments, "-o", "json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def listed(run: Run) -> list[Any]:
+    code, out, _ = run("waivers", "list", "-o", "json")
+    assert code == 0
+    entries: list[Any] = json.loads(out)
+    return entries
+
+
+def test_a_finding_is_waived_until_a_day_and_told_again_when_that_is_ended(run: Run) -> None:
+    made = add(run, "--finding", ID, "--ticket", "SEC-1")
+
+    assert made["match"] == {
+        "policy": ["project-key-stale"],
+        "kind": ["project_api_key"],
+        "resource": ["proj_1/key_1"],
+    }
+    assert (made["matches"], made["by"], made["standing"], made["ticket"]) == (1, "jo@example.com", "in force", "SEC-1")
+    assert listed(run) == [made]
+    assert run("waivers", "lint")[:2] == (0, "no waivers\n")
+    code, out, _ = run("waivers", "expire", made["id"], "--by", "bo@example.com")
+    assert (code, out) == (0, f"{made['id']} ended; what it covered is told with the next snapshot\n")
+    (ended,) = listed(run)
+    assert (ended["standing"], ended["ended_by"]) == ("expired", "bo@example.com")
+    assert run("waivers", "expire", made["id"])[0] == 2
+    assert run("waivers", "expire", "none")[0] == 2
+
+
+def test_people_see_what_a_hostile_name_hides(run: Run) -> None:
+    add(run, "--policy", "key-*", "--resource-owner", HOSTILE, "--level", "low", "--pin", "name")
+    code, out, _ = run("waivers", "list")
+    assert code == 0
+    assert "policy: key-*" in out
+    assert "pins name" in out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:
+    add(run, "--policy", "project-key-stal")
+    add(run, "--kind", "user")
+    code, out, _ = run("waivers", "lint", "-o", "json")
+    assert code == 3
+    assert sorted(fault for each in json.loads(out) for fault in each["faults"]) == [
+        "no policy is named `project-key-stal`: did you mean `project-key-stale`?",
+        "too broad: it names no policy and no resource",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--until", "500d", "--policy", "x"), "365 days at most"),
+        (("--until", "30d"), "must be a mapping that names something"),
+        (("--until", "30d", "--policy", "x", "--pin", "role", "--pin", "name=ci"), "not both in one waiver"),
+        (("--until", "30d", "--policy", "x", "--pin", "rol"), "has a field `rol`"),
+        (("--until", "30d", "--finding", "none"), "there is no finding 'none'"),
+        (("--until", "30d", "--policy", "x", "--organization", "acne"), "did you mean `acme`?"),
+    ],
+)
+def test_a_waiver_that_cannot_be_is_refused_and_nothing_is_kept(run: Run, more: tuple[str, ...], message: str) -> None:
+    code, out, err = run("waivers", "add", "--reason", "x", "--owner", "ada@example.com", *more)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert listed(run) == []
+
+
+def test_the_waivers_of_the_file_are_listed_as_it_says_today(run: Run, config: Path) -> None:
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    entry = {"id": "old", "match": {"policy": "project-key-stale"}, "reason": "r", "owner": "o", "on": day}
+    file = config.parent / "waivers.yaml"
+    file.write_text(json.dumps([entry | {"until": f"{int(day[:4]) + 1}-01-01"}]), encoding="utf-8")
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"waivers": "waivers.yaml"}), encoding="utf-8")
+
+    (one,) = listed(run)
+    assert (one["id"], one["origin"], one["standing"], one["matches"]) == ("old", "file", "in force", 0)
+    assert run("waivers", "expire", "old")[0] == 2
+    file.write_text("- {id: old}", encoding="utf-8")
+    code, _, err = run("waivers", "list")
+    assert code == 2
+    assert "waivers.yaml:1:3: `match` is missing" in err
+    file.unlink()
+    assert "there is no file" in run("waivers", "list")[2]
