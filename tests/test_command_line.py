@@ -114,7 +114,12 @@ def test_a_missing_configuration_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    nested = [("policies", each) for each in ("list", "show", "controls", "validate", "test")] + [("findings", "list")]
+    verbs = {
+        "policies": ("list", "show", "controls", "validate", "test"),
+        "findings": ("list", "show", "ack"),
+        "waivers": ("list", "add", "expire", "lint"),
+    }
+    nested = [(name, each) for name, some in verbs.items() for each in some]
     lines = [(), *((name,) for name in COMMANDS), *nested]
     helps = {}
     for line in lines:
@@ -280,6 +285,8 @@ def test_findings_are_listed_worst_first_and_filtered(audited: Path) -> None:
     assert (table.code, table.err) == (0, "")
     assert "\x1b" not in table.out
     assert all(each["id"] in table.out for each in found)
+    assert auditor("findings", cwd=audited).out == table.out
+    assert auditor("findings", "-o", "json", "--level", "high", cwd=audited).document == high
 
 
 def test_findings_of_an_organization_that_left_the_configuration_are_told_and_not_mixed_in(audited: Path) -> None:

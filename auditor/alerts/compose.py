@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.words import counted, moment
@@ -161,6 +162,30 @@ def notice(
         at=at,
         facts=tuple((name, _bounded(value)) for name, value in facts),
     )
+
+
+def overdue(finding: Finding, at: int, link_base: str = "") -> Alert:
+    """The notice that a fault was not mended in time; once for the time since it stands."""
+    alert = notice(
+        f"overdue/{finding.id}/{finding.stands_since}",
+        finding.organization,
+        finding.level,
+        _bounded(f"Overdue: {finding.title}"),
+        f"Not mended in time: {finding.message}",
+        at,
+        [("Standing since", moment(finding.stands_since)), *_known_by(finding)],
+    )
+    link = f"{link_base.rstrip('/')}/findings/{finding.id}" if link_base else ""
+    name = _bounded(finding.name)
+    return replace(alert, policy=finding.policy, resource_name=name, resource_kind=finding.kind, link=link)
+
+
+def _known_by(finding: Finding) -> Iterable[tuple[str, str]]:
+    owner = finding.evidence.get("owner")
+    if isinstance(owner, str) and owner:
+        yield "Owner", owner
+    if finding.decision:
+        yield "Acknowledged by", finding.decision.by
 
 
 def line(finding: Finding) -> Line:

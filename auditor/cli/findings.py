@@ -1,23 +1,35 @@
-"""`auditor findings`: what the store knows."""
+"""`auditor findings`: what the store knows, and that somebody knows it too."""
 
+import getpass
 from collections import Counter
 from pathlib import Path
 
 import click
 
+from auditor import clock
 from auditor.alerts.words import counted
 from auditor.assembly import policies_of
-from auditor.cli import options, render
+from auditor.cli import findingview, options, render
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
-from auditor.store import findings
+from auditor.findings.duedates import is_overdue
+from auditor.jobs import decisions
+from auditor.store import findings, transitions
 from auditor.store.database import Transaction, open_store
 from auditor.terms import Level, State
 
 _ACTIVE = tuple(state for state in State if state.active)
 
 
-@click.group(name="findings")
+class _Group(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does it, and without a verb it is `list`."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(name="findings", cls=_Group)
 def command() -> None:
     """What was found, from the store; nothing is read from the API."""
 
@@ -31,6 +43,7 @@ def command() -> None:
 )
 @click.option("--policy", help="Only this policy.")
 @click.option("--organization", help="Only this organization.")
+@click.option("--overdue", is_flag=True, help="Only what should have been mended by now.")
 def listing(
     config_path: Path | None,
     form: str,
@@ -38,6 +51,7 @@ def listing(
     states: tuple[str, ...],
     policy: str | None,
     organization: str | None,
+    overdue: bool,
 ) -> None:
     """List findings, worst first."""
     loaded = options.load_config(config_path, need_keys=False)
@@ -51,12 +65,50 @@ def listing(
             )
     finally:
         store.close()
+    due, now = loaded.config.findings.due.by_level, clock.epoch(clock.now())
     names = {organization} if organization else set(loaded.config.organizations)
-    mine = [each for each in found if each.organization in names]
-    render.findings(sorted(mine, key=lambda each: (-each.level.rank, each.policy, each.ids)), form)
+    mine = [each for each in found if each.organization in names and (not overdue or is_overdue(each, due, now))]
+    findingview.show(sorted(mine, key=lambda each: (-each.level.rank, each.policy, each.ids)), due, now, form)
     for name, count in sorted(Counter(each.organization for each in found if each.organization not in names).items()):
         told = f"{counted(count, 'finding')} of {render.plain(name)}, which the configuration does not name"
         click.echo(f"also in the store: {told}; --organization lists them", err=True)
+
+
+@command.command(name="show")
+@options.config
+@options.output
+@click.argument("finding")
+def show(config_path: Path | None, form: str, finding: str) -> None:
+    """Show one finding: evidence, decisions, every change of its state."""
+    loaded = options.load_config(config_path, need_keys=False)
+    store = open_store(loaded.config.store)
+    try:
+        with store.transaction() as tx:
+            found = findings.by_ids(tx, [finding]).get(finding)
+            life = transitions.of_finding(tx, finding)
+    finally:
+        store.close()
+    if found is None:
+        raise ConfigError(f"there is no finding {finding!r}", hint="`auditor findings list` names them")
+    findingview.whole(found, life, loaded.config.findings.due.by_level, clock.epoch(clock.now()), form)
+
+
+@command.command(name="ack")
+@options.config
+@options.output
+@click.argument("finding")
+@click.option("--comment", default="", help="What is done about it.")
+@click.option("--by", default=getpass.getuser, show_default="the name of the user", help="Who knows of it.")
+def ack(config_path: Path | None, form: str, finding: str, comment: str, by: str) -> None:
+    """Write down that somebody knows of a finding: it is not repeated, and is open again when it comes back."""
+    loaded = options.load_config(config_path, need_keys=False)
+    now = clock.epoch(clock.now())
+    store = open_store(loaded.config.store)
+    try:
+        found = decisions.acknowledge(store, finding, by, comment, now)
+    finally:
+        store.close()
+    findingview.show([found], loaded.config.findings.due.by_level, now, form)
 
 
 def _known(tx: Transaction, loaded: Loaded, organization: str | None, policy: str | None) -> None:

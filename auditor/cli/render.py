@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor import __version__, clock
-from auditor.findings.model import Finding
 from auditor.inventory.model import Coverage, by_kind
 from auditor.inventory.settingtypes import Standing
 from auditor.inventory.usage import is_report
@@ -186,21 +185,21 @@ _SHOWN = 5
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     """Some rows for each failing policy, and how many more there are; one row for each reason of what is unknown."""
-    table = _table("level", "policy and resource", "message")
+    rows = table("level", "policy and resource", "message")
     for policy, failing in _together(verdicts, Outcome.FAIL, lambda each: each.policy).items():
         mark = Text(failing[0].level, STYLES[failing[0].level])
         some, more = _cut(failing)
         for verdict in some:
             resource = verdict.ids[-1] if verdict.ids and verdict.ids != WHOLE else verdict.kind
-            table.add_row(mark, _stacked(policy, resource), Text(plain(verdict.message)))
+            rows.add_row(mark, stacked(policy, resource), Text(plain(verdict.message)))
         if more:
             hint = f"and {more:,} more: `auditor findings list --policy {policy}`"
-            table.add_row(mark, Text(plain(policy)), Text(plain(hint), "dim"))
+            rows.add_row(mark, Text(plain(policy)), Text(plain(hint), "dim"))
     for why, unknown in _together(verdicts, Outcome.UNKNOWN, lambda each: each.why).items():
         names, more = _cut(sorted({each.policy for each in unknown}))
         lines = [*map(plain, names), *([f"and {more} more policies"] if more else [])]
-        table.add_row(Text("unknown", "yellow"), Text("\n".join(lines)), Text(plain(why)))
-    return table
+        rows.add_row(Text("unknown", "yellow"), Text("\n".join(lines)), Text(plain(why)))
+    return rows
 
 
 def _cut(items: Sequence[T]) -> tuple[Sequence[T], int]:
@@ -220,43 +219,9 @@ def _together(
     return found
 
 
-def _stacked(name: str, detail: str) -> Text:
+def stacked(name: str, detail: str) -> Text:
     """Two lines in one cell: what it is called, and below it the detail that a narrow terminal has no column for."""
     return Text.assemble(plain(name), "\n", (plain(detail), "dim"))
-
-
-def findings(found: Sequence[Finding], form: str) -> None:
-    """Print findings from the store."""
-    if form == "json":
-        click.echo(json.dumps([_finding(each) for each in found], indent=2))
-        return
-    table = _table("level", "policy and resource", "message", "since")
-    for each in found:
-        table.add_row(
-            Text.assemble((each.level, STYLES[each.level]), "\n", (each.state, "dim")),
-            _stacked(each.policy, each.ids[-1] if each.ids != WHOLE else each.kind),
-            Text(plain(each.message)),
-            _stacked(_iso(each.opened_at)[:10], each.id),
-        )
-    console().print(table if found else Text("no findings"))
-
-
-def _finding(each: Finding) -> dict[str, Any]:
-    return {
-        "id": each.id,
-        "organization": each.organization,
-        "policy": each.policy,
-        "level": each.level,
-        "state": each.state,
-        "resource": {"type": each.kind, "id": each.ids[-1], "name": each.name, "parents": list(each.ids[:-1])},
-        "title": each.title,
-        "message": each.message,
-        "occurrence": each.occurrence,
-        "opened_at": _iso(each.opened_at),
-        "seen_at": _iso(each.seen_at),
-        "resolved_at": _iso(each.resolved_at) if each.resolved_at is not None else None,
-        "evidence": dict(each.evidence),
-    }
 
 
 def print_gaps(coverage: Iterable[Coverage], out: Console) -> None:
@@ -287,8 +252,9 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+def table(*columns: str) -> Table:
+    """An empty table; levels and days are not broken."""
+    empty = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in {"level", "since"})
-    return table
+        empty.add_column(column, overflow="fold", no_wrap=column in {"level", "since"})
+    return empty

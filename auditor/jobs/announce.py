@@ -83,6 +83,12 @@ def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) 
         queue(tx, alert, sinks_for(audit.routes, alert, audit.sinks), now)
 
 
+def overdue(tx: Transaction, audit: Audit, findings: Iterable[Finding], now: int) -> int:
+    """Queue a notice for each finding that was not mended in time; more than FEW at once are one digest a sink."""
+    alerts = [compose.overdue(finding, now, audit.link) for finding in findings]
+    return _told(tx, audit, alerts, now, fold=True)
+
+
 def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:
     """Queue a notice for each type of event that no version knew before, once ever; returns how many were queued.
 

@@ -1,18 +1,20 @@
 """What people decided, laid over what a pass found: waivers applied and taken back, and told before they end."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from auditor.alerts import compose
 from auditor.alerts.outgoing import queue
 from auditor.alerts.route import sinks_for
 from auditor.alerts.words import counted, moment
+from auditor.findings.duedates import newly_overdue
 from auditor.findings.model import Finding, Reconciled, Transition
 from auditor.findings.waiverbook import Known
 from auditor.findings.waivers import Decided, Facts, Waiver, decide
 from auditor.inventory.model import Record, Scope, Snapshot
+from auditor.jobs import announce
 from auditor.jobs.context import Audit
-from auditor.store import waivers
+from auditor.store import organizations, waivers
 from auditor.store.database import Transaction
 from auditor.terms import Level
 
@@ -39,6 +41,19 @@ def keep(tx: Transaction, audit: Audit, decided: Decided, now: int) -> None:
     waivers.note_matches(tx, audit.organization, decided.matched, now)
     for known in waivers.listing(tx, audit.organization):
         _warn(tx, audit, known, now)
+
+
+def overdue(tx: Transaction, audit: Audit, standing: Sequence[Finding], decided: Decided, now: int) -> list[Finding]:
+    """Queue a notice for each finding that is overdue since the last pass; returns them, marked as told.
+
+    Nothing is overdue for people before they were told of it: before the first picture was.
+    """
+    if organizations.read(tx, audit.organization).baseline_at is None:
+        return []
+    latest = {each.id: each for each in (*standing, *decided.findings)}
+    late = newly_overdue(latest.values(), audit.rules.due.by_level, now)
+    announce.overdue(tx, audit, late, now)
+    return late
 
 
 def news(changed: Iterable[Transition], decided: Decided) -> list[Transition]:
