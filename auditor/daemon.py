@@ -105,6 +105,7 @@ class Daemon:
             tuple(config.organizations),
             lambda: self._parts.policies.by_name,
             lambda: clock.epoch(self._now()),
+            lambda: self._parts.loaded.config.findings,
         )
         named = (config.web.address[0], urlsplit(config.web.external_url).hostname or "")
         hosts = (*config.web.allowed_hosts, *(_in_header(host) for host in named))

@@ -6,11 +6,13 @@ from dataclasses import replace
 import msgspec
 
 from auditor.alerts.message import Alert, AlertKind, encode
-from auditor.findings.model import Finding, Reason, Transition, identity
+from auditor.findings.matcher import Matcher
+from auditor.findings.model import Decision, Finding, Reason, Transition, identity
+from auditor.findings.waivers import Use, Waiver
 from auditor.inventory.model import Coverage, Gap, Scope
 from auditor.policy.model import EVENT, Policy
 from auditor.reporting.facts import Facts, read
-from auditor.store import events, findings, organizations, outbox, runs, watermarks
+from auditor.store import events, findings, organizations, outbox, runs, waivers, watermarks
 from auditor.store import transitions as store_transitions
 from auditor.store.database import Store, Transaction
 from auditor.store.events import StoredEvent
@@ -181,7 +183,9 @@ FINDINGS: tuple[Finding, ...] = (
     *(_endless(number) for number in range(29)),
     finding("too-many-owners", ("*",), "*", "7 users are owners, at most 5 are allowed"),
     *(_limits(number) for number in range(2)),
-    replace(_limits(2), state=State.WAIVED, changed_at=NOW - 30 * DAY),
+    replace(_limits(2), state=State.WAIVED, changed_at=NOW - 30 * DAY,
+            decision=Decision("ada@example.com", NOW - 30 * DAY, "The vendor raises them in June", "limits",
+                              NOW + 10 * DAY)),
     finding("allowlist-deactivated", ("audit_log-20251123-77",), "office", "bo@example.com deactivated office",
             opened_at=NOW - DAY, actor=BO),
     finding("admin-key-created", ("audit_log-20251122-12",), "ci-admin", "bo@example.com created admin key ci-admin",
@@ -190,6 +194,17 @@ FINDINGS: tuple[Finding, ...] = (
             "14 failed logins within 10 minutes from 203.0.113.77", opened_at=NOW - 3 * DAY),
 )  # fmt: skip
 """Active findings and occurrences."""
+
+WAIVER = Waiver(
+    id="limits",
+    match=Matcher(policy=("project-without-rate-limit",)),
+    reason="The vendor raises them in June",
+    owner="ada@example.com",
+    on=NOW - 30 * DAY,
+    until=NOW + 10 * DAY,
+    ticket="SEC-9",
+    pinned=("model",),
+)
 
 RESOLVED: tuple[Finding, ...] = (
     finding("admin-key-unused", ("key_admin_4",), "old-terraform", "old-terraform: last used 71 days ago",
@@ -352,6 +367,10 @@ def fill(store: Store, extra: Sequence[Finding] = ()) -> None:
     with store.transaction() as tx:
         organizations.mark_baseline(tx, ORGANIZATION, START - 30 * DAY)
         findings.save(tx, (*FINDINGS, *RESOLVED, *extra))
+        waivers.note_file(tx, ORGANIZATION, [WAIVER], NOW - 30 * DAY)
+        waivers.note_matches(tx, ORGANIZATION, {WAIVER.id: 1}, NOW - 300)
+        voids = [Use(WAIVER.id, _limits(each).id, WAIVER.grant, {"model": "m"}, 1, 2, "model") for each in range(2)]
+        waivers.save_uses(tx, ORGANIZATION, voids)
         for run in history():
             runs.add(tx, run)
         store_transitions.add(tx, transitions(), None)

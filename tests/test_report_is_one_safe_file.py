@@ -14,6 +14,7 @@ import sample
 from hostile import PAYLOADS
 from markup import Outline, outline
 
+from auditor.config import Findings
 from auditor.reporting.build import compose
 from auditor.reporting.facts import Facts
 from auditor.reporting.render import asset, render_report
@@ -26,6 +27,7 @@ SECTIONS = (
     "todo",
     "changes",
     "findings",
+    "waivers",
     "events",
     "unseen",
     "settings",
@@ -47,7 +49,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facts]:
 
 @pytest.fixture(scope="module")
 def report(facts: Facts) -> Report:
-    return compose(facts, sample.POLICIES)
+    return compose(facts, sample.POLICIES, Findings())
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ def test_nothing_in_it_executes_or_is_fetched(html: str) -> None:
 
 
 def test_equal_reports_give_equal_bytes(facts: Facts) -> None:
-    first, second = (render_report(compose(facts, sample.POLICIES)) for _ in range(2))
+    first, second = (render_report(compose(facts, sample.POLICIES, Findings())) for _ in range(2))
     assert first == second
 
 
@@ -160,7 +162,7 @@ def test_five_thousand_findings_stay_below_a_megabyte_and_the_rest_is_counted(fa
         for n in range(400)
         for name in list(sample.POLICIES)[:13]
     ]
-    report = compose(replace(facts, findings={each.id: each for each in long}), sample.POLICIES)
+    report = compose(replace(facts, findings={each.id: each for each in long}), sample.POLICIES, Findings())
     html = render_report(report)
     assert len(html.encode()) < 1_000_000
     assert "5,200 active findings" in html

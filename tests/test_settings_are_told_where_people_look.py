@@ -14,6 +14,7 @@ from organization import NOW, served, small
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.assembly import assemble
 from auditor.cli import call, render
+from auditor.config import Findings
 from auditor.configfile import read
 from auditor.errors import FaultyFiles
 from auditor.inventory.attestations import Attestation
@@ -127,7 +128,7 @@ async def test_an_unknown_type_of_event_is_kept_told_once_ever_and_shown(
     with store.transaction() as tx:
         (standing,) = findings.search(tx, "acme", policy="unknown-event-type")
     assert "robot.created" in standing.message
-    html = render_report(build(store, "acme", POLICIES.by_name, start=NOW - DAY, now=NOW + 5000))
+    html = render_report(build(store, "acme", POLICIES.by_name, Findings(), start=NOW - DAY, now=NOW + 5000))
     assert "<code>robot.created</code> (3)" in html
 
 
@@ -159,7 +160,7 @@ async def test_a_hole_in_the_log_is_found_reported_and_makes_settings_unknown(
     assert "86400 seconds" in finding.message
     assert lines(store)["api_call_logging"].value is None
     assert "not read whole" in lines(store)["api_call_logging"].why
-    html = render_report(build(store, "acme", POLICIES.by_name, start=NOW - DAY, now=NOW + 60))
+    html = render_report(build(store, "acme", POLICIES.by_name, Findings(), start=NOW - DAY, now=NOW + 60))
     assert "not read from" in html
 
 
@@ -173,7 +174,7 @@ async def test_hostile_names_change_neither_the_report_nor_the_terminal(
     with store.transaction() as tx:
         settings.write(tx, "acme", NOW, [line, replace(line, name=payload, value=None)])
         intervals.prove(tx, "acme", Stream.TENANT, (1, 2))
-    html = render_report(build(store, "acme", {}, start=NOW - DAY, now=NOW))
+    html = render_report(build(store, "acme", {}, Findings(), start=NOW - DAY, now=NOW))
     store.close()
     seen = outline(html)
     assert seen.faults == []

@@ -135,7 +135,14 @@ async def _once(seed: int, directory: Path) -> None:
                 terminal.say(f"simulated organization (seed {seed}) at {world.api}")
                 with bars() as progress:
                     await _two_passes(world, parts, audit_of(parts, NAME, client, store, progress), terminal)
-            written = write(store, NAME, parts.policies.by_name, directory / "report.html", clock.epoch(clock.now()))
+            written = write(
+                store,
+                NAME,
+                parts.policies.by_name,
+                parts.loaded.config.findings,
+                directory / "report.html",
+                clock.epoch(clock.now()),
+            )
         finally:
             store.close()
     terminal.written(written)
@@ -183,7 +190,9 @@ async def _serve(
     def taken(picture: Taken) -> None:
         terminal.taken(picture)
         now = clock.epoch(clock.now())
-        written = write(store, NAME, parts.policies.by_name, directory / "report.html", now)
+        written = write(
+            store, NAME, parts.policies.by_name, parts.loaded.config.findings, directory / "report.html", now
+        )
         if not seen.is_set():
             terminal.written(written)
             terminal.say("Ctrl-C ends it; now somebody takes the organization over ...")

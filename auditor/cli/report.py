@@ -27,7 +27,8 @@ def command(config_path: Path | None, output: Path, organization: str | None) ->
     store = open_store(loaded.config.store)
     try:
         _need_a_run(store, name)
-        written = write(store, name, policies_of(loaded).by_name, output, clock.epoch(clock.now()))
+        now, rules = clock.epoch(clock.now()), loaded.config.findings
+        written = write(store, name, policies_of(loaded).by_name, rules, output, now)
     finally:
         store.close()
     click.echo(f"wrote {written.path} (sha256 {written.sha256})")

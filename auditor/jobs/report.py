@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from auditor import clock
 from auditor.alerts import compose
 from auditor.alerts.outgoing import queue
+from auditor.config import Findings
 from auditor.errors import StoreError
 from auditor.jobs.context import Audit
 from auditor.log import get
@@ -47,7 +48,8 @@ async def weekly(audit: Audit, now: int) -> Written:
 def _weekly(audit: Audit, now: int) -> Written:
     period = clock.from_epoch(now).astimezone(ZoneInfo(audit.timezone)).strftime("%G-W%V")
     folder = audit.report_directory / _file_name(audit.organization)
-    written = write(audit.store, audit.organization, audit.policies.by_name, folder / f"{period}.html", now)
+    path = folder / f"{period}.html"
+    written = write(audit.store, audit.organization, audit.policies.by_name, audit.rules, path, now)
     with audit.store.transaction() as tx:
         if audit.lease:
             work.verify(tx, audit.lease)
@@ -63,9 +65,11 @@ def _weekly(audit: Audit, now: int) -> Written:
     return written
 
 
-def write(store: Store, organization: str, policies: Mapping[str, Policy], path: Path, now: int) -> Written:
+def write(
+    store: Store, organization: str, policies: Mapping[str, Policy], rules: Findings, path: Path, now: int
+) -> Written:
     """Write the report of the week up to `now` (Unix seconds) to `path`, replacing what is there in one step."""
-    report = build(store, organization, policies, start=now - WEEK, now=now)
+    report = build(store, organization, policies, rules, start=now - WEEK, now=now)
     text = render_report(report).encode()
     replace_file(path, text)
     return Written(path, hashlib.sha256(text).hexdigest())

@@ -2,11 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import msgspec
 
 from auditor import __version__
+from auditor.config import Findings
 from auditor.findings.model import Finding
+from auditor.findings.waiverbook import Limits
 from auditor.policy.model import EVENT, WHOLE, Policy
 from auditor.reporting import controls, rows, score
 from auditor.reporting.changes import changes
@@ -22,6 +25,7 @@ from auditor.reporting.view import (
     Report,
     Tally,
 )
+from auditor.reporting.waived import rows as waiver_rows
 from auditor.store.database import Store
 from auditor.store.runs import PolicyLine
 from auditor.terms import Outcome
@@ -31,28 +35,37 @@ MAX_NAMES = 3
 MAX_OCCURRENCES = 50
 MAX_TYPES = 12
 MAX_WAIVED = 50
+MAX_OVERDUE = 50
 
 
-def build(store: Store, organization: str, policies: Mapping[str, Policy], *, start: int, now: int) -> Report:
+def build(
+    store: Store, organization: str, policies: Mapping[str, Policy], rules: Findings, *, start: int, now: int
+) -> Report:
     """The report of `organization` from `start` to `now`, both Unix seconds; `now` is also when it is written.
 
-    `policies` are those in force, by name. It blocks, and holds the store only while it reads. Raises StoreError.
+    `policies` are those in force, by name, `rules` how findings live. It blocks, and holds the store only while it
+    reads. Raises StoreError.
     """
     with store.transaction() as tx:
         facts = read(tx, organization, start, now)
-    return compose(facts, policies)
+    return compose(facts, policies, rules)
 
 
-def compose(facts: Facts, policies: Mapping[str, Policy]) -> Report:
+def compose(facts: Facts, policies: Mapping[str, Policy], rules: Findings) -> Report:
     """The same from facts already read. Pure: equal facts give an equal report."""
     latest = facts.latest
     watching = {name for name, policy in policies.items() if policy.kind == EVENT}
     judged = score.judged(latest.policies if latest else (), watching)
-    every = [rows.row(finding, policies) for finding in facts.findings.values() if finding.state.active]
+    due = rules.due.by_level
+    active = (finding for finding in facts.findings.values() if finding.state.active)
+    every = [rows.row(finding, policies, due, facts.end) for finding in active]
     standing = [row for row in every if not row.occurrence]
     occurred = _occurred(every, facts)
     waived = [row for row in standing if rows.is_waived(row)]
-    groups = rows.groups(row for row in standing if not rows.is_waived(row))
+    still = [row for row in standing if not rows.is_waived(row)]
+    late = sorted((row for row in still if row.overdue), key=lambda row: (row.due_at, row.id))
+    accepted = {row.policy for row in waived} - {row.policy for row in still}
+    groups = rows.groups(still)
     titles = {name: policy.title for name, policy in policies.items()}
     coverage = latest.coverage if latest else ()
     return Report(
@@ -60,14 +73,17 @@ def compose(facts: Facts, policies: Mapping[str, Policy]) -> Report:
         start=facts.start,
         end=facts.end,
         generated_at=facts.end,
-        score=score.of_history(facts.history, latest, watching),
+        score=replace(score.of_history(facts.history, latest, watching), accepted=score.accepting(judged, accepted)),
         summary=score.summary(judged),
         levels=_levels(standing),
-        changes=changes(facts, policies),
+        changes=changes(facts, policies, due),
         actions=_actions(groups, judged),
         findings=groups,
         waived=tuple(rows.worst_first(waived)[:MAX_WAIVED]),
         waived_count=len(waived),
+        waivers=waiver_rows(facts.waivers, facts.voids, Limits(rules.unused_waiver, rules.broad_waiver), facts.end),
+        overdue=tuple(late[:MAX_OVERDUE]),
+        overdue_count=len(late),
         occurrences=tuple(occurred[:MAX_OCCURRENCES]),
         occurrence_count=len(occurred),
         policies=policy_rows(judged, policies),

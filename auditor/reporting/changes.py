@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from auditor.findings.duedates import Due
 from auditor.policy.model import Policy
 from auditor.reporting import rows
 from auditor.reporting.facts import Facts
@@ -12,9 +13,9 @@ from auditor.terms import State
 MAX_CHANGES = 40
 
 
-def changes(facts: Facts, policies: Mapping[str, Policy]) -> Changes:
+def changes(facts: Facts, policies: Mapping[str, Policy], due: Due) -> Changes:
     """The changes of the period, the latest first; at most MAX_CHANGES are listed, all are counted."""
-    told = [change for row in facts.changes if (change := _change(row, facts, policies))]
+    told = [change for row in facts.changes if (change := _change(row, facts, policies, due))]
     kinds = [change.kind for change in told]
     told.sort(key=lambda change: (-change.at, -change.finding.level.rank, change.finding.id))
     return Changes(
@@ -25,12 +26,12 @@ def changes(facts: Facts, policies: Mapping[str, Policy]) -> Changes:
     )
 
 
-def _change(row: TransitionRow, facts: Facts, policies: Mapping[str, Policy]) -> Change | None:
+def _change(row: TransitionRow, facts: Facts, policies: Mapping[str, Policy], due: Due) -> Change | None:
     finding = facts.findings.get(row.finding)
     kind = _kind(row)
     if finding is None or finding.occurrence or kind is None:
         return None
-    return Change(kind, row.at, row.reason.value, rows.row(finding, policies))
+    return Change(kind, row.at, row.reason.value, rows.row(finding, policies, due, facts.end))
 
 
 def _kind(row: TransitionRow) -> ChangeKind | None:

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from auditor.clock import from_epoch
 from auditor.findings.model import Finding
+from auditor.findings.waiverbook import Known
 from auditor.reporting.view import DeliveryRow, StreamRow, Tally
-from auditor.store import events, findings, intervals, outbox, runs, settings, transitions, watermarks
+from auditor.store import events, findings, intervals, outbox, runs, settings, transitions, waivers, watermarks
 from auditor.store.database import Transaction
 from auditor.store.outbox import Progress
 from auditor.store.runs import Judgement, Run
@@ -40,6 +41,9 @@ class Facts:
     streams: tuple[StreamRow, ...] = ()
     deliveries: tuple[DeliveryRow, ...] = ()
     settings: Settings = field(default_factory=Settings)
+    waivers: tuple[Known, ...] = ()
+    voids: Mapping[str, int] = field(default_factory=dict)
+    """For how many findings a waiver is void, by its id."""
 
 
 def read(tx: Transaction, organization: str, start: int, end: int) -> Facts:
@@ -62,6 +66,8 @@ def read(tx: Transaction, organization: str, start: int, end: int) -> Facts:
         streams=_streams(tx, organization),
         deliveries=_deliveries(tx, organization, start),
         settings=settings.read(tx, organization),
+        waivers=tuple(waivers.listing(tx, organization)),
+        voids=waivers.voids(tx, organization),
     )
 
 

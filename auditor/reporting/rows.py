@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from auditor.findings.duedates import Due, due_at, is_overdue
 from auditor.findings.model import Finding
 from auditor.policy.model import Policy
 from auditor.reporting.view import FindingGroup, FindingRow
@@ -21,7 +22,7 @@ _LABELS = {
 """Evidence that is shown, in the order of telling."""
 
 
-def row(finding: Finding, policies: Mapping[str, Policy]) -> FindingRow:
+def row(finding: Finding, policies: Mapping[str, Policy], due: Due, now: int) -> FindingRow:
     """One finding with the remediation of its policy; empty when the policy is gone."""
     policy = policies.get(finding.policy)
     evidence = finding.evidence
@@ -44,6 +45,9 @@ def row(finding: Finding, policies: Mapping[str, Policy]) -> FindingRow:
         occurrence=finding.occurrence,
         actor=_actor(evidence.get("actor")),
         evidence=tuple((label, _text(evidence[key])) for key, label in _LABELS.items() if evidence.get(key)),
+        decision=finding.decision,
+        due_at=due_at(finding, due),
+        overdue=is_overdue(finding, due, now),
     )
 
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from auditor.findings.model import Decision
 from auditor.inventory.model import Scope
 from auditor.policy.model import EVENT
+from auditor.reporting.waived import WaiverRow
 from auditor.store.settings import Settings
 from auditor.terms import Level, Outcome, State, Status
 
@@ -42,6 +44,8 @@ class Score:
     """Weights of the policies that passed."""
     possible: int = 0
     """Weights of all policies that were judged, the unknown ones included."""
+    accepted: int | None = None
+    """The score now if every accepted risk counted as passed."""
 
     @property
     def change(self) -> int | None:
@@ -109,6 +113,10 @@ class FindingRow:
     """Who did it, from where, as the audit event tells; empty when no event explains it."""
     evidence: tuple[tuple[str, str], ...]
     """Label and value: what matched, hash of the body, digest of the policy, ids of the events."""
+    decision: Decision | None = None
+    """Who acknowledged or waived it, and why; both are what a person wrote: never trust them."""
+    due_at: int | None = None
+    overdue: bool = False
 
     @property
     def identity(self) -> str:
@@ -355,6 +363,9 @@ class Report:
     findings: tuple[FindingGroup, ...] = ()
     waived: tuple[FindingRow, ...] = ()
     waived_count: int = 0
+    waivers: tuple[WaiverRow, ...] = ()
+    overdue: tuple[FindingRow, ...] = ()
+    overdue_count: int = 0
     occurrences: tuple[FindingRow, ...] = ()
     occurrence_count: int = 0
     policies: tuple[PolicyRow, ...] = ()

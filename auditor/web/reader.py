@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.alerts.message import decode
+from auditor.config import Findings
 from auditor.findings.model import Finding
 from auditor.inventory.events import record_of
 from auditor.policy.model import Policy
@@ -62,7 +63,8 @@ class Some:
 class PageReader:
     """Reads what the page shows.
 
-    `policies` gives those in force by name (they may be reloaded while the page is up); `now` whole Unix seconds.
+    `policies` gives those in force by name (they may be reloaded while the page is up); `rules` how findings live;
+    `now` whole Unix seconds.
     """
 
     def __init__(
@@ -71,16 +73,18 @@ class PageReader:
         organizations: Sequence[str],
         policies: Callable[[], Mapping[str, Policy]],
         now: Callable[[], int],
+        rules: Callable[[], Findings] = Findings,
     ) -> None:
         self.store = store
         self.organizations = tuple(organizations)
         self.policies = policies
         self.now = now
+        self.rules = rules
 
     def report(self, organization: str) -> Report:
         """The report of the last seven days, up to now."""
         now = self.now()
-        return build(self.store, organization, self.policies(), start=now - WEEK, now=now)
+        return build(self.store, organization, self.policies(), self.rules(), start=now - WEEK, now=now)
 
     def findings(self, query: Query) -> Some:
         """Findings that the query asks for, worst first; without a state the active ones."""
@@ -131,7 +135,7 @@ class PageReader:
         return data.decode() if hashlib.sha256(data).hexdigest() == sha256 else None
 
     def _row(self, finding: Finding) -> FindingRow:
-        return rows.row(finding, self.policies())
+        return rows.row(finding, self.policies(), self.rules().due.by_level, self.now())
 
 
 def _some(found: Sequence[object], query: Query) -> Some:

@@ -1,0 +1,53 @@
+"""Waivers as people read them: what is accepted, by whom, until when, and what is wrong with it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from auditor.findings.matcher import told
+from auditor.findings.waiverbook import Known, Limits, Standing, faults
+
+DAY = 86_400
+SOON = 14
+"""Days before its end in which a waiver ends soon."""
+SHOWN = 30 * DAY
+"""Seconds that a waiver which is over is still shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverRow:
+    """One waiver. Reason, owner and ticket are what a person wrote: never trust them."""
+
+    id: str
+    about: str
+    reason: str
+    owner: str
+    ticket: str
+    until: int
+    standing: Standing
+    ends_soon: bool
+    matches: int
+    """Findings that it matched in the last pass."""
+    faults: tuple[str, ...]
+
+
+def rows(known: Iterable[Known], voids: Mapping[str, int], limits: Limits, now: int) -> tuple[WaiverRow, ...]:
+    """The waivers that count, or did in the last thirty days, those that end first before the others."""
+    shown = [each for each in known if min(each.waiver.until, each.gone_at or now) > now - SHOWN]
+    made = [_row(each, voids.get(each.waiver.id, 0), limits, now) for each in shown]
+    return tuple(sorted(made, key=lambda row: (row.until, row.id)))
+
+
+def _row(known: Known, voids: int, limits: Limits, now: int) -> WaiverRow:
+    waiver, standing = known.waiver, known.standing(now)
+    return WaiverRow(
+        id=waiver.id,
+        about=told(waiver.match),
+        reason=waiver.reason,
+        owner=waiver.owner,
+        ticket=waiver.ticket,
+        until=waiver.until,
+        standing=standing,
+        ends_soon=standing is Standing.IN_FORCE and waiver.until - now <= SOON * DAY,
+        matches=known.matches,
+        faults=tuple(faults(known, voids, limits, now)),
+    )
