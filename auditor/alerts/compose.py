@@ -23,6 +23,13 @@ _ACTOR = (("Who", ("email", "name", "id")), ("From", ("ip", "ip_address")), ("Wi
 """Label of a fact, and the keys of the evidence's `actor` that may hold it, best first."""
 
 
+_CAUSES = {
+    "unexplained": "unexplained: an audit event should announce this change, and none does",
+    "log not read": "not known: the audit log of that time could not be read",
+}
+"""What is told of a change without an event, by the evidence's `cause`."""
+
+
 def from_transition(transition: Transition, policy: Policy | None, link_base: str = "") -> Alert | None:
     """The alert of a change of state; None when it is no news.
 
@@ -227,6 +234,7 @@ def _never_told(resolved: Transition) -> bool:
 def _facts(transition: Transition) -> Iterable[tuple[str, str]]:
     finding = transition.finding
     yield from _actor(finding.evidence.get("actor"))
+    yield from _cause(finding.evidence)
     if finding.occurrence:
         yield "When", moment(finding.opened_at)
     elif finding.state is State.RESOLVED:
@@ -256,6 +264,15 @@ def _actor(actor: object) -> Iterable[tuple[str, str]]:
             value = next((actor[key] for key in keys if actor.get(key)), None)
             if value:
                 yield name, str(value)
+
+
+def _cause(evidence: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+    """When the change behind it was made, or that no event tells who made it."""
+    done_at = evidence.get("done_at")
+    if isinstance(done_at, int):
+        yield "Changed at", moment(done_at)
+    if words := _CAUSES.get(str(evidence.get("cause"))):
+        yield "Who", words
 
 
 def _bounded(text: str) -> str:

@@ -1,8 +1,9 @@
 """What proves a finding: which body was judged by which text, what of it matched, and who did it. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from auditor.inventory.changes import Cause, Explained
 from auditor.inventory.model import Record
 from auditor.policy.model import Policy, Verdict
 
@@ -23,6 +24,34 @@ def of_verdict(verdict: Verdict, policy: Policy | None) -> Mapping[str, object]:
     What there is nothing to say of is left out. `policy` is None when it is no longer in force.
     """
     return dict(_entries(verdict, policy))
+
+
+def of_cause(one: Explained) -> dict[str, object]:
+    """What the change behind a finding adds to its evidence: `cause`, and of the events that explain it `events`,
+    `actor` and `done_at` (Unix seconds) of the latest.
+
+    Nothing where no event can be expected, or nobody knows when it changed.
+    """
+    if one.cause in {Cause.UNANNOUNCED, Cause.UNDATED}:
+        return {}
+    return of_events(one.events) if one.events else {"cause": one.cause}
+
+
+def of_events(events: Sequence[Record]) -> dict[str, object]:
+    """The same of events that explain it, the latest last."""
+    last = events[-1]
+    told = {
+        "cause": Cause.EXPLAINED,
+        "events": [event.id for event in events],
+        "done_at": last.fields.get("effective_at"),
+        "actor": _actor(last),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def carried(evidence: Mapping[str, object]) -> Mapping[str, object]:
+    """What stays of the evidence of a finding that is confirmed: why it opened."""
+    return {name: evidence[name] for name in ("cause", "events", "actor", "done_at") if name in evidence}
 
 
 def _entries(verdict: Verdict, policy: Policy | None) -> Iterator[tuple[str, object]]:

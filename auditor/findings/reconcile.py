@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from auditor.findings.absence import believed
-from auditor.findings.evidence import of_verdict
+from auditor.findings.evidence import carried, of_verdict
 from auditor.findings.model import Finding, Reason, Reconciled, Transition, identity
 from auditor.findings.proof import Proof
 from auditor.inventory.model import Snapshot
@@ -112,7 +112,7 @@ def _fail(
         seen_at=now,
         absences=0,
         absent_since=None,
-        evidence=of_verdict(verdict, policy),
+        evidence={**(carried(before.evidence) if before.state.active else {}), **of_verdict(verdict, policy)},
     )
     if before.state.active:
         return _Change(seen)

@@ -1,6 +1,6 @@
 """Reading from the history what changed between two times, with the audit events that explain it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from auditor.adminapi import announcements
 from auditor.inventory import changes
 from auditor.inventory.changes import Change, Events, Explained, What, differences
 from auditor.inventory.events import record_of
-from auditor.inventory.model import Record, Scope
+from auditor.inventory.model import Scope
 from auditor.inventory.records import lookup
 from auditor.store import bodies, history, versions, watermarks
 from auditor.store.database import Store, Transaction
@@ -28,10 +28,19 @@ def between(store: Store, organization: str, since: int, until: int, kinds: Coll
     What the first snapshot of all saw is no change. Raises StoreError.
     """
     with store.transaction() as tx:
-        began = versions.began_at(tx, organization)
-        touched = versions.touched(tx, organization, since, until, kinds)
-        contents = bodies.contents(tx, {each.body for each in touched})
-        read_to = _read_to(tx, organization)
+        found = seen(tx, organization, since, until, kinds)
+        up_to = read_to(tx, organization)
+        wanted = explaining(tx, organization, found, kinds)
+    told = history.walk(store, organization, wanted) if wanted else ()
+    events = Events(record_of(event.raw) for event in told)
+    return [changes.explain(change, events, up_to) for change in found]
+
+
+def seen(tx: Transaction, organization: str, since: int, until: int, kinds: Collection[str]) -> list[Change]:
+    """Every change that a snapshot after `since` saw, up to and with `until`, oldest first; not the first snapshot."""
+    began = versions.began_at(tx, organization)
+    touched = versions.touched(tx, organization, since, until, kinds)
+    contents = bodies.contents(tx, {each.body for each in touched})
     decoded = {digest: msgspec.json.decode(content) for digest, content in contents.items()}
     found = [
         change
@@ -39,12 +48,11 @@ def between(store: Store, organization: str, since: int, until: int, kinds: Coll
         for change in _of_resource(some, decoded, since, until)
         if not (change.what is What.VISIBLE and change.at == began)
     ]
-    found.sort(key=lambda change: (change.at, change.kind, change.ids))
-    events = Events(_events(store, organization, found, kinds))
-    return [changes.explain(change, events, read_to) for change in found]
+    return sorted(found, key=lambda change: (change.at, change.kind, change.ids))
 
 
-def _read_to(tx: Transaction, organization: str) -> int | None:
+def read_to(tx: Transaction, organization: str) -> int | None:
+    """Up to when (Unix seconds) the audit log was read whole."""
     mark = watermarks.read(tx, organization, Stream.ORGANIZATION)
     if mark is None:
         return None
@@ -107,18 +115,12 @@ def _name(body: Mapping[str, Any], ids: Scope) -> str:
     return next((value for name in _NAMES if isinstance(value := body.get(name), str) and value), ids[-1])
 
 
-def _events(store: Store, organization: str, found: Sequence[Change], kinds: Collection[str]) -> Iterator[Record]:
-    """The events that may explain the changes: of their families, of their time."""
+def explaining(tx: Transaction, organization: str, found: Sequence[Change], kinds: Collection[str]) -> Wanted | None:
+    """The events that may explain the changes: of their families, of their time. None where there can be none."""
     dated = [change.after for change in found if change.after is not None]
-    if not dated:
-        return
     families = announcements.families_of(kinds)
-    with store.transaction() as tx:
-        types = [each.type for each in history.types(tx, organization) if announcements.is_of(each.type, families)]
-    wanted = Wanted(
-        since=min(dated) - changes.SKEW,
-        before=max(change.at for change in found) + changes.LATE + 1,
-        types=tuple(types),
-    )
-    for event in history.walk(store, organization, wanted) if types else ():
-        yield record_of(event.raw)
+    types = tuple(each.type for each in history.types(tx, organization) if announcements.is_of(each.type, families))
+    if not dated or not types:
+        return None
+    last = max(change.at for change in found) + changes.LATE
+    return Wanted(since=min(dated) - changes.SKEW, before=last + 1, types=types)

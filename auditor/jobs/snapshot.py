@@ -10,7 +10,7 @@ from auditor.inventory.collect import collect
 from auditor.inventory.model import Coverage, Gap, Snapshot
 from auditor.inventory.schema import SETTING
 from auditor.inventory.usage import is_report
-from auditor.jobs import announce, lifecycle, picture, settings, usage
+from auditor.jobs import announce, causes, lifecycle, picture, settings, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.fanout import FanOut
 from auditor.jobs.poll import Polled
@@ -147,6 +147,8 @@ def _write(
     fails = [verdict for result in results for verdict in result.verdicts if verdict.outcome is Outcome.FAIL]
     known = findings.by_ids(tx, [identity(organization, each.policy, each.kind, each.ids) for each in fails])
     changed = reconcile(organization, active, results, snapshot, audit.policies.by_name, now, known)
+    _remember(tx, audit, snapshot)
+    changed = causes.explained(tx, audit, snapshot, changed, now)
     old = expire(active, now)
     standing = lifecycle.standing(active, changed, old)
     decided = lifecycle.judge(tx, audit, standing, lifecycle.facts_of(snapshot), now)
@@ -158,7 +160,6 @@ def _write(
     transitions.add(tx, (*changed.transitions, *old.transitions, *decided.transitions), run.id)
     lifecycle.keep(tx, audit, decided, now)
     alerts = _tell(tx, audit, lifecycle.news(changed.transitions, decided), run, now)
-    _remember(tx, audit, snapshot)
     runs.add(tx, run)
     announce.contradicted(tx, audit, snapshot.collection(SETTING), now)
     lines = settings.lines(snapshot)

@@ -15,6 +15,7 @@ MAX_ROWS_OF_POLICY = 25
 
 _LABELS = {
     "matched": "matched",
+    "cause": "change",
     "events": "audit event",
     "body_sha256": "body SHA-256",
     "policy_digest": "policy SHA-256",

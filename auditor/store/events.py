@@ -42,6 +42,14 @@ def insert(tx: Transaction, organization: str, new: Sequence[StoredEvent]) -> in
     return tx.add_new(events, [{"organization": organization, **asdict(event)} for event in new])
 
 
+def by_ids(tx: Transaction, organization: str, ids: Iterable[str]) -> list[StoredEvent]:
+    """The events of `ids` that are stored, oldest first."""
+    found: list[StoredEvent] = []
+    for some in slices(sorted({storable(each) for each in ids})):
+        found += _listed(tx, _of(organization).where(events.c.id.in_(some)))
+    return sorted(found, key=lambda event: (event.effective_at, event.id))
+
+
 def find(tx: Transaction, organization: str, identity: str) -> StoredEvent | None:
     """The event of this id, None when it is not stored."""
     found = _listed(tx, _of(organization).where(events.c.id == storable(identity)))

@@ -70,6 +70,17 @@ def walk(
         place = (found[-1].effective_at, found[-1].id)
 
 
+def listing(tx: Transaction, organization: str, wanted: Wanted, size: int = PAGE) -> Iterator[StoredEvent]:
+    """The same within one transaction."""
+    place: Place | None = None
+    while True:
+        found = page(tx, organization, wanted, place, newest_first=False, size=size)
+        yield from found
+        if len(found) < size:
+            return
+        place = (found[-1].effective_at, found[-1].id)
+
+
 def page(
     tx: Transaction, organization: str, wanted: Wanted, place: Place | None, *, newest_first: bool, size: int
 ) -> list[StoredEvent]:
