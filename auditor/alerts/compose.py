@@ -173,18 +173,31 @@ def notice(
 
 def overdue(finding: Finding, at: int, link_base: str = "") -> Alert:
     """The notice that a fault was not mended in time; once for the time since it stands."""
-    alert = notice(
-        f"overdue/{finding.id}/{finding.stands_since}",
-        finding.organization,
-        finding.level,
-        _bounded(f"Overdue: {finding.title}"),
-        f"Not mended in time: {finding.message}",
-        at,
-        [("Standing since", moment(finding.stands_since)), *_known_by(finding)],
+    told = f"Not mended in time: {finding.message}"
+    facts = [("Standing since", moment(finding.stands_since)), *_known_by(finding)]
+    key = f"overdue/{finding.id}/{finding.stands_since}"
+    alert = notice(key, finding.organization, finding.level, f"Overdue: {finding.title}", told, at, facts)
+    return _about(alert, finding, link_base)
+
+
+def flapping(finding: Finding, times: int, at: int, link_base: str = "") -> Alert:
+    """The notice that a finding opened `times` times within a day, and is not told each time any more."""
+    told = f"Comes and goes: opened {times} times within a day, told again once it stays for a day: {finding.message}"
+    key = f"flapping/{finding.id}/{at}"
+    alert = notice(key, finding.organization, finding.level, f"Flapping: {finding.title}", told, at)
+    return _about(alert, finding, link_base)
+
+
+def _about(alert: Alert, finding: Finding, link_base: str) -> Alert:
+    """A notice about one finding: with its policy, its resource and a link to it."""
+    return replace(
+        alert,
+        title=_bounded(alert.title),
+        policy=finding.policy,
+        resource_name=_bounded(finding.name),
+        resource_kind=finding.kind,
+        link=f"{link_base.rstrip('/')}/findings/{finding.id}" if link_base else "",
     )
-    link = f"{link_base.rstrip('/')}/findings/{finding.id}" if link_base else ""
-    name = _bounded(finding.name)
-    return replace(alert, policy=finding.policy, resource_name=name, resource_kind=finding.kind, link=link)
 
 
 def _known_by(finding: Finding) -> Iterable[tuple[str, str]]:

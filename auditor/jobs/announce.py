@@ -89,6 +89,12 @@ def overdue(tx: Transaction, audit: Audit, findings: Iterable[Finding], now: int
     return _told(tx, audit, alerts, now, fold=True)
 
 
+def flapping(tx: Transaction, audit: Audit, findings: Iterable[tuple[Finding, int]], now: int) -> int:
+    """Queue one notice for each finding that comes and goes, with how often it opened within a day."""
+    alerts = [compose.flapping(finding, times, now, audit.link) for finding, times in findings]
+    return _told(tx, audit, alerts, now, fold=True)
+
+
 def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:
     """Queue a notice for each type of event that no version knew before, once ever; returns how many were queued.
 

@@ -10,7 +10,7 @@ from auditor.inventory.collect import collect
 from auditor.inventory.model import Coverage, Gap, Snapshot
 from auditor.inventory.schema import SETTING
 from auditor.inventory.usage import is_report
-from auditor.jobs import announce, causes, lifecycle, picture, settings, usage
+from auditor.jobs import announce, causes, flapping, lifecycle, picture, settings, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.fanout import FanOut
 from auditor.jobs.poll import Polled
@@ -115,7 +115,8 @@ def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run
     """Queue what is news; of the baseline one digest. Returns how many messages were queued."""
     before = runs.latest(tx, audit.organization, "snapshot")
     if organizations.read(tx, audit.organization).baseline_at is not None:
-        return announce.transitions(tx, audit, changes, now, fold=_healed(run, before))
+        told = flapping.calmed(tx, audit, changes, now)
+        return announce.transitions(tx, audit, told, now, fold=_healed(run, before))
     if not _is_baseline(run, before):
         return 0
     organizations.mark_baseline(tx, audit.organization, now)

@@ -24,6 +24,12 @@ def active(tx: Transaction, organization: str) -> dict[str, Finding]:
     return {finding.id: finding for finding in search(tx, organization, states=_ACTIVE)}
 
 
+def flapping(tx: Transaction, organization: str) -> list[Finding]:
+    """Findings that come and go too often to be told each time, whatever their state."""
+    query = select(findings).where(findings.c.organization == organization, findings.c.flapping_since.is_not(None))
+    return [_finding(row) for row in tx.execute(query.order_by(findings.c.id)).mappings()]
+
+
 def by_ids(tx: Transaction, ids: Iterable[str]) -> dict[str, Finding]:
     """The findings of `ids` that exist, whatever their state, by id."""
     found: dict[str, Finding] = {}
