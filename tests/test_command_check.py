@@ -1,8 +1,10 @@
 """`auditor check` as a pipeline sees it: one document, an exit code, and silence where there is nothing to say."""
 
+import json
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,22 @@ def criticals(folder: Path, api: str) -> set[str]:
 
     assert strict.code == 3
     return levels
+
+
+def test_what_is_waived_is_shown_as_that_and_fails_no_pipeline(tmp_path: Path, api: str) -> None:
+    today = datetime.now(UTC).date()
+    waiver = {"id": "all", "match": {"policy": "*"}, "reason": "r", "owner": "ada@example.com", "on": f"{today}"}
+    until = f"{today + timedelta(days=9)}"
+    (tmp_path / "waivers.yaml").write_text(json.dumps([waiver | {"until": until}]), encoding="utf-8")
+    config = configured(tmp_path, api, waivers="waivers.yaml")
+    done = auditor("check", "-c", config, "-o", "json", cwd=tmp_path)
+
+    failed = [each for each in done.document["findings"] if each["outcome"] == "fail"]
+    assert done.code == 0
+    assert len(failed) > 20
+    assert all(each["waived"] for each in failed)
+    assert done.document["summary"]["fail"] > 10, "the policies fail all the same"
+    assert "waived" in auditor("check", "-c", config, cwd=tmp_path).out
 
 
 def test_a_setting_that_no_event_has_shown_counts_only_when_it_is_asked_for(

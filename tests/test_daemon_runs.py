@@ -342,6 +342,27 @@ def test_a_reload_takes_new_attestations_and_a_broken_file_of_them_keeps_the_old
         config.write_text(good, encoding="utf-8")
 
 
+def test_a_reload_takes_new_waivers_and_a_broken_file_of_them_keeps_the_old(daemon: Running, config: Path) -> None:
+    good = config.read_text(encoding="utf-8")
+    today = datetime.now(UTC).date()
+    entry = {"id": "keys", "match": {"policy": "key-*"}, "reason": "r", "owner": "ada@example.com", "on": f"{today}"}
+    file = config.parent / "waivers.yaml"
+    file.write_text(json.dumps([entry | {"until": f"{today + timedelta(days=99)}"}]), encoding="utf-8")
+    config.write_text(json.dumps(json.loads(good) | {"waivers": file.name}), encoding="utf-8")
+    refused = len(daemon.events("config.refused"))
+    try:
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "<bdi>ada@example.com</bdi>" in daemon.ask("/").text)
+
+        file.write_text(json.dumps([entry]), encoding="utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("config.refused", refused + 1)
+        assert "waivers.yaml:1:2: `until` is missing" in daemon.events("config.refused")[-1]["error"]
+        assert "<bdi>ada@example.com</bdi>" in daemon.ask("/").text
+    finally:
+        config.write_text(good, encoding="utf-8")
+
+
 def test_a_reload_takes_new_policies_into_use(daemon: Running, config: Path) -> None:
     good = config.read_text(encoding="utf-8")
     before = daemon.metric('auditor_policies{organization="acme",outcome="fail"}')

@@ -62,7 +62,7 @@ def command(
 
     \b
     Exit codes: 0 all good, 1 nothing was audited, 2 usage or configuration,
-    3 findings at or above --fail-on, 4 something could not be read (wins over 3).
+    3 findings at or above --fail-on that no waiver covers, 4 something could not be read (wins over 3).
     """
     # What could not be read is printed with the result; a second telling on stderr would come before it.
     log.configure("error")
@@ -92,7 +92,8 @@ def exit_code(taken: Sequence[Taken], asked: Asked) -> int:
     verdicts = [verdict for each in taken for result in each.results for verdict in result.verdicts]
     if asked.strict and any(verdict.outcome is Outcome.UNKNOWN for verdict in verdicts):
         return INCOMPLETE
-    failed = any(v.outcome is Outcome.FAIL and v.level.rank >= asked.fail_on.rank for v in verdicts)
+    counted = (v for each in taken for result in each.results for v in result.verdicts if not each.is_waived(v))
+    failed = any(v.outcome is Outcome.FAIL and v.level.rank >= asked.fail_on.rank for v in counted)
     return FINDINGS if failed else CLEAN
 
 

@@ -58,7 +58,11 @@ def document(taken: Sequence[Taken]) -> dict[str, Any]:
             for levels in [{line.policy: line.level for line in each.run.policies}]
             for policy, outcome in _outcomes(each).items()
         ],
-        "findings": [_entry(each.run.organization, verdict) for each in taken for verdict in _verdicts(each)],
+        "findings": [
+            _entry(each.run.organization, verdict) | {"waived": each.is_waived(verdict)}
+            for each in taken
+            for verdict in _verdicts(each)
+        ],
         "coverage": [_coverage(each.run.organization, line, each) for each in taken for line in _ledger(each)],
         "settings": [_setting(each.run.organization, line) for each in taken for line in each.settings],
     }
@@ -148,7 +152,7 @@ def _print(taken: Sequence[Taken], out: Console) -> None:
     for each in taken:
         verdicts = _verdicts(each)
         if verdicts:
-            out.print(verdict_table(verdicts))
+            out.print(verdict_table(verdicts, each.is_waived))
         print_gaps(each.run.coverage, out)
         for line in attested(each):
             out.print(line)
@@ -183,18 +187,20 @@ _SHOWN = 5
 """Resources of one policy that a table names, and policies that it names beside one reason."""
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+def verdict_table(verdicts: Sequence[Verdict], is_waived: Callable[[Verdict], bool]) -> Table:
     """Some rows for each failing policy, and how many more there are; one row for each reason of what is unknown."""
     rows = table("level", "policy and resource", "message")
     for policy, failing in _together(verdicts, Outcome.FAIL, lambda each: each.policy).items():
-        mark = Text(failing[0].level, STYLES[failing[0].level])
         some, more = _cut(failing)
         for verdict in some:
             resource = verdict.ids[-1] if verdict.ids and verdict.ids != WHOLE else verdict.kind
+            mark = Text(verdict.level, STYLES[verdict.level])
+            if is_waived(verdict):
+                mark.append("\nwaived", "dim")
             rows.add_row(mark, stacked(policy, resource), Text(plain(verdict.message)))
         if more:
             hint = f"and {more:,} more: `auditor findings list --policy {policy}`"
-            rows.add_row(mark, Text(plain(policy)), Text(plain(hint), "dim"))
+            rows.add_row(Text(""), Text(plain(policy)), Text(plain(hint), "dim"))
     for why, unknown in _together(verdicts, Outcome.UNKNOWN, lambda each: each.why).items():
         names, more = _cut(sorted({each.policy for each in unknown}))
         lines = [*map(plain, names), *([f"and {more} more policies"] if more else [])]

@@ -69,6 +69,12 @@ def standing(active: Mapping[str, Finding], *changes: Reconciled) -> list[Findin
     return [finding for finding in latest.values() if finding.state.active]
 
 
+def waived(known: Iterable[Finding], decided: Decided) -> frozenset[str]:
+    """Ids of the findings that are waived after what was decided; of several `known` with one id the last counts."""
+    latest = {each.id: each for each in (*known, *decided.findings)}
+    return frozenset(id_ for id_, each in latest.items() if each.waived)
+
+
 def facts_of(snapshot: Snapshot) -> Facts:
     """The fields of the resource of a finding, as a picture shows them."""
     seen: dict[str, Mapping[Scope, Record]] = {}

@@ -18,7 +18,7 @@ from auditor.jobs.runrecord import event_results, run_of
 from auditor.jobs.staging import Staging
 from auditor.log import get
 from auditor.policy.evaluate import evaluate
-from auditor.policy.model import PolicyResult
+from auditor.policy.model import PolicyResult, Verdict
 from auditor.store import bodies, findings, organizations, readings, runs, transitions, versions, volatiles, work
 from auditor.store import settings as store_settings
 from auditor.store.database import Transaction
@@ -40,6 +40,12 @@ class Taken:
     alerts: int
     settings: tuple[SettingLine, ...] = ()
     """What is known of the settings that no endpoint shows."""
+    waived: frozenset[str] = frozenset()
+    """Ids of the findings whose risk somebody accepted."""
+
+    def is_waived(self, verdict: Verdict) -> bool:
+        """Whether the finding of a verdict is one of those."""
+        return identity(self.run.organization, verdict.policy, verdict.kind, verdict.ids) in self.waived
 
 
 async def take(audit: Audit, polled: Polled, now: int) -> Taken:
@@ -166,4 +172,12 @@ def _write(
     lines = settings.lines(snapshot)
     store_settings.write(tx, organization, run.started_at, lines)
     resolved = sum(not change.finding.state.active for change in changed.transitions)
-    return Taken(run, everything, len(changed.transitions) - resolved, resolved, alerts, tuple(lines))
+    return Taken(
+        run,
+        everything,
+        len(changed.transitions) - resolved,
+        resolved,
+        alerts,
+        tuple(lines),
+        lifecycle.waived([*active.values(), *standing], decided),
+    )
