@@ -12,7 +12,7 @@ from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.cli import call
-from auditor.config import Due, Findings
+from auditor.config import Due, Findings, Match, Route
 from auditor.findings.duedates import due_at, is_overdue, newly_overdue
 from auditor.findings.model import Decision, Finding, Reason, Transition, identity
 from auditor.jobs.poll import poll
@@ -117,6 +117,23 @@ async def test_people_are_told_once_what_was_not_mended_in_time(store: Store) ->
     assert {each.level for each in late} == {Level.CRITICAL}
     told = sum(len(alert.lines) if alert.kind is AlertKind.DIGEST else 1 for alert in first)
     assert told == len([each for each in late if not each.occurrence]) > 0
+
+
+async def test_what_no_route_takes_is_not_told_to_everybody_when_it_is_overdue(store: Store) -> None:
+    organization = small()
+    begin(store)
+    soon = Findings.model_validate({"due": dict.fromkeys(("critical", "high", "medium", "low"), "1d")})
+    critical = Route(match=Match(level=(Level.CRITICAL,)), to=("here",))
+    for now in (NOW, NOW + 2 * DAY):
+        with served(organization, keys=None) as (address, _):
+            async with auditing(address, store) as audit:
+                strict = replace(audit, rules=soon, routes=(critical,))
+                await take(strict, await poll(strict, now), now)
+
+    told = [level for alert in notices(store) for level in ([each.level for each in alert.lines] or [alert.level])]
+    assert set(told) == {Level.CRITICAL}
+    with store.transaction() as tx:
+        assert "there" not in outbox.pending(tx)
 
 
 Run = Callable[..., tuple[int, str, str]]

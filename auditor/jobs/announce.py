@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from auditor.alerts import compose
 from auditor.alerts.message import Alert
@@ -14,7 +15,7 @@ from auditor.inventory.settingtypes import Standing
 from auditor.jobs.context import Audit
 from auditor.store.database import Transaction
 from auditor.store.events import StoredEvent
-from auditor.terms import Level
+from auditor.terms import Level, State
 
 FEW = 3
 """Alerts that are told one by one even where they could be folded."""
@@ -85,14 +86,20 @@ def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) 
 
 def overdue(tx: Transaction, audit: Audit, findings: Iterable[Finding], now: int) -> int:
     """Queue a notice for each finding that was not mended in time; more than FEW at once are one digest a sink."""
-    alerts = [compose.overdue(finding, now, audit.link) for finding in findings]
+    alerts = [compose.overdue(finding, now, audit.link) for finding in findings if _is_routed(audit, finding, now)]
     return _told(tx, audit, alerts, now, fold=True)
 
 
 def flapping(tx: Transaction, audit: Audit, findings: Iterable[tuple[Finding, int]], now: int) -> int:
     """Queue one notice for each finding that comes and goes, with how often it opened within a day."""
-    alerts = [compose.flapping(finding, times, now, audit.link) for finding, times in findings]
+    routed = ((finding, times) for finding, times in findings if _is_routed(audit, finding, now))
+    alerts = [compose.flapping(finding, times, now, audit.link) for finding, times in routed]
     return _told(tx, audit, alerts, now, fold=True)
+
+
+def _is_routed(audit: Audit, finding: Finding, now: int) -> bool:
+    """Whether anybody is told of it at all: a notice that no route takes would go to every sink."""
+    return any(_goes_to(audit, replace(finding, state=State.OPEN), sink, now) for sink in audit.sinks)
 
 
 def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:
