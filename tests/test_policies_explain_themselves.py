@@ -147,7 +147,7 @@ def test_the_command_reads_a_file_and_needs_no_configuration(
         (("policy", "--file", body, "--resource", "key_2", policy), "it holds 0 of the id `key_2`"),
         (("policy", "--file", saved(tmp_path, b"[" * 100_000, "deep.json"), policy), "cannot be used"),
         (("policy", "--file", saved(tmp_path, b"\xff", "binary.json"), policy), "cannot be used"),
-        (("policy", "--resource", "key_1", policy), "keeps no bodies"),
+        (("policy", "--resource", "key_1", policy), "cannot read the configuration auditor.yaml"),
         (("login-failures", "--file", body), "counts several events"),
     ):
         assert message in said(capsys, *arguments, code=2)

@@ -11,19 +11,18 @@ import msgspec
 from auditor import clock
 from auditor.adminapi.fields import Type
 from auditor.cli import options
+from auditor.cli.fromstore import from_store
 from auditor.cli.moment import METAVAR, iso, moment
 from auditor.cli.render import plain
 from auditor.errors import ConfigError, did_you_mean
 from auditor.inventory.model import Record, Unknown
-from auditor.inventory.schema import fields_of, is_open
+from auditor.inventory.schema import fields_of
 from auditor.policy.bodies import bodies_in, chosen, record_from
 from auditor.policy.describe import describe
 from auditor.policy.explain import Compared, Explained, Explanation, Source, explain
 from auditor.policy.model import Policy
 from auditor.policy.policyset import Judge, PolicySet
 from auditor.policy.template import one_line
-from auditor.store import events
-from auditor.store.database import open_store
 from auditor.terms import Outcome
 
 _MAX_FILE = 16 << 20  # bytes
@@ -48,27 +47,34 @@ def show(config_path: Path | None, name: str, paths: Sequence[Path]) -> None:
 @click.argument("name")
 @click.option("--resource", "identity", default="", help="Id of the resource or event.")
 @click.option("--file", type=click.Path(path_type=Path), help="JSON file with its body, or a list of such bodies.")
-@click.option("--now", "at", callback=moment, metavar=METAVAR, help="Where the clock stands [default: now].")
+@click.option("--organization", help="Only this organization of the store.")
+@click.option("--at", "at", callback=moment, metavar=METAVAR, help="As a snapshot of then saw it [default: the last].")
+@click.option("--now", callback=moment, metavar=METAVAR, help="Where the clock stands [default: --at, else now].")
 @options.policy_paths
 def explained(
+    *,
     config_path: Path | None,
     form: str,
     name: str,
     identity: str,
     file: Path | None,
+    organization: str | None,
     at: int | None,
+    now: int | None,
     paths: Sequence[Path],
 ) -> None:
     """Say why a policy matches a resource or an event, or does not: each selection, each comparison with its value.
 
-    Events are read from the store, or from --file; resources from --file, as the API sends them or by the names of
-    fields that policies use. What is joined on from other resources is unknown unless the file has it.
+    Both are read from the store, a resource as the last snapshot saw it with what is joined on; or from --file, as the
+    API sends them or by the names of fields that policies use: then what the file does not have of other resources is
+    unknown.
     """
     policies = options.load_policies(config_path, paths)
     judge = _judge(policies, named(policies, name))
-    source = from_file(file) if file else _from_store(config_path)
+    moments = (now, at, clock.epoch(clock.now()))
+    source = from_file(file) if file else from_store(config_path, judge, organization, at)
     record = source(judge.policy.kind, identity)
-    found = explain(judge, record, clock.epoch(clock.now()) if at is None else at)
+    found = explain(judge, record, next(each for each in moments if each is not None))
     click.echo(json.dumps(_document(found), indent=2) if form == "json" else "\n".join(_lines(found)))
 
 
@@ -101,29 +107,6 @@ def from_file(file: Path) -> Source:
             return record_from(kind, body)
         except ValueError as error:
             raise ConfigError(f"{file} cannot be used: {error}") from error
-
-    return source
-
-
-def stored_event(config_path: Path | None, identity: str) -> bytes:
-    """The bytes of an event in the store. Raises ConfigError when it is not there."""
-    loaded = options.load_config(config_path, need_keys=False)
-    store = open_store(loaded.config.store)
-    try:
-        with store.transaction() as tx:
-            for name in loaded.config.organizations:
-                if event := events.find(tx, name, identity):
-                    return event.raw
-    finally:
-        store.close()
-    raise ConfigError(f"no event `{identity}` is stored", hint="`auditor events list` shows what is")
-
-
-def _from_store(config_path: Path | None) -> Source:
-    def source(kind: str, identity: str) -> Record:
-        if not is_open(kind):
-            raise ConfigError("the store keeps no bodies of resources", hint="save its body and name it with --file")
-        return record_from(kind, msgspec.json.decode(stored_event(config_path, identity)))
 
     return source
 

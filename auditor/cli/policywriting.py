@@ -4,15 +4,17 @@ import json
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
 from auditor import clock
 from auditor.cli import options
-from auditor.cli.policyreading import body_in, stored_event
+from auditor.cli.fromstore import stored_body, stored_event
+from auditor.cli.policyreading import body_in
 from auditor.errors import ConfigError, FaultyFiles, did_you_mean
-from auditor.inventory.schema import EVENT_KIND, KINDS
+from auditor.inventory.schema import EVENT_KIND, KINDS, is_open
 from auditor.policy.editorschema import editor_schema
 from auditor.policy.examples import check
 from auditor.policy.load import load
@@ -56,10 +58,11 @@ def docs(config_path: Path | None, directory: Path, paths: Sequence[Path]) -> No
 @click.command(name="new")
 @options.config
 @click.argument("name")
-@click.option("--resource", "kind", help="Kind of the resource in --file, for example project_api_key.")
+@click.option("--resource", "kind", help="Kind of the resource, for example project_api_key.")
 @click.option("--file", type=click.Path(path_type=Path), help="JSON file with the body of a resource or an event.")
-@click.option("--id", "identity", default="", help="Which one, where the file holds several.")
-@click.option("--event", help="Id of an event in the store, instead of a file.")
+@click.option("--id", "identity", default="", help="Which one: in the file, or without a file in the store.")
+@click.option("--event", help="Id of an event in the store.")
+@click.option("--organization", help="Only this organization of the store.")
 @click.option(
     "--output", "directory", type=click.Path(path_type=Path), default=Path(), help="Where to write NAME.yaml."
 )
@@ -70,20 +73,21 @@ def new(
     file: Path | None,
     identity: str,
     event: str | None,
+    organization: str | None,
     directory: Path,
 ) -> None:
     """Write a first policy NAME.yaml from a resource or an event; its examples hold, and you go on from there.
 
     People and addresses are replaced by invented ones; look through the examples all the same.
     """
-    if (file is None) is (event is None):
-        raise ConfigError("a policy starts from --file or from --event, one of them")
+    if sum((file is not None, event is not None, file is None and bool(kind and identity))) != 1:
+        raise ConfigError("a policy starts from --file, from --event, or from --resource and --id, one of them")
     if kind is not None and kind not in KINDS:
         raise ConfigError(f"unknown kind of resource `{kind}`", hint=did_you_mean(kind, KINDS, "kinds"))
     target = directory / f"{name}.yaml"
     if target.exists():
         raise ConfigError(f"{target} is there already", hint="choose another name")
-    body = body_in(file, identity) if file else msgspec.json.decode(stored_event(config_path, event or ""))
+    body = body_in(file, identity) if file else _stored(config_path, kind, identity, event, organization)
     try:
         text = scaffold(name, kind or EVENT_KIND, body, clock.epoch(clock.now()), str(uuid.uuid4()))
     except ValueError as error:
@@ -93,6 +97,15 @@ def new(
     _checked(target)
     click.echo(f"wrote {target}")
     click.echo(f"next: say in it what you mean, and run `auditor policies test {target}`")
+
+
+def _stored(
+    config_path: Path | None, kind: str | None, identity: str, event: str | None, organization: str | None
+) -> dict[str, Any]:
+    if event is None and kind is not None and not is_open(kind):
+        return stored_body(config_path, kind, identity, organization)
+    body: dict[str, Any] = msgspec.json.decode(stored_event(config_path, event or identity, organization))
+    return body
 
 
 def _checked(target: Path) -> None:

@@ -78,19 +78,17 @@ async def collect(
     ledger: list[Coverage] = []
     counted = _Counted(progress)
     breaker = Breaker()
-    for generation in _generations(kinds):
+    for generation in generations(kinds):
         known: dict[tuple[str, Scope], Walk] = {}
         for kind in generation:
             if kind.tier is Tier.FAN_OUT:
-                carried = await carry(kind, _scopes(kind, done))
+                carried = await carry(kind, scopes(kind, done))
                 known |= {(kind.name, scope): walk for scope, walk in carried.items()}
-        jobs = [
-            (kind, scope) for kind in generation for scope in _scopes(kind, done) if (kind.name, scope) not in known
-        ]
+        jobs = [(kind, scope) for kind in generation for scope in scopes(kind, done) if (kind.name, scope) not in known]
         counted.known += len(jobs)
         results = known | await _walk_all(client, jobs, counted, breaker, stage)
         for kind in generation:
-            walks = [results[kind.name, scope] for scope in _scopes(kind, done)]
+            walks = [results[kind.name, scope] for scope in scopes(kind, done)]
             lines = [walk.coverage for walk in walks] + _inherited(kind, done)
             done[kind.name] = Collection(
                 kind.name,
@@ -112,13 +110,13 @@ class _Counted:
         self._progress(kind, self._done, self.known)
 
 
-def _generations(kinds: Sequence[ResourceType]) -> Iterable[list[ResourceType]]:
+def generations(kinds: Sequence[ResourceType]) -> Iterable[list[ResourceType]]:
     """Kinds without parents, then their children, and so on."""
     depths = sorted({len(ancestors(kind.name)) for kind in kinds})
     return ([kind for kind in kinds if len(ancestors(kind.name)) == depth] for depth in depths)
 
 
-def _scopes(kind: ResourceType, done: Mapping[str, Collection]) -> list[Scope]:
+def scopes(kind: ResourceType, done: Mapping[str, Collection]) -> list[Scope]:
     """The parents to walk `kind` for: one empty scope for the organization itself."""
     if kind.parent is None:
         return [()]

@@ -27,7 +27,7 @@ LOOKED_AT = 1000
 def folded(tx: Transaction, audit: Audit, seen: Snapshot, logs: Mapping[Stream, Log]) -> Snapshot:
     """`seen` with all that stored events and attestations show, `logs` as `logs_of` tells them. Raises StoreError."""
     mine = [each for each in audit.attestations if each.scope in {"", audit.organization}]
-    return settings.fold(seen, _records(tx, audit.organization), logs, mine)
+    return settings.fold(seen, records(tx, audit.organization), logs, mine)
 
 
 def logs_of(tx: Transaction, organization: str, now: int) -> dict[Stream, Log]:
@@ -56,9 +56,11 @@ def _log(tx: Transaction, organization: str, stream: Stream, strange: tuple[str,
     )
 
 
-def _records(tx: Transaction, organization: str) -> Iterator[Record]:
-    telling = events.of_types(tx, organization, settings.EVENT_TYPES)
-    others = Wanted(types=tuple(sorted(set(BY_KEYS) - set(settings.EVENT_TYPES))), stream=Stream.ORGANIZATION)
+def records(tx: Transaction, organization: str, until: int | None = None) -> Iterator[Record]:
+    """The stored events that tell of settings, up to and with `until` (Unix seconds)."""
+    telling = events.of_types(tx, organization, settings.EVENT_TYPES, until)
+    types = tuple(sorted(set(BY_KEYS) - set(settings.EVENT_TYPES)))
+    others = Wanted(before=None if until is None else until + 1, types=types, stream=Stream.ORGANIZATION)
     newest = history.page(tx, organization, others, None, newest_first=True, size=LOOKED_AT)
     return (_record(event) for event in chain(telling, newest))
 

@@ -66,9 +66,14 @@ def new_types(tx: Transaction, organization: str, types: Collection[str]) -> set
     return {kind for stored, kind in wanted.items() if stored not in there}
 
 
-def of_types(tx: Transaction, organization: str, types: Iterable[str]) -> Iterator[StoredEvent]:
-    """All events of these types in no order, and never all of them in memory: 100,000 keys may have been made."""
+def of_types(
+    tx: Transaction, organization: str, types: Iterable[str], until: int | None = None
+) -> Iterator[StoredEvent]:
+    """All events of these types up to and with `until` (Unix seconds) in no order, and never all of them in memory:
+    100,000 keys may have been made."""
     query = _of(organization).where(events.c.type.in_(sorted(types))).execution_options(yield_per=1000)
+    if until is not None:
+        query = query.where(events.c.effective_at <= until)
     return (_event(row) for row in tx.execute(query).mappings())
 
 

@@ -147,6 +147,12 @@ def _batch(
     return batch
 
 
+def first_at(tx: Transaction, organization: str) -> int | None:
+    """When the oldest stored event happened, in Unix seconds; None while there is none."""
+    table = events.c
+    return tx.execute(select(func.min(table.effective_at)).where(table.organization == organization)).scalar()
+
+
 def type_names(tx: Transaction, organization: str) -> list[str]:
     """Every type of event that was ever stored, by name: one look into the index for each."""
     table = events.c

@@ -62,12 +62,28 @@ def record(tx: Transaction, organization: str, run: Run, before: Run | None, cov
 
 def of_run(tx: Transaction, organization: str, number: int) -> dict[str, list[Coverage]]:
     """The ledger of a run, by kind; without the seconds, which are kept with the run."""
-    going_on = or_(ledger.c.end_run.is_(None), ledger.c.end_run > number)
-    query = select(ledger).where(ledger.c.organization == organization, ledger.c.first_run <= number, going_on)
+    query = select(ledger).where(_in_run(organization, number))
     found: dict[str, list[Coverage]] = {}
     for row in tx.execute(query.order_by(ledger.c.row)):
         found.setdefault(row.kind, []).append(_line(row))
     return found
+
+
+def gaps_of_run(tx: Transaction, organization: str, number: int) -> dict[str, list[Gap]]:
+    """Every kind that a run tried to read, with what it could not."""
+    mine = _in_run(organization, number)
+    found: dict[str, list[Gap]] = {
+        kind: [] for kind in tx.execute(select(ledger.c.kind).where(mine).distinct()).scalars()
+    }
+    for row in tx.execute(select(ledger).where(mine, ledger.c.reason.is_not(None)).order_by(ledger.c.row)):
+        if gap := _line(row).gap:
+            found[row.kind].append(gap)
+    return found
+
+
+def _in_run(organization: str, number: int) -> ColumnElement[bool]:
+    going_on = or_(ledger.c.end_run.is_(None), ledger.c.end_run > number)
+    return and_(ledger.c.organization == organization, ledger.c.first_run <= number, going_on)
 
 
 def _record(

@@ -109,6 +109,23 @@ def before(tx: Transaction, organization: str) -> ledger.Run | None:
     return ledger.Run(row.number, row.started_at) if row else None
 
 
+def snapshots(tx: Transaction, organization: str, until: int) -> list[ledger.Run]:
+    """Every snapshot up to and with `until` (Unix seconds) that the history knows, oldest first."""
+    query = (
+        select(runs.c.number, runs.c.started_at)
+        .where(runs.c.organization == organization, runs.c.kind == "snapshot", runs.c.number.is_not(None))
+        .where(runs.c.started_at <= until)
+        .order_by(runs.c.number)
+    )
+    return [ledger.Run(row.number, row.started_at) for row in tx.execute(query)]
+
+
+def reports_read(tx: Transaction, organization: str, number: int) -> Mapping[str, int]:
+    """When each report had last been read whole (Unix seconds) at the time of a run."""
+    mine = (runs.c.organization == organization, runs.c.number == number)
+    return _decode(zlib.decompress(tx.execute(select(runs.c.body).where(*mine)).scalar_one())).read
+
+
 def add(tx: Transaction, run: Run) -> None:
     """Write a run down. Runs of one organization must not be added at once: `organizations.hold` it before."""
     last = before(tx, run.organization)

@@ -71,8 +71,11 @@ def put(tx: Transaction, organization: str, days: Sequence[UsedDay], read_at: in
         tx.put(usage_days, some)
 
 
-def days(tx: Transaction, organization: str, since: int) -> Iterator[UsedDay]:
-    """Every stored day of every report from the day `since` on, oldest first; read row by row."""
+def days(tx: Transaction, organization: str, since: int, until: int | None = None) -> Iterator[UsedDay]:
+    """Every stored day of every report from the day `since` on, oldest first; read row by row.
+
+    With `until`, no later day than that.
+    """
     names = _known(tx, organization)
     table = usage_days.c
     query = (
@@ -80,6 +83,8 @@ def days(tx: Transaction, organization: str, since: int) -> Iterator[UsedDay]:
         .where(table.organization == organization, table.day >= since)
         .order_by(table.day, table.report)
     )
+    if until is not None:
+        query = query.where(table.day <= until)
     for row in tx.execute(query):
         yield _unpacked(row.report, row.day, _decode(zlib.decompress(row.body)), names)
 

@@ -4,7 +4,7 @@ Only a reading that was whole ends a row, because absence behind a gap proves no
 reading and is there now was added, what nobody could see before is only visible now.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -180,6 +180,24 @@ def touched(tx: Transaction, organization: str, since: int, until: int, kinds: C
         .order_by(versions.c.valid_from, versions.c.row)
     )
     return _listed(tx, query)
+
+
+def valid_at(tx: Transaction, organization: str, at: int, kinds: Collection[str]) -> Iterator[tuple[str, Scope, bytes]]:
+    """Kind, ids and digest of every body that was valid at `at` (Unix seconds), row by row."""
+    mine = and_(versions.c.organization == organization, versions.c.kind.in_(list(kinds)))
+    valid = and_(versions.c.valid_from <= at, or_(versions.c.valid_to.is_(None), versions.c.valid_to > at))
+    query = select(versions.c.kind, versions.c.ids, versions.c.body).where(mine, valid).order_by(versions.c.row)
+    return ((row.kind, tuple(row.ids), bytes(row.body)) for row in tx.execute(query.execution_options(yield_per=1000)))
+
+
+def times(tx: Transaction, organization: str, since: int, until: int, kinds: Collection[str]) -> set[int]:
+    """When versions began or ended after `since`, up to and with `until`: snapshots in which something changed."""
+    found: set[int] = set()
+    mine = and_(versions.c.organization == organization, versions.c.kind.in_(list(kinds)))
+    for column in (versions.c.valid_from, versions.c.valid_to):
+        query = select(column).where(mine, column > since, column <= until).distinct()
+        found.update(tx.execute(query).scalars())
+    return found
 
 
 def _listed(tx: Transaction, query: Select[tuple[object, ...]]) -> list[Version]:

@@ -1,7 +1,7 @@
 """What moves all the time by itself (`last_used_at`): its current value, and one compressed row a day of what moved."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import and_, delete, select
@@ -42,6 +42,19 @@ def series(tx: Transaction, organization: str, kind: str) -> dict[int, dict[Scop
         volatile_days.c.organization == organization, volatile_days.c.kind == kind
     )
     return {row.day: _unpacked(row.moved) for row in tx.execute(query.order_by(volatile_days.c.day))}
+
+
+def days(
+    tx: Transaction, organization: str, kind: str, after: int, until: int
+) -> Iterator[tuple[int, dict[Scope, Values]]]:
+    """The days of the series after the day `after`, up to and with `until`, oldest first; read row by row."""
+    query = (
+        select(volatile_days.c.day, volatile_days.c.moved)
+        .where(volatile_days.c.organization == organization, volatile_days.c.kind == kind)
+        .where(volatile_days.c.day > after, volatile_days.c.day <= until)
+        .order_by(volatile_days.c.day)
+    )
+    return ((row.day, _unpacked(row.moved)) for row in tx.execute(query))
 
 
 def _record(tx: Transaction, organization: str, collection: Seen, day: int) -> None:
