@@ -14,6 +14,7 @@ from auditor.findings import waiverfile
 from auditor.findings.waivers import Waiver
 from auditor.inventory import attestations
 from auditor.inventory.attestations import Attestation
+from auditor.inventory.calendar import Calendar
 from auditor.inventory.collect import Progress, no_progress
 from auditor.jobs.context import Audit
 from auditor.policy.load import PolicySet, load
@@ -104,6 +105,11 @@ def registers_of(loaded: Loaded) -> Registers:
     if faults:
         raise FaultyFiles(faults)
     return Registers(rows)
+
+
+def calendar_of(loaded: Loaded) -> Calendar:
+    """The planned changes, and the zone whose clock counts."""
+    return Calendar(registers_of(loaded), loaded.config.schedule.timezone)
 
 
 def sinks_of(loaded: Loaded) -> dict[str, Sink]:

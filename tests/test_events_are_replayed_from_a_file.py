@@ -17,7 +17,9 @@ from auditor.detection.completing import completing
 from auditor.detection.model import BaseMatch, Correlation
 from auditor.detection.windows import occurrences
 from auditor.errors import ConfigError
+from auditor.inventory.events import record_of
 from auditor.jobs.replay import MAX_LINE, Replayed, replay
+from auditor.policy.evaluate import match
 from auditor.policy.load import load
 
 SINGLE = RULE + "detection: {s: {type: role.created}, condition: s}\n"
@@ -130,6 +132,52 @@ def test_events_at_no_time_match_and_count_in_no_window(policies: Path) -> None:
         "rule": ["r1"],
         "failures": [],
     }
+
+
+ODD: list[dict[str, Any]] = [
+    {**event("o1", "role.created"), "actor.ip": "192.0.2.9"},
+    {**event("o2", "role.created"), "role.created": [{"id": "role_1"}, {"id": "role_2"}]},
+    {**event("o3", "role.created"), "payload": {"id": "role_9"}},
+    {**event("o4", "role.created"), "role.created": {"id": "role_1", "id.x": 1}},
+    {**event("o5", "login.failed"), "actor": None},
+    {**event("o6", "login.failed", -5), "role.created": {"id": "role_1"}},
+    {**event("o7", "role.created", 1 << 50), "role.created": {"id": "role_1"}},
+    {**event("o8", "role.created"), "role.created": {"id": "role_1"}, "project": {"id": "proj_1"}},
+]
+"""Events that the fast way must not read otherwise than the slow one."""
+
+
+def test_events_that_are_decoded_in_part_say_what_whole_ones_would(policies: Path) -> None:
+    narrow = SINGLE.replace("name: rule", "name: narrow").replace("0aff2549", "1aff2549")
+    written(policies, narrow.replace("type: role.created", "payload.id: role_1, type: role.created"), "narrow.yaml")
+    anywhere = SINGLE.replace("name: rule", "name: anywhere").replace("0aff2549", "2aff2549")
+    written(policies, anywhere.replace("{type: role.created}", "['*role_2*', '*proj_1*']"), "anywhere.yaml")
+    rules = load([str(policies)], {}, {})
+    whole = [(verdict.policy, verdict.events[0]) for verdict in match(rules, [record_of(each) for each in ODD], now=0)]
+
+    found = replayed(policies, ODD)
+    assert sorted((name, id_) for name, ids in found.matches.items() for id_ in ids) == sorted(whole)
+    assert found.matches["narrow"] == ["o4", "o7", "o8"]
+    assert found.matches["anywhere"] == ["o8"]
+
+
+def test_the_calendar_counts_with_a_configuration_and_not_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("policies").mkdir()
+    written(Path("policies"), RULE + "detection: {s: {local.hour: 1}, condition: s}\n", "rule.yaml")
+    settings = "organizations: {acme: {}}\npolicies: {paths: [policies]}\nschedule: {timezone: Europe/Berlin}\n"
+    Path("auditor.yaml").write_text(settings)
+    stored(tmp_path, [event("e1", "role.created", 10)])
+
+    def found(*arguments: str) -> object:
+        assert call(["events", "replay", "--events", "events.jsonl", "-o", "json", *arguments]) == 0
+        return json.loads(capsys.readouterr().out)["matches"]
+
+    assert found() == {"rule": ["e1"]}, "midnight in UTC is one o'clock in Berlin"
+    assert found("--policies", "policies") == {"rule": []}
+    assert found("--policies", "policies", "-c", "auditor.yaml") == {"rule": ["e1"]}
 
 
 def test_a_file_that_breaks_off_is_an_error_and_no_result(policies: Path) -> None:

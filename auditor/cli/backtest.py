@@ -6,14 +6,13 @@ from pathlib import Path
 import click
 
 from auditor import clock
-from auditor.assembly import policies_of, registers_of
+from auditor.assembly import calendar_of, policies_of
 from auditor.cli import backtestview, options
 from auditor.cli.events import names_of, opened
 from auditor.cli.fromstore import surroundings
 from auditor.cli.moment import METAVAR, moment
 from auditor.cli.policyreading import named
 from auditor.configfile import Loaded
-from auditor.inventory.calendar import Calendar
 from auditor.jobs.backtest import Subject, backtest
 from auditor.policy.load import SUFFIXES, load
 from auditor.policy.policyset import PolicySet
@@ -37,7 +36,7 @@ def tested(config_path: Path | None, form: str, which: str, since: int, organiza
     """
     loaded = options.load_config(config_path, need_keys=False)
     policies = _policies(loaded, which)
-    dated = Calendar(registers_of(loaded), loaded.config.schedule.timezone).dated
+    dated = calendar_of(loaded).dated
     until = clock.epoch(clock.now())
     with opened(loaded) as store:
         found = {

@@ -2,14 +2,14 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from auditor.adminapi.eventtypes import KNOWN
-from auditor.assembly import policies_of
+from auditor.assembly import calendar_of, policies_of
 from auditor.cli import eventview, options
 from auditor.cli.eventview import TypeLine
 from auditor.cli.moment import METAVAR, moment
@@ -19,6 +19,7 @@ from auditor.inventory.settings import EVENT_TYPES
 from auditor.jobs.export import export as exported
 from auditor.jobs.follow import Follower
 from auditor.jobs.replay import replay as replayed
+from auditor.policy.replay import Dated, as_it_is
 from auditor.policy.watch import watched
 from auditor.store import history, intervals
 from auditor.store.database import Store, open_store
@@ -156,10 +157,18 @@ def coverage(config_path: Path | None, form: str, organization: str | None, ever
 def replay(config_path: Path | None, form: str, file: Path, paths: tuple[Path, ...]) -> None:
     """Run event policies and correlations over a file of events, such as `export` writes.
 
-    Of a correlation the events are shown that complete it. Lines that hold no event are skipped and counted.
+    Of a correlation the events are shown that complete it. Lines that hold no event are skipped and counted. Fields of
+    your calendar (local.hour, planned) are there with an auditor.yaml: the one that is named, or the one whose policies
+    are run.
     """
-    found = replayed(options.load_policies(config_path, paths), file)
+    found = replayed(options.load_policies(config_path, paths), file, _dated(config_path, paths))
     eventview.replayed(found, form)
+
+
+def _dated(config_path: Path | None, paths: Sequence[Path]) -> Dated:
+    if config_path is None and (paths or not options.find_config(None).is_file()):
+        return as_it_is
+    return calendar_of(options.load_config(config_path, need_keys=False)).dated
 
 
 @contextmanager
