@@ -319,6 +319,7 @@ def test_the_command_tells_people_and_programs(say: Say) -> None:
     assert "\x1b" not in told
     assert "\u202e" not in told
     assert "1 finding of 0 owners, 1 open at the end" in told
+    assert "1 alert in 3 days, 0.3 a day, at most 1 on" in told, "the store knows three days of the thirty"
     assert "2 of 2 snapshots were rebuilt" in told
     assert "the store has resources since" in told
 

@@ -15,6 +15,7 @@ from auditor.cli.render import console, plain
 from auditor.findings.model import Finding
 from auditor.jobs.past import NOT_KEPT
 from auditor.jobs.tested import Backtest, Tested, owner_of
+from auditor.policy.model import EVENT
 
 DAY = 86_400
 _SHOWN = 20
@@ -107,7 +108,9 @@ def _said(found: Backtest, tested: Tested) -> Iterator[str]:
     more = tested.findings - len(tested.listed[:_SHOWN])
     if more:
         yield f"... and {more} older"
-    days = max(1, -(-(found.until - found.since) // DAY))
+    # Days of which the store knows nothing would make the others look quiet.
+    known = found.event_at if tested.policy.kind == EVENT else found.began_at
+    days = max(1, round((found.until - max(found.since, known or 0)) / DAY))
     yield (
         f"{counted(tested.findings, 'finding')} of {counted(len(tested.owners), 'owner')}, "
         f"{tested.open} open at the end, {tested.stood} stood at first, {tested.reopened} opened again, "
@@ -124,11 +127,11 @@ def _said(found: Backtest, tested: Tested) -> Iterator[str]:
 
 def _looked(name: str, found: Backtest) -> Iterator[str]:
     """At what it was looked, and from when on the store can tell."""
-    if any(not each.occurrence for tested in found.policies for each in tested.listed) or found.snapshots:
+    if any(tested.policy.kind != EVENT for tested in found.policies):
         span = f", from {iso(found.pictures[0])} to {iso(found.pictures[-1])}" if found.pictures else ""
         yield f"{name}: {len(found.pictures)} of {counted(found.snapshots, 'snapshot')} were rebuilt{span}"
     if found.events:
-        yield f"{name}: {counted(found.events, 'event')} were judged; of other types none can match"
+        yield f"{name}: {counted(found.events, 'event')} of types that can match were judged"
     for what, began in (("resources", found.began_at), ("events", found.event_at)):
         if began is None:
             yield f"{name}: the store has no {what} yet"
