@@ -18,8 +18,9 @@ from auditor.inventory.events import record_of
 from auditor.inventory.model import Fields, Record, Snapshot, Unknown
 from auditor.inventory.relations import join
 from auditor.inventory.settings import fold
+from auditor.policy.atoms import RARELY
 from auditor.policy.evaluate import evaluate, match
-from auditor.policy.fusing import fuse
+from auditor.policy.fusing import Fused, fuse
 from auditor.policy.load import load
 from auditor.policy.policyset import Judge, PolicySet
 from auditor.policy.program import MAX_TYPES, EventProgram, StateProgram, list_in_event
@@ -82,26 +83,64 @@ COMPARISONS: tuple[tuple[str, object], ...] = (
 )  # fmt: skip
 
 
+OTHERS = tuple({"a": {"field|contains": f"word {number}"}, "condition": "a"} for number in range(RARELY))
+"""With them a field is asked for so often that it is read before all else."""
+
+
 @pytest.mark.parametrize(("modifiers", "wanted"), COMPARISONS, ids=repr)
 @pytest.mark.parametrize("may_be_list", [True, False])
+@pytest.mark.parametrize("others", [(), OTHERS], ids=["where needed", "before"])
 def test_every_comparison_says_of_every_value_what_its_tests_say(
-    modifiers: str, wanted: object, may_be_list: bool
+    modifiers: str, wanted: object, may_be_list: bool, others: Sequence[Mapping[str, object]]
 ) -> None:
-    judge = judge_of("one", "anything", {"a": {f"field{modifiers}": wanted}, "condition": "a"}, None)
-    assert judge
-    fused = fuse([(0, judge)], {}, lambda _name: may_be_list)
+    trees = ({"a": {f"field{modifiers}": wanted}, "condition": "a"}, *others)
+    asked = [judge for tree in trees if (judge := judge_of("one", "anything", tree, None))]
+    assert len(asked) == 1 + len(others)
+    fused = fuse(enumerate(asked), {}, lambda _name: may_be_list)
     for value in VALUES:
         record = {"field": value}
-        said = fused(record, NOW)
+        said = answered(fused, record)
         if said is None:
             # A list where none belongs, or no number where one does: others are asked then.
             assert not may_be_list
             assert isinstance(value, list | str | bool | float)
         else:
-            assert said == ([0] if judge.matcher.asked(record, NOW) else []), value
-            assert may_be_list or not isinstance(value, list)
+            assert said == ([0] if asked[0].matcher.asked(record, NOW) else []), value
+            assert may_be_list or wanted == [] or not isinstance(value, list)
     for known in ((), ("a", 5)):
-        assert fused({"field": Unknown((), known)}, NOW) is None
+        record = {"field": Unknown((), known)}
+        said = answered(fused, record)
+        # What is compared with nothing is not looked at.
+        assert said is None or (wanted == [] and said == ([0] if asked[0].matcher.asked(record, NOW) else []))
+
+
+def answered(fused: Fused, fields: Fields) -> list[int] | None:
+    """What the function says; when it raises, it says nothing."""
+    try:
+        return fused(fields, NOW)
+    except Exception:  # noqa: BLE001 - as its callers do
+        return None
+
+
+@pytest.mark.parametrize("hidden", [Unknown(), Unknown((), ("b",)), ["b"]])
+@pytest.mark.parametrize("field", ["name", "owner.name", "owner.groups"])
+def test_what_is_hidden_hides_no_answer_that_others_give(field: str, hidden: object) -> None:
+    trees: tuple[dict[str, object], ...] = (
+        {"a": {"created_at|gt": 5}, "b": {field: "b"}, "condition": "a and b"},
+        {"a": {"created_at|gt": 5}, "b": {field: "b"}, "condition": "not a or b"},
+        {"a": {field: None}, "condition": "a"},
+    )
+    for tree in trees:
+        judge = judge_of("one", KIND, tree, None)
+        assert judge
+        for created in (5, 6):
+            fields = {"created_at": created, field: hidden}
+            assert together([judge], fields, NOW) == [alone(judge, fields, NOW)]
+    judge = judge_of("one", KIND, trees[0], None)
+    assert judge
+    fused = fuse([(0, judge)], {}, lambda _name: False)
+    assert answered(fused, {"created_at": 5, field: hidden}) == []
+    assert answered(fused, {"created_at": 6, field: hidden}) is None
 
 
 @THOROUGH

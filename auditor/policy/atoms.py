@@ -3,17 +3,33 @@
 import ast
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-from auditor.policy import literals
 from auditor.policy.comparison import Test
 from auditor.policy.compile import referring, tested
 from auditor.policy.grammar import Comparison
-from auditor.policy.reading import KEYWORDS, Form, Read, assign, call, constant, is_a, load
+from auditor.policy.reading import (
+    KEYWORDS,
+    KINDS,
+    Form,
+    Read,
+    Source,
+    assign,
+    call,
+    constant,
+    is_a,
+    is_none,
+    load,
+    made,
+)
 from auditor.policy.shapes import TESTED, How, Shape, shapes_of
+from auditor.policy.usual import Value, among, either, joined, known, once, usual
 
 OFTEN = 3
 """A comparison that is asked so often is computed once, whether or not somebody comes to need it."""
+RARELY = 2
+"""A field that is asked for no more often is read where it is needed, which it is not for most records."""
 
 Part = tuple[How, list[Any], list[Test]]
 """What is compared in one way: with which values, and by which tests in the unusual case."""
@@ -26,24 +42,33 @@ _FORMS: dict[How, Form] = {
     **{how: Form.CASED for how in How if how.startswith("cased")},
 }  # fmt: skip
 
-_OPERATORS: dict[How, ast.cmpop] = {
-    How.LESS: ast.Lt(), How.LESS_EQUAL: ast.LtE(), How.MORE: ast.Gt(), How.MORE_EQUAL: ast.GtE(),
-    How.OTHER: ast.NotEq(),
-}  # fmt: skip
-
 
 class Atoms:
     """Makes the expressions of one function, and keeps what they read and call."""
 
-    def __init__(self, may_be_list: Callable[[str], bool], all_of_them: Iterable[Comparison]) -> None:
+    def __init__(self, source: Source, may_be_list: Callable[[str], bool], all_of_them: Sequence[Comparison]) -> None:
         """`all_of_them` are the comparisons to come, so that what is asked often is computed once."""
+        self._source = source
         self._may_be_list = may_be_list
         self._asked = Counter(filter(None, map(_meaning, all_of_them)))
+        self._uses = Counter(self._used(all_of_them))
         self._known: dict[Hashable, str] = {}
         self.reads: dict[str, Read] = {}
         self.names: dict[str, object] = {}
         self.computed: list[ast.stmt] = []
         """Code that comes after the reading and before all else."""
+
+    def _used(self, all_of_them: Iterable[Comparison]) -> Iterator[str]:
+        """The field of each comparison that comes to stand in the code; those of references more than rarely."""
+        computed = set()
+        for each in all_of_them:
+            meaning = _meaning(each)
+            if each.references:
+                yield from each.fields * (RARELY + 1)
+            elif each.field and meaning not in computed:
+                yield each.field
+            if self._asked[meaning] >= OFTEN:
+                computed.add(meaning)
 
     def named(self, called: object) -> str:
         """The name by which the code knows something that it calls."""
@@ -66,8 +91,10 @@ class Atoms:
             return self._referring(comparison)
         every = comparison.every and len(comparison.tests) > 1
         parts = _each(comparison) if every else _grouped(comparison)
-        read = self._read(comparison.field or KEYWORDS)
-        whole = _joined(ast.And() if every else ast.Or(), [self._part(read, *part) for part in parts])
+        field = comparison.field or KEYWORDS
+        read = self._read(field)
+        part = partial(self._rare, field) if read.rare else self._part
+        whole = joined(ast.And() if every else ast.Or(), [part(read, *each) for each in parts])
         return ast.UnaryOp(ast.Not(), whole) if comparison.negated else whole
 
     def _referring(self, comparison: Comparison) -> ast.expr:
@@ -76,91 +103,113 @@ class Atoms:
         whole = call(load(self.named(referring(comparison))), *values)
         return ast.UnaryOp(ast.Not(), whole) if comparison.negated else whole
 
+    def cost_of(self, comparison: Comparison) -> int:
+        """How long it takes, in comparison with others: what is cheap is asked first."""
+        if self._asked[_meaning(comparison)] >= OFTEN:
+            return 0
+        if comparison.field is None:
+            return 100
+        asked = sum(max(_COSTS.get(shape.how, 3) for shape in shapes) for _, shapes in _shaped(comparison))
+        return asked + (2 if self._is_rare(comparison.field) else 0)
+
+    def _is_rare(self, field: str) -> bool:
+        return self._uses[field] <= RARELY
+
     def _read(self, field: str) -> Read:
-        return self.reads.setdefault(field, Read(len(self.reads), field != KEYWORDS and self._may_be_list(field)))
+        if field not in self.reads:
+            named = field != KEYWORDS
+            listed, rare = named and self._may_be_list(field), named and self._is_rare(field)
+            self.reads[field] = Read(len(self.reads), listed, rare)
+        return self.reads[field]
 
     def _part(self, read: Read, how: How, wanted: list[Any], tests: list[Test]) -> ast.expr:
         raw = read.name(Form.RAW)
         if how is How.PRESENT:
-            return _joined(ast.Or(), [_is_none(raw, absent=not each) for each in wanted])
+            return either([is_none(raw, absent=not each) for each in wanted])
         if read is self.reads.get(KEYWORDS) and (
             how is not How.FOLDED_HOLDS or any("\0" in str(each) for each in wanted)
         ):
-            return self._by_tests(raw, tests)
-        read.forms.add(_FORMS[how])
-        name = read.name(_FORMS[how])
+            return self._by_tests(load(raw), tests)
+        form = _FORMS[how]
+        read.forms.add(form)
+        name = read.name(form)
         if how is How.TEXT:
             return self._text(read, frozenset(map(str, wanted)))
+        value = self._address(read) if how is How.NETWORK else known(name)
+        fast = usual(how, value, wanted, tests, self.named)
         if how is How.TRUTH:
-            return self._truth(read, wanted, tests)
-        usual = self._usual(read, name, how, wanted, tests)
-        if _FORMS[how] in {Form.NUMBER, Form.AGE} and not read.may_be_list:
+            listed = ast.BoolOp(ast.And(), [is_a(raw, "list"), self._by_tests(load(raw), tests)])
+            return either([fast, listed]) if read.may_be_list else fast
+        if form in {Form.NUMBER, Form.AGE} and not read.may_be_list:
             # What is absent differs from every number, and yet does not pass.
-            return usual if how is not How.OTHER else ast.BoolOp(ast.And(), [_is_none(raw, absent=False), usual])
-        slow = ast.BoolOp(ast.And(), [_is_none(raw, absent=False), self._by_tests(raw, tests)])
+            return fast if how is not How.OTHER else ast.BoolOp(ast.And(), [is_none(raw, absent=False), fast])
         # A text may be empty, or not one for which all ways to ignore case agree; a number may be 0.
-        guard = load(name) if how.startswith("folded") else _is_none(name, absent=False)
-        return ast.IfExp(guard, usual, slow)
+        guard = load(name) if how.startswith("folded") else is_none(name, absent=False)
+        return ast.IfExp(guard, fast, self._unusual(raw, load(raw), tests))
 
-    def _by_tests(self, raw: str, tests: Sequence[Test]) -> ast.expr:
-        return call(load(self.named(tested(tuple(tests), every=False))), load(raw), load("now"))
+    def _rare(self, field: str, read: Read, how: How, wanted: list[Any], tests: list[Test]) -> ast.expr:
+        """The comparison with a field that is read here, whatever it holds but a list or what is hidden."""
+        raw = read.name(Form.RAW)
+        first = self._source.where_needed(field, raw) or load(raw)
+        if how is How.PRESENT:
+            seen = "visible" if read.may_be_list else "single"
+            return either([_there(raw, first, seen, absent=not each) for each in wanted])
+        form = _FORMS[how]
+        guard: ast.expr = ast.Compare(call(load("type"), first), [ast.Is()], [load(KINDS.get(form, "str"))])
+        if form is Form.FOLDED:
+            guard = ast.BoolOp(ast.And(), [guard, call(ast.Attribute(load(raw), "isascii", ast.Load()))])
+        kept = Form.ADDRESS if how is How.NETWORK else form
+        plain = kept in {Form.CASED, Form.NUMBER, Form.RAW}
+        value = known(raw) if plain else once(read.name(kept), made(kept, raw))
+        fast = usual(how, value, wanted, tests, self.named)
+        visible = call(load("visible" if read.may_be_list else "single"), load(raw))
+        slow: ast.expr = self._unusual(raw, visible, tests)
+        if how is How.TEXT and read.may_be_list:
+            slow = ast.IfExp(is_a(raw, "list"), call(load("holds"), load(raw), constant(frozenset(wanted))), slow)
+        return ast.IfExp(guard, fast, slow)
+
+    def _unusual(self, raw: str, value: ast.expr, tests: Sequence[Test]) -> ast.expr:
+        return ast.BoolOp(ast.And(), [is_none(raw, absent=False), self._by_tests(value, tests)])
+
+    def _by_tests(self, value: ast.expr, tests: Sequence[Test]) -> ast.expr:
+        return call(load(self.named(tested(tuple(tests), every=False))), value, load("now"))
 
     def _text(self, read: Read, wanted: frozenset[str]) -> ast.expr:
-        scalar = _among(read.name(Form.TEXT), wanted)
+        scalar = among(load(read.name(Form.TEXT)), wanted)
         if not read.may_be_list:
             return scalar
         read.forms.add(Form.ELEMENTS)
-        name = read.name(Form.ELEMENTS)
-        made = ast.NamedExpr(ast.Name(name, ast.Store()), call(load("elements"), load(read.name(Form.RAW))))
-        elements = ast.IfExp(_is_none(name, absent=True), made, load(name))
+        elements = _when_needed(read, Form.ELEMENTS, call(load("elements"), load(read.name(Form.RAW))))
         apart = call(ast.Attribute(constant(wanted), "isdisjoint", ast.Load()), elements)
-        listed = [_is_none(read.name(Form.RAW), absent=False), ast.UnaryOp(ast.Not(), apart)]
-        return ast.IfExp(_is_none(read.name(Form.TEXT), absent=False), scalar, ast.BoolOp(ast.And(), listed))
+        listed = [is_none(read.name(Form.RAW), absent=False), ast.UnaryOp(ast.Not(), apart)]
+        return ast.IfExp(is_none(read.name(Form.TEXT), absent=False), scalar, ast.BoolOp(ast.And(), listed))
 
-    def _truth(self, read: Read, wanted: Sequence[Any], tests: Sequence[Test]) -> ast.expr:
-        raw = read.name(Form.RAW)
-        is_it: list[ast.expr] = [ast.Compare(load(raw), [ast.Is()], [constant(bool(each))]) for each in wanted]
-        if read.may_be_list:
-            is_it.append(ast.BoolOp(ast.And(), [is_a(raw, "list"), self._by_tests(raw, tests)]))
-        return _joined(ast.Or(), is_it)
-
-    def _usual(self, read: Read, name: str, how: How, wanted: list[Any], tests: list[Test]) -> ast.expr:
-        if how is How.NETWORK:
-            return self._network(read, wanted)
-        if how is How.TESTED:
-            return _joined(ast.Or(), [call(load(self.named(each)), load(name), load("now")) for each in tests])
-        if how is How.CASED_TESTED:
-            return _joined(ast.Or(), [self._searched(name, *each) for each in zip(wanted, tests, strict=True)])
-        if how.endswith("_holds"):
-            return self._holds(name, wanted)
-        return _compared(name, how, wanted)
-
-    def _searched(self, name: str, word: str, test: Test) -> ast.expr:
-        there = ast.Compare(constant(word), [ast.In()], [load(name)])
-        return ast.BoolOp(ast.And(), [there, call(load(self.named(test)), load(name), load("now"))])
-
-    def _holds(self, name: str, words: list[str]) -> ast.expr:
-        if len(words) > literals.FEW:
-            return call(load(self.named(literals.finder(words))), load(name))
-        return _joined(ast.Or(), [ast.Compare(constant(word), [ast.In()], [load(name)]) for word in words])
-
-    def _network(self, read: Read, spans: list[Any]) -> ast.expr:
+    def _address(self, read: Read) -> Value:
         """The address is parsed when the first network asks for it."""
         read.forms.add(Form.ADDRESS)
-        name = read.name(Form.ADDRESS)
-        parsed = ast.NamedExpr(ast.Name(name, ast.Store()), call(load("number_of"), load(read.name(Form.CASED))))
-        first = ast.IfExp(_is_none(name, absent=True), parsed, load(name))
-        return _joined(ast.Or(), [_between(load(name) if i else first, *span) for i, span in enumerate(spans)])
+        first = iter([_when_needed(read, Form.ADDRESS, call(load("number_of"), load(read.name(Form.CASED))))])
+        return lambda: next(first, None) or load(read.name(Form.ADDRESS))
 
 
-def cost_of(comparison: Comparison) -> int:
-    """How long it takes, in comparison with others: what is cheap is asked first."""
-    if comparison.field is None:
-        return 100
-    return sum(max(_COSTS.get(shape.how, 3) for shape in shapes) for _, shapes in _shaped(comparison))
+def _when_needed(read: Read, form: Form, value: ast.expr) -> ast.expr:
+    """A form that is made by the first that asks for it."""
+    name = read.name(form)
+    kept = ast.NamedExpr(ast.Name(name, ast.Store()), value)
+    return ast.IfExp(is_none(name, absent=True), kept, load(name))
 
 
-_COSTS = {How.PRESENT: 1, How.TRUTH: 1, How.AGE: 1, How.NUMBER: 1, How.TEXT: 2, How.NETWORK: 5, How.TESTED: 20}
+def _there(raw: str, value: ast.expr, seen: str, *, absent: bool) -> ast.expr:
+    """Whether a value is there, unless it is hidden."""
+    none = ast.Compare(value, [ast.IsNot()], [constant(None)])
+    is_seen = ast.Compare(call(load(seen), load(raw)), [ast.IsNot()], [constant(None)])
+    there = ast.BoolOp(ast.And(), [none, either([is_a(raw, "str"), is_seen])])
+    return ast.UnaryOp(ast.Not(), there) if absent else there
+
+
+_COSTS = {
+    How.PRESENT: 1, How.TRUTH: 1, How.AGE: 1, How.NUMBER: 1, How.LESS: 1, How.LESS_EQUAL: 1, How.MORE: 1,
+    How.MORE_EQUAL: 1, How.OTHER: 1, How.TEXT: 2, How.NETWORK: 5, How.TESTED: 20,
+}  # fmt: skip
 
 
 def _meaning(comparison: Comparison) -> Hashable:
@@ -192,43 +241,3 @@ def _shaped(comparison: Comparison) -> Iterator[tuple[Test, tuple[Shape, ...]]]:
     if len(comparison.values) != len(comparison.tests):
         return ((test, (TESTED,)) for test in comparison.tests)
     return zip(comparison.tests, map(shapes_of, comparison.values), strict=True)
-
-
-def _joined(operator: ast.boolop, operands: list[ast.expr]) -> ast.expr:
-    if not operands:
-        return constant(isinstance(operator, ast.And))
-    return operands[0] if len(operands) == 1 else ast.BoolOp(operator, operands)
-
-
-def _is_none(name: str, *, absent: bool) -> ast.expr:
-    return ast.Compare(load(name), [ast.Is() if absent else ast.IsNot()], [constant(None)])
-
-
-def _compared(name: str, how: How, wanted: list[Any]) -> ast.expr:
-    if how in _OPERATORS:
-        return _joined(ast.Or(), [_compare(name, _OPERATORS[how], each) for each in wanted])
-    if how is How.AGE:
-        return _joined(ast.Or(), [_between(load(name), *each) for each in wanted])
-    if how.endswith(("_starts", "_ends")):
-        method = "startswith" if how.endswith("_starts") else "endswith"
-        return call(ast.Attribute(load(name), method, ast.Load()), constant(tuple(wanted)))
-    return _among(name, frozenset(wanted))
-
-
-def _compare(name: str, operator: ast.cmpop, wanted: object) -> ast.expr:
-    return ast.Compare(load(name), [operator], [constant(wanted)])
-
-
-def _among(name: str, wanted: frozenset[object]) -> ast.expr:
-    if len(wanted) == 1:
-        return _compare(name, ast.Eq(), next(iter(wanted)))
-    return _compare(name, ast.In(), wanted)
-
-
-def _between(value: ast.expr, least: int | None, most: int | None) -> ast.expr:
-    """Within both bounds; None is no bound."""
-    if least is None:
-        return ast.Compare(value, [ast.LtE()], [constant(most)])
-    if most is None:
-        return ast.Compare(value, [ast.GtE()], [constant(least)])
-    return ast.Compare(constant(least), [ast.LtE(), ast.LtE()], [value, constant(most)])

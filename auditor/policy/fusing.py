@@ -3,12 +3,13 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import CodeType, FunctionType
 from typing import Any, Protocol, cast
 
 from auditor.inventory.model import Fields
 from auditor.policy import reading
-from auditor.policy.atoms import Atoms, cost_of
+from auditor.policy.atoms import Atoms
 from auditor.policy.compile import Asked, Matcher
 from auditor.policy.grammar import Comparison, Selection
 from auditor.policy.logic import Term, comparisons_of, depth_of, of_detection, of_selection
@@ -57,10 +58,11 @@ def fuse(
     terms = [each for each in terms if each.matches is not False or each.applies is not None]
     if not terms:
         return nothing
-    atoms = Atoms(may_be_list, (each for one in terms for each in one.comparisons))
+    fields = source or reading.Flat()
+    atoms = Atoms(fields, may_be_list, [each for one in terms for each in one.comparisons])
     asked = [_statement(each, atoms, flat=source is None) for each in terms]
     body = [
-        *reading.statements(atoms.reads, source or reading.Flat()),
+        *reading.statements(atoms.reads, fields),
         *atoms.computed,
         assign(["found"], ast.List([], ast.Load())),
         *_grouped(asked),
@@ -148,14 +150,14 @@ def _expression(term: Term, atoms: Atoms) -> ast.expr:
     if isinstance(term, Comparison):
         return atoms.expression(term)
     # The order makes no difference to the answer: what is not seen has sent the record elsewhere.
-    operands = [_expression(each, atoms) for each in sorted(term.operands, key=_cost)]
+    operands = [_expression(each, atoms) for each in sorted(term.operands, key=partial(_cost, atoms))]
     if term.operator == "not":
         return ast.UnaryOp(ast.Not(), operands[0])
     return ast.BoolOp(ast.And() if term.operator == "and" else ast.Or(), operands)
 
 
-def _cost(term: Term) -> int:
-    return sum(map(cost_of, comparisons_of(term)))
+def _cost(atoms: Atoms, term: Term) -> int:
+    return sum(map(atoms.cost_of, comparisons_of(term)))
 
 
 def _found(number: int) -> ast.stmt:

@@ -92,8 +92,8 @@ class EventProgram:
         for fused in self._of_type.get(kind) or self._make(kind):
             try:
                 said = fused(fields, now)
-            except Exception:  # noqa: BLE001 - whatever it is, each rule answers for itself then, or raises
-                break
+            except Exception:  # noqa: BLE001, S112 - whatever it is, each rule answers for itself then, or raises
+                continue
             if said is not None:
                 return said
         return self._each(fields, now)

@@ -62,6 +62,9 @@ class RawEvents:
         none = [assign([each], constant(None)) for each in _variables(self._root)]
         return [*none, *self._reads(self._root, "record"), *(each for each in derived if each)]
 
+    def where_needed(self, field: str, variable: str) -> None:
+        """Never: what is decoded is at hand."""
+
     def _derived(self, name: str, variable: str) -> ast.stmt | None:
         """Where the field stands; code for one that is put together."""
         if name in self._whole or name.split(".", maxsplit=1)[0] == self._kind:

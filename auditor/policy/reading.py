@@ -42,6 +42,8 @@ class Read:
 
     number: int
     may_be_list: bool
+    rare: bool = False
+    """Whether it is read where it is needed, and not before."""
     forms: set[Form] = field(default_factory=set)
 
     def name(self, form: Form) -> str:
@@ -56,19 +58,52 @@ class Source(Protocol):
         """Code that puts the value of each field, or None, into its variable. The record is `record`."""
         ...
 
+    def where_needed(self, field: str, variable: str) -> ast.expr | None:
+        """The value of a field, which is put into its variable; None when it must be read before, with the others."""
+        ...
+
 
 class Flat:
     """Fields in a mapping by dotted name."""
 
     def statements(self, wanted: Mapping[str, str]) -> list[ast.stmt]:
-        """All at once, which takes half the time of one after the other."""
-        names = tuple(field for field in wanted if field != KEYWORDS)
-        variables: list[ast.expr] = [ast.Name(wanted[name], ast.Store()) for name in names]
-        values = call(load("map"), ast.Attribute(load("record"), "get", ast.Load()), constant(names))
-        code: list[ast.stmt] = [ast.Assign([ast.Tuple(variables, ast.Store())], values, lineno=1)]
-        if KEYWORDS in wanted:
-            code.append(assign([wanted[KEYWORDS]], call(load("texts"), load("record"))))
-        return code
+        """By one call each; texts are put together from all of them."""
+        values = {
+            variable: call(load("texts"), load("record")) if name == KEYWORDS else call(load("get"), constant(name))
+            for name, variable in wanted.items()
+        }
+        get = assign(["get"], ast.Attribute(load("record"), "get", ast.Load()))
+        return [get, *(assign([variable], value) for variable, value in values.items())]
+
+    def where_needed(self, field: str, variable: str) -> ast.expr:
+        """By a call of its own."""
+        return ast.NamedExpr(ast.Name(variable, ast.Store()), call(load("get"), constant(field)))
+
+
+class Hidden(Exception):
+    """There is no answer: what is asked for is hidden, or a list where none belongs."""
+
+
+def visible(value: object) -> object:
+    """The value. Raises Hidden."""
+    if isinstance(value, Unknown):
+        raise Hidden
+    return value
+
+
+def single(value: object) -> object:
+    """The value, which is no list. Raises Hidden."""
+    if isinstance(value, list):
+        raise Hidden
+    return visible(value)
+
+
+def holds(value: list[object], wanted: frozenset[str]) -> bool:
+    """Whether a list holds any of the texts, which have no case."""
+    try:
+        return not wanted.isdisjoint(map(str.casefold, value))  # type: ignore[arg-type]
+    except TypeError:
+        return not wanted.isdisjoint(folded(each) for each in value if each is not None)
 
 
 def folded(value: object) -> str:
@@ -94,18 +129,38 @@ NOTHING: ast.stmt = ast.Return(ast.Constant(None))
 
 NAMES: Mapping[str, object] = {
     "__builtins__": {},
-    "bool": bool, "elements": elements, "float": float, "folded": folded, "int": int, "joined": joined, "list": list,
-    "map": map, "number_of": number_of, "str": str, "texts": texts, "type": type, "Unknown": Unknown,
+    "bool": bool, "elements": elements, "float": float, "folded": folded, "holds": holds, "int": int, "joined": joined,
+    "list": list, "number_of": number_of, "single": single, "str": str, "texts": texts, "type": type,
+    "Unknown": Unknown, "visible": visible,
 }  # fmt: skip
 """What the code may call."""
 
 
 def statements(reads: Mapping[str, Read], source: Source) -> list[ast.stmt]:
     """Code that reads all of the fields. It returns None when one of them is hidden, or a list where none belongs."""
-    code = source.statements({name: read.name(Form.RAW) for name, read in reads.items()})
+    before = {
+        name: read.name(Form.RAW)
+        for name, read in reads.items()
+        if not read.rare or source.where_needed(name, read.name(Form.RAW)) is None
+    }
+    code = source.statements(before)
     for name, read in reads.items():
-        code += _keywords(read) if name == KEYWORDS else _forms(read)
+        if not read.rare:
+            code += _keywords(read) if name == KEYWORDS else _forms(read)
     return code
+
+
+KINDS: Mapping[Form, str] = {Form.NUMBER: "int", Form.AGE: "int", Form.RAW: "bool"}
+"""The type of the values that have a form, where it is not text."""
+
+
+def made(form: Form, raw: str) -> ast.expr:
+    """A form of a value that has it and is not that form itself."""
+    if form is Form.AGE:
+        return ast.BinOp(load("now"), ast.Sub(), load(raw))
+    if form is Form.ADDRESS:
+        return call(load("number_of"), load(raw))
+    return call(ast.Attribute(load(raw), "casefold", ast.Load()))
 
 
 def _keywords(read: Read) -> list[ast.stmt]:
@@ -206,3 +261,8 @@ def assign(names: Sequence[str], value: ast.expr) -> ast.stmt:
 def is_a(name: str, kind: str) -> ast.expr:
     """Whether a variable is exactly of a type."""
     return ast.Compare(call(load("type"), load(name)), [ast.Is()], [load(kind)])
+
+
+def is_none(name: str, *, absent: bool) -> ast.expr:
+    """Whether a variable is None, or whether it is not."""
+    return ast.Compare(load(name), [ast.Is() if absent else ast.IsNot()], [constant(None)])
