@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from peers import eventpeers
 from peers.auditevents import events, rules
+from peers.conditions import leaves
 from peers.rules import judges
 from peers.timing import Engine, Matches, compare, table
 
@@ -78,7 +79,15 @@ def main() -> None:
     for count in (50, 200):
         compared = engines(count, made, records, options.slow)
         medians = compare(compared, numbers, options.rounds)
+        made_of = rules(count)
+        anywhere = sum(all(each.field != "type" for each in leaves(condition)) for condition in made_of.values())
+        mine = compared[0]
+        found = len(mine.matches(mine.run(numbers)))
         print(f"\n{count} rules, {options.events} events, median of {options.rounds} rounds, CPU time")
+        print(
+            f"mix: {anywhere / count:.0%} of the rules look at events of any type, {found / options.events:.1%} matches"
+        )
+        print(f"for an event; that of the targets: 10 to 12%, and {'4.8' if count == 50 else '22'}%")
         table(compared, medians, "event")
     growth(records, options.rounds)
 

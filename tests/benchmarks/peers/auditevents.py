@@ -25,6 +25,8 @@ TYPES = tuple(
     for verb in ("created", "updated", "deleted", "failed", "listed")
 )
 START = 1_700_000_000
+NAMES = ("abc", "prod", "w7") * 4 + ("tmp", "test")
+AGENTS = ("Mozilla/5.0 (X11; Linux x86_64)", "Mozilla/5.0 (Macintosh)") * 3 + ("curl/8.5",)
 EVERY = 30
 """Seconds between two events."""
 
@@ -53,7 +55,7 @@ def _rule(dice: random.Random, number: int) -> Condition:
         every(leaf(email, "is", user), leaf("payload.role", "is", role)),
         every(of_type, leaf("payload.name", "regex", f"^{name}-[a-f]+$")),
         every(of_type, leaf("payload.note", "null"), leaf("payload.role", "is", role)),
-        every(of_type, some(leaf(address, "network", net), leaf(email, "starts", "user1"))),
+        every(of_type, some(leaf(address, "network", net), leaf(email, "starts", "user12"))),
         every(two, No(leaf("payload.role", "is", "reader")), leaf("payload.count", "under", 20)),
         every(of_type, leaf("payload.note", "holds", "urgent"), leaf("payload.count", "over", 500)),
         every(of_type, leaf("project.id", "in", [f"proj_{dice.randrange(50)}" for _ in range(3)])),
@@ -76,12 +78,19 @@ def events(count: int) -> list[bytes]:
 def _event(dice: random.Random, number: int, kind: str) -> dict[str, object]:
     user, start = dice.randrange(400), dice.choice(["W", "w", "x", "job-"])
     # Addresses of the network that is set aside for benchmarks, and of one for documentation.
-    network = dice.choice([f"198.18.{dice.randrange(90, 125)}", f"198.18.{dice.randrange(90, 125)}", "203.0.113"])
+    network = dice.choice(
+        [
+            f"198.18.{dice.randrange(90, 125)}",
+            f"198.18.{dice.randrange(90, 125)}",
+            f"198.18.{dice.randrange(90, 125)}",
+            "203.0.113",
+        ]
+    )
     payload: dict[str, object] = {
         "id": f"object_{number:08}",
-        "name": f"{start}{dice.randrange(300)}-{dice.choice(['abc', 'prod', 'tmp', 'w7', 'test'])}",
+        "name": f"{start}{dice.randrange(300)}-{dice.choice(NAMES)}",
         "role": dice.choice(["reader", "reader", "member", "Admin", "owner", "billing"]),
-        "scope": dice.choice(["read", "read:files", "write", "All", "none"]),
+        "scope": dice.choice(["read", "read", "read:files", "write", "All", "none"]),
         "count": dice.randrange(1000),
         "labels": [f"label {dice.randrange(20)}" for _ in range(3)],
         "description": f"made by a benchmark, number {number}, and not urgent to anybody who reads this " * 2,
@@ -97,7 +106,7 @@ def _event(dice: random.Random, number: int, kind: str) -> dict[str, object]:
             "type": "session",
             "session": {
                 "ip_address": f"{network}.{dice.randrange(256)}",
-                "user_agent": dice.choice(["Mozilla/5.0 (X11; Linux x86_64)", "Mozilla/5.0 (Macintosh)", "curl/8.5"]),
+                "user_agent": dice.choice(AGENTS),
                 "user": {
                     "id": f"user_{user}",
                     "email": f"User{user}@{'example.org' if user % 40 == 0 else 'example.com'}",
