@@ -224,6 +224,39 @@ def test_a_scan_gives_every_event_once_and_only_those_that_are_wanted(database_u
     store.close()
 
 
+def test_where_the_type_alone_decides_nobody_reads_the_bytes(database_url: str) -> None:
+    trees: dict[str, dict[str, object]] = {
+        "by-type": {"a": {"type|startswith": "type.1"}, "condition": "a"},
+        "by-payload": {"a": {"type": "type.2", "payload.a": 1}, "condition": "a"},
+    }
+    rules = {name: judge_of(name, "audit_event", tree, None) for name, tree in trees.items()}
+    assert all(rules.values())
+    replay = Replay(PolicySet(rules=tuple(rule for rule in rules.values() if rule)))
+    kinds = [f"type.{i}" for i in range(3)]
+    assert [replay.bare(kind) for kind in kinds] == [True, True, False]
+    log = [
+        StoredEvent(
+            f"event_{i:02}", kinds[i % 3], 100 + i, 0, Stream.ORGANIZATION,
+            json.dumps({"id": f"event_{i:02}", "type": kinds[i % 3], kinds[i % 3]: {"a": i % 2}}).encode(),
+        )
+        for i in range(12)
+    ]  # fmt: skip
+    store = filled(database_url, log)
+    bare = [row for batch in history.scan(store, "acme", Wanted(types=("type.1",)), size=3, raw=False) for row in batch]
+    assert [row[:3] for row in bare] == [
+        (each.id, each.type, each.effective_at) for each in log if each.type == "type.1"
+    ]
+    assert {bytes(row[3]) for row in bare} == {b""}
+    replay.feed(bare)
+    for batch in history.scan(store, "acme", Wanted(types=("type.2",))):
+        replay.feed(batch)
+    assert replay.matches() == {
+        "by-type": ("event_01", "event_04", "event_07", "event_10"),
+        "by-payload": ("event_05", "event_11"),
+    }
+    store.close()
+
+
 def scanned(store: Store, wanted: Wanted) -> list[tuple[str, str, int, bytes]]:
     batches = list(history.scan(store, "acme", wanted, size=4))
     assert all(0 < len(batch) <= 4 for batch in batches)

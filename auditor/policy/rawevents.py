@@ -50,12 +50,15 @@ class RawEvents:
         self._root = _Node()
         self._count = 0
         self.decode: Callable[[bytes], Any] = bytes
+        self.empty = True
+        """Whether no field is read."""
 
     def statements(self, wanted: Mapping[str, str]) -> list[ast.stmt]:
         """Code that puts the value of each field, or None, into its variable.
 
         Raises ValueError when there is a field that must be looked for in more than one place.
         """
+        self.empty = not wanted
         derived = [self._derived(name, variable) for name, variable in wanted.items()]
         struct = _struct(self._root, (("id", str), ("type", Literal[self._kind])))
         self.decode = msgspec.json.Decoder(struct).decode

@@ -26,6 +26,9 @@ class RawEvent(NamedTuple):
     """The bytes the API sent."""
 
 
+StoredRow = tuple[str, str, int, bytes]
+"""What a RawEvent is made of: a row of the store will do."""
+
 Dated = Callable[[Record], Record]
 """Puts the operator's calendar to an event: `Calendar.dated`."""
 
@@ -41,6 +44,8 @@ class Lane:
 
     decode: Callable[[bytes], Any]
     fused: Fused
+    bare: bool
+    """Whether the type alone decides: nothing is decoded."""
 
 
 class Scan:
@@ -59,14 +64,36 @@ class Scan:
 
     def matching(self, event: RawEvent) -> Sequence[int]:
         """The numbers of the rules that match an event, in their order. Raises ValueError when it is no event."""
-        lane = self.lane(event.type)
-        said = None
-        if lane:
-            try:
-                said = lane.fused(lane.decode(event.raw), 0)
-            except Exception:  # noqa: BLE001 - whatever it is, the event is judged as it would be alone, or that raises
-                said = None
-        return self._program.matching(self.whole(event).fields, event.effective_at) if said is None else said
+        return next((numbers for _, numbers in self.hits([event])), ())
+
+    def bare(self, kind: str) -> bool:
+        """Whether nobody needs the bytes of the events of a type to say which rules match."""
+        lane = self.lane(kind)
+        return lane is not None and lane.bare
+
+    def hits(self, events: Iterable[StoredRow]) -> Iterator[tuple[StoredRow, Sequence[int]]]:
+        """The events that any rule matches, each with the numbers of the rules, in their order.
+
+        Raises ValueError when something is no event.
+        """
+        lane, of = None, ""
+        for event in events:
+            _, kind, _, raw = event
+            if kind != of:
+                lane, of = self.lane(kind), kind
+            said = None
+            if lane:
+                try:
+                    said = lane.fused(None if lane.bare else lane.decode(raw), 0)
+                except Exception:  # noqa: BLE001 - whatever it is, the event is judged as it would be alone
+                    said = None
+            if said is None:
+                said = self._alone(RawEvent._make(event))
+            if said:
+                yield event, said
+
+    def _alone(self, event: RawEvent) -> Sequence[int]:
+        return self._program.matching(self.whole(event).fields, event.effective_at)
 
     def whole(self, event: RawEvent) -> Record:
         """The record that policies judge, with the time that is stored. Raises ValueError when it is no event."""
@@ -84,7 +111,7 @@ class Scan:
         except (ValueError, RecursionError, MemoryError):
             self._lanes[kind] = None
         else:
-            self._lanes[kind] = Lane(source.decode, fused)
+            self._lanes[kind] = Lane(source.decode, fused, source.empty)
         return self._lanes[kind]
 
 
@@ -110,16 +137,19 @@ class Replay:
         """Those of the stored types that anything here can match."""
         return self._scan.types(stored)
 
-    def feed(self, events: Iterable[RawEvent]) -> None:
+    def bare(self, kind: str) -> bool:
+        """Whether events of a type can be judged without their bytes: no correlation looks into them, either."""
+        return self._scan.bare(kind) and not self._policies.correlations
+
+    def feed(self, events: Iterable[StoredRow]) -> None:
         """Judge some more events. Raises ValueError when something is no event."""
-        matching, hits, counting = self._scan.matching, self._hits, self._counting
-        for event in events:
-            numbers = matching(event)
+        hits, counting = self._hits, self._counting
+        for event, numbers in self._scan.hits(events):
             for number in numbers:
                 if (told := hits[number]) is not None:
-                    told.append((event.effective_at, event.id))
+                    told.append((event[2], event[0]))
             if any(counting[number] for number in numbers):
-                self._count(event, {each: None for number in numbers for each in counting[number]})
+                self._count(RawEvent._make(event), {each: None for number in numbers for each in counting[number]})
 
     def _count(self, event: RawEvent, correlations: Iterable[Correlated]) -> None:
         record = self._scan.whole(event)

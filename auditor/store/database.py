@@ -60,6 +60,14 @@ class Transaction:
         assert isinstance(result, CursorResult)  # noqa: S101 - Core statements give no other; for the type checker
         return result
 
+    def plain(self, query: Executable) -> list[tuple[Any, ...]]:
+        """The rows as the driver gives them, in half the time: of columns of texts, numbers and bytes alone."""
+        rows = self.execute(query)
+        assert rows.cursor is not None  # noqa: S101 - a query has rows; for the type checker
+        found: list[tuple[Any, ...]] = rows.cursor.fetchall()
+        rows.close()
+        return found
+
     def add_new(self, table: Table, rows: Sequence[Values]) -> int:
         """Insert the rows whose keys are not there yet; returns how many those were."""
         if not rows:
