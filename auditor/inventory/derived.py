@@ -6,13 +6,16 @@ from dataclasses import replace
 from functools import cached_property
 
 from auditor.inventory.joins import listed, unsure
-from auditor.inventory.model import Gap, Record, Scope, Snapshot, Unknown
+from auditor.inventory.model import Gap, Record, Scope, Snapshot, Unknown, enriched
 
 Derived = Mapping[str, object]
 
 
 def derive(snapshot: Snapshot) -> Snapshot:
-    """The joined snapshot with the fields of `schema.DERIVED` on every record; what a gap may change is Unknown."""
+    """The joined snapshot with the fields of `schema.DERIVED` on every record; what a gap may change is Unknown.
+
+    Its records are used up.
+    """
     seen = _Seen(snapshot)
     collections = {
         kind: replace(collection, records=tuple(_with(record, _DERIVE[kind](record, seen)) for record in records))
@@ -25,7 +28,7 @@ def derive(snapshot: Snapshot) -> Snapshot:
 
 def _with(record: Record, more: Derived) -> Record:
     known = {name: value for name, value in more.items() if value is not None}
-    return replace(record, fields={**record.fields, **known})
+    return enriched(record, known)
 
 
 class _Seen:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from auditor.inventory.claims import Latest, claim, strings, target, time_of
-from auditor.inventory.model import Collection, Record, Unknown
+from auditor.inventory.model import Collection, Record, Unknown, enriched
 from auditor.inventory.streams import Log
 
 EVENT_TYPES: Sequence[str] = ("api_key.created", "api_key.updated")
@@ -50,7 +50,7 @@ class KeyScopes:
     def _joined(self, record: Record, log: Log) -> Record:
         one = self._keys.get(record.id)
         more = _hidden(Unknown((log.gap,) if log.gap else (), why=_NEVER)) if one is None else _shown(one, log)
-        return replace(record, fields={**record.fields, **more})
+        return enriched(record, more)
 
 
 def _hidden(why: Unknown) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """What was seen of an organization, and what was not: records, gaps, coverage, snapshot. Pure data."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.terms import Status
 
@@ -77,6 +77,17 @@ class Record:
             if isinstance(value, str) and value:
                 return value
         return self.id
+
+
+def enriched(record: Record, more: Fields) -> Record:
+    """The record with more fields, which are put into its own mapping: a large organization fits only once in memory.
+
+    The record as it was is used up.
+    """
+    if isinstance(record.fields, dict):
+        record.fields.update(more)
+        return record
+    return replace(record, fields={**record.fields, **more})
 
 
 @dataclass(frozen=True, slots=True)

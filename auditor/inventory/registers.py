@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 
-from auditor.inventory.model import Record, Snapshot, Unknown
+from auditor.inventory.model import Record, Snapshot, Unknown, enriched
 from auditor.inventory.schema import REGISTERED, ancestors
 from auditor.registers.table import Registers, Row
 
@@ -13,7 +14,10 @@ _SERVICE_ACCOUNTS, _LEAVERS, _PROJECTS = "service_accounts", "leavers", "project
 
 
 def register(snapshot: Snapshot, registers: Registers) -> Snapshot:
-    """The joined snapshot with the fields of `schema.REGISTERED`; those of a file that is not named are Unknown."""
+    """The joined snapshot with the fields of `schema.REGISTERED`; those of a file that is not named are Unknown.
+
+    Its records are used up.
+    """
     index = _Index(snapshot, registers)
     collections = {
         kind: replace(collection, records=tuple(_registered(kind, collection.records, index)))
@@ -32,7 +36,7 @@ def _registered(kind: str, records: Iterable[Record], index: "_Index") -> Iterab
 
 def _with(record: Record, above: Said, say: "_Say | None", index: "_Index") -> Record:
     own = {name: value for name, value in say(record, index).items() if value is not None} if say else {}
-    return replace(record, fields={**record.fields, **above, **own})
+    return enriched(record, {**above, **own})
 
 
 class _Index:
@@ -52,9 +56,7 @@ class _Index:
 
     def missing(self, name: str) -> Unknown | None:
         """What every field of a register is that auditor.yaml does not name."""
-        if self._registers.get(name) is not None:
-            return None
-        return Unknown(why=f"auditor.yaml names no file under registers.{name}")
+        return None if self._registers.get(name) is not None else _missing(name)
 
     def left(self, address: object) -> object:
         """Since when the owner of a mail address has left, None for nobody who did."""
@@ -89,6 +91,11 @@ class _Index:
         places = (record.ids[0], project.name if project else None, None)
         keys = [(account, place) for account in (record.id, record.name) for place in places]
         return next((self._accounts[key] for key in keys if key in self._accounts), None)
+
+
+@cache
+def _missing(name: str) -> Unknown:
+    return Unknown(why=f"auditor.yaml names no file under registers.{name}")
 
 
 _PROJECT_FIELDS = tuple(name for name in REGISTERED["project"] if name.startswith("registered"))

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 
 from auditor.inventory.access import Access
 from auditor.inventory.holdings import Holdings
 from auditor.inventory.joins import Joined, Lookup, listed, multimap, strings, unsure
-from auditor.inventory.model import Record, Snapshot, Unknown
+from auditor.inventory.model import Record, Snapshot, Unknown, enriched
 from auditor.inventory.schema import ancestors
 
 
 def join(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with the relation fields of `schema.RELATIONS` on every record.
+    """The snapshot with the relation fields of `schema.RELATIONS` on every record; its records are used up.
 
     A relation behind a gap is Unknown, with the elements that were seen all the same.
     """
@@ -31,7 +32,7 @@ def _joined(record: Record, index: "_Index") -> Record:
     for other in index.others:
         extra |= other.of(record)
     known = {name: value for name, value in extra.items() if value is not None}
-    return replace(record, fields={**record.fields, **known}) if known else record
+    return enriched(record, known)
 
 
 class _Index(Lookup):
@@ -57,7 +58,7 @@ class _Index(Lookup):
     def parents(self, record: Record) -> Joined:
         """Ids of the parents, and the project's name and status."""
         kinds = ancestors(record.kind)
-        found: dict[str, object] = {f"{kind}.id": value for kind, value in zip(kinds, record.ids, strict=False)}
+        found: dict[str, object] = {_below(kind, "id"): value for kind, value in zip(kinds, record.ids, strict=False)}
         if "project" in kinds:
             project = self.projects.get(record.ids[0])
             if project:
@@ -157,4 +158,10 @@ _RELATE: Mapping[str, Callable[[Record, _Index], Joined]] = {
 
 
 def _prefixed(owner: Joined) -> Joined:
-    return {f"owner.{name}": value for name, value in owner.items() if value is not None}
+    return {_below("owner", name): value for name, value in owner.items() if value is not None}
+
+
+@cache
+def _below(place: str, name: str) -> str:
+    """A dotted name, held once however many records have such a field."""
+    return f"{place}.{name}"

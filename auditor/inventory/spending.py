@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from auditor import clock
 from auditor.adminapi.reports import COST, COSTS, DAY, REPORTS, REQUESTS, TOKENS, Report
-from auditor.inventory.model import Collection, Coverage, Gap, Record, Snapshot, Unknown
+from auditor.inventory.model import Collection, Coverage, Gap, Record, Snapshot, Unknown, enriched
 from auditor.inventory.schema import MODEL_USE, ORGANIZATION_USAGE
 from auditor.inventory.tally import Tallies, Tally
 from auditor.inventory.usage import Reading, UsedDay
@@ -99,9 +99,7 @@ class _Joined:
         relate = _RELATE.get(collection.kind)
         if relate is None:
             return collection
-        records = tuple(
-            replace(record, fields={**record.fields, **relate(self, record)}) for record in collection.records
-        )
+        records = tuple(enriched(record, relate(self, record)) for record in collection.records)
         return replace(collection, records=records)
 
     def key(self, record: Record) -> Fields:

@@ -65,7 +65,7 @@ async def take(audit: Audit, polled: Polled, now: int) -> Taken:
         carry=FanOut(audit, now).carry,
     )
     await staging.finish()
-    taken = await asyncio.to_thread(_judge_and_store, audit, picture.joined(audit, seen), polled, now)
+    taken = await asyncio.to_thread(_judge_and_store, audit, seen, polled, now)
     log.info(
         "snapshot.taken",
         organization=audit.organization,
@@ -86,8 +86,9 @@ def blind(coverage: Sequence[Coverage]) -> Gap | None:
 
 
 def _judge_and_store(audit: Audit, seen: Snapshot, polled: Polled, now: int) -> Taken:
+    joined = picture.joined(audit, seen)
     with audit.store.transaction() as tx:
-        snapshot = picture.completed(tx, audit, seen)
+        snapshot = picture.completed(tx, audit, joined)
     results = evaluate(audit.policies, snapshot, now)
     coverage = (*snapshot.coverage, *polled.coverage)
     everything = (*results, *event_results(audit.policies, polled))

@@ -81,7 +81,7 @@ class Scan:
             _, kind, _, raw = event
             if kind != of:
                 lane, of = self.lane(kind), kind
-            said = None
+            said: Sequence[int] | None = None
             if lane:
                 try:
                     said = lane.fused(None if lane.bare else lane.decode(raw), 0)

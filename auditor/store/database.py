@@ -60,11 +60,11 @@ class Transaction:
         assert isinstance(result, CursorResult)  # noqa: S101 - Core statements give no other; for the type checker
         return result
 
-    def plain(self, query: Executable) -> list[tuple[Any, ...]]:
+    def plain(self, query: Executable) -> Sequence[tuple[Any, ...]]:
         """The rows as the driver gives them, in half the time: of columns of texts, numbers and bytes alone."""
         rows = self.execute(query)
         assert rows.cursor is not None  # noqa: S101 - a query has rows; for the type checker
-        found: list[tuple[Any, ...]] = rows.cursor.fetchall()
+        found: Sequence[tuple[Any, ...]] = rows.cursor.fetchall()
         rows.close()
         return found
 

@@ -36,9 +36,8 @@ class TransitionRow:
 
 def add(tx: Transaction, changes: Sequence[Transition], run_id: str | None) -> None:
     """Write changes down; their findings must have been saved before."""
-    rows = [_row(change, run_id) for change in changes]
-    if rows:
-        tx.execute(transitions.insert(), rows)
+    for some in slices(changes):
+        tx.execute(transitions.insert(), [_row(change, run_id) for change in some])
 
 
 def since(tx: Transaction, organization: str, at: int) -> list[TransitionRow]:

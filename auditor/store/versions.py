@@ -110,9 +110,9 @@ class _Kind:
 
     def _add(self, begun: Sequence[Version]) -> None:
         bodies.keep(self._tx, {each.body for each in begun})
-        if begun:
-            place = {"organization": self._organization}
-            self._tx.execute(versions.insert(), [place | asdict(each) for each in begun])
+        place = {"organization": self._organization}
+        for some in slices(begun):
+            self._tx.execute(versions.insert(), [place | asdict(each) for each in some])
 
     def _begun(self, record: Record, new: dict[Scope, int | None]) -> Version:
         came, after = self._origin(record.ids, self._open.get(record.ids), new)

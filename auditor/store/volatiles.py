@@ -63,7 +63,8 @@ def _record(tx: Transaction, organization: str, collection: Seen, day: int) -> N
     values = {record.ids: volatile_of(BY_NAME[kind], record.fields) for record in collection.records}
     moved = {ids: each for ids, each in values.items() if each and known.get(ids) != each}
     place = {"organization": organization, "kind": kind}
-    tx.put(volatiles, [place | {"ids": ids, "current": each} for ids, each in moved.items()])
+    for some in slices(list(moved.items())):
+        tx.put(volatiles, [place | {"ids": ids, "current": each} for ids, each in some])
     _drop(tx, organization, kind, [ids for ids in known if ids not in values and not collection.hides(ids)])
     if moved:
         whose_day = and_(

@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,9 +28,14 @@ from auditor.adminapi.budget import Budget
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.resources import RESOURCES, Paging, ResourceType, Tier
 from auditor.inventory.collect import WORKERS, collect
+from auditor.inventory.derived import derive
 from auditor.inventory.model import Scope
+from auditor.inventory.registers import register
 from auditor.inventory.relations import join
 from auditor.inventory.schema import ancestors
+from auditor.jobs.staging import Staging
+from auditor.registers.table import NONE
+from auditor.store.database import open_store
 
 CONCURRENCY = 8
 MIB = 1 << 20
@@ -52,7 +58,7 @@ class Result:
     seen: str
     """Digest of the kinds and ids of all resources."""
     more: Mapping[str, float] = field(default_factory=dict)
-    """Seconds of CPU of what only this client does."""
+    """What only this client does."""
 
     @property
     def busy(self) -> float:
@@ -90,6 +96,11 @@ def kinds_of(projects: int | None) -> Sequence[ResourceType]:
 async def with_ours(address: str, per_minute: int, kinds: Sequence[ResourceType]) -> Result:
     """The organization through `collect`."""
     statuses: list[int | None] = []
+    now = clock.epoch(clock.now())
+    # As the daemon does: what history keeps of each item goes to the store page by page.
+    folder = tempfile.TemporaryDirectory()
+    store = open_store(f"sqlite:///{folder.name}/auditor.db")
+    staging = Staging(store, now)
     idle = resident()
     async with AdminClient(
         SecretStr(KEY),
@@ -99,14 +110,18 @@ async def with_ours(address: str, per_minute: int, kinds: Sequence[ResourceType]
         on_response=statuses.append,
     ) as client:
         started, used = time.perf_counter(), time.process_time()
-        snapshot = await collect(client, "acme", clock.epoch(clock.now()), kinds=kinds)
+        snapshot = await collect(client, "acme", now, kinds=kinds, stage=staging.add)
+        await staging.finish()
         wall, cpu = time.perf_counter() - started, time.process_time() - used
     if snapshot.gaps:
         raise SystemExit(f"not read whole: {snapshot.gaps[0]}")
-    used = time.process_time()
-    joined = join(snapshot)
-    joining = time.process_time() - used
     peak = resident()
+    used = time.process_time()
+    joined = register(derive(join(snapshot)), NONE)
+    joining = time.process_time() - used
+    after = resident()
+    store.close()
+    folder.cleanup()
     records = [(record.kind, *record.ids) for part in joined.collections.values() for record in part.records]
     calls = sum(line.pages for line in snapshot.coverage)
     return Result(
@@ -118,7 +133,11 @@ async def with_ours(address: str, per_minute: int, kinds: Sequence[ResourceType]
         peak,
         idle,
         digest(records),
-        {"joining": joining, "calls that prove an end": len(statuses) - calls},
+        {
+            "CPU seconds of joining": joining,
+            "peak MiB after joining": after / MIB,
+            "calls that prove an end": len(statuses) - calls,
+        },
     )
 
 
