@@ -78,13 +78,13 @@ class Scan:
         """
         lane, of = None, ""
         for event in events:
-            _, kind, _, raw = event
+            _, kind, at, raw = event
             if kind != of:
                 lane, of = self.lane(kind), kind
             said: Sequence[int] | None = None
             if lane:
                 try:
-                    said = lane.fused(None if lane.bare else lane.decode(raw), 0)
+                    said = lane.fused(None if lane.bare else lane.decode(raw), at)
                 except Exception:  # noqa: BLE001 - whatever it is, the event is judged as it would be alone
                     said = None
             if said is None:
