@@ -54,8 +54,10 @@ class Shown:
             for ids, record in self._records[kind.name].items()
             if was_read and not any(ids[:length] in hidden for length in range(len(ids)))
         )
-        moving = self._moving.get(kind.name)
-        return replace(empty, records=tuple(moving.put(record, at) if moving else record for record in records))
+        moving = self._moving.get(kind.name) or _Moving()
+        # Each with a mapping of its own: joining writes into it, and the next picture begins from what was stored.
+        shown = (replace(each, fields={**each.fields, **moving.values(each.ids, at)}) for each in records)
+        return replace(empty, records=tuple(shown))
 
     def _advance(self, tx: Transaction, at: int) -> None:
         if self._at is None:
@@ -95,12 +97,10 @@ class _Moving:
             self._before.update(self._today)
             self.day, self._today = day, moved
 
-    def put(self, record: Record, at: int) -> Record:
-        """The record with its values at a time; what is later than that says only what they were at least."""
-        before = self._before.get(record.ids, {})
-        values = self._today.get(record.ids, before)
-        fields = {name: _value(value, before.get(name), at) for name, value in values.items()}
-        return replace(record, fields={**record.fields, **fields}) if fields else record
+    def values(self, ids: Scope, at: int) -> dict[str, object]:
+        """The values of a resource at a time; what is later than that says only what they were at least."""
+        before = self._before.get(ids, {})
+        return {name: _value(value, before.get(name), at) for name, value in self._today.get(ids, before).items()}
 
 
 def _value(value: int, before: int | None, at: int) -> object:
