@@ -2,11 +2,13 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditor import shipped, yamlfile
 from auditor.errors import FaultyFiles
 from auditor.yamlfile import MAX_CHARACTERS, MAX_DEPTH, flow, load
 
@@ -161,3 +163,11 @@ def test_what_is_put_on_one_line_is_read_as_what_it_was(data: object) -> None:
 @given(plain)
 def test_json_is_yaml_and_is_read_as_what_it_says(data: object) -> None:
     assert value(json.dumps(data, ensure_ascii=False)) == data
+
+
+@pytest.mark.parametrize("path", sorted(shipped.directory("policies").rglob("*.y*ml")), ids=lambda path: path.stem)
+def test_the_fast_reader_and_the_one_that_explains_read_the_same(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    fast, explained = yamlfile._sound(text, "x"), yamlfile._explained(text, "x")
+    assert [(each.value, each.places) for each in fast] == [(each.value, each.places) for each in explained]
+    assert fast
