@@ -1,6 +1,5 @@
 """What is counted between resources is counted of what was seen whole; where a gap may change it, it is Unknown."""
 
-from dataclasses import replace
 
 import pytest
 from organization import KEY, NOW, served, small
@@ -18,10 +17,10 @@ DAY = 86_400
 
 
 def derived(*records: Record, gaps: tuple[Gap, ...] = ()) -> dict[str, object]:
-    """The fields of the first record, once everything is joined and counted, which uses up copies."""
+    """The fields of the first record, once everything is joined and counted."""
     kinds: dict[str, list[Record]] = {each.kind: [] for each in gaps}
     for each in records:
-        kinds.setdefault(each.kind, []).append(replace(each, fields=dict(each.fields)))
+        kinds.setdefault(each.kind, []).append(each)
     collections = {
         kind: Collection(kind, tuple(found), tuple(each for each in gaps if each.kind == kind))
         for kind, found in kinds.items()

@@ -1,7 +1,6 @@
 """Relations between resources: roles with their source, who holds what, loose ends; and Unknown behind every gap."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from organization import KEY, NOW, served, small
 from pydantic import SecretStr
@@ -60,9 +59,8 @@ WORLD = (
 
 
 def joined(*hidden: Gap, world: tuple[Record, ...] = WORLD) -> Mapping[tuple[str, ...], Mapping[str, object]]:
-    """Fields of every record, by kind and ids; the join uses up copies."""
+    """Fields of every record, by kind and ids."""
     collections = {}
-    world = tuple(replace(each, fields=dict(each.fields)) for each in world)
     for kind in KINDS:
         mine = tuple(each for each in world if each.kind == kind)
         collections[kind] = Collection(kind, mine, tuple(gap for gap in hidden if gap.kind == kind))

@@ -12,10 +12,7 @@ Derived = Mapping[str, object]
 
 
 def derive(snapshot: Snapshot) -> Snapshot:
-    """The joined snapshot with the fields of `schema.DERIVED` on every record; what a gap may change is Unknown.
-
-    Its records are used up.
-    """
+    """The joined snapshot with the fields of `schema.DERIVED` on every record; what a gap may change is Unknown."""
     seen = _Seen(snapshot)
     collections = {
         kind: replace(collection, records=tuple(_with(record, _DERIVE[kind](record, seen)) for record in records))

@@ -80,14 +80,8 @@ class Record:
 
 
 def enriched(record: Record, more: Fields) -> Record:
-    """The record with more fields, which are put into its own mapping: a large organization fits only once in memory.
-
-    The record as it was is used up.
-    """
-    if isinstance(record.fields, dict):
-        record.fields.update(more)
-        return record
-    return replace(record, fields={**record.fields, **more})
+    """The record with more fields."""
+    return replace(record, fields={**record.fields, **more}) if more else record
 
 
 @dataclass(frozen=True, slots=True)

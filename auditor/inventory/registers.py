@@ -14,10 +14,7 @@ _SERVICE_ACCOUNTS, _LEAVERS, _PROJECTS = "service_accounts", "leavers", "project
 
 
 def register(snapshot: Snapshot, registers: Registers) -> Snapshot:
-    """The joined snapshot with the fields of `schema.REGISTERED`; those of a file that is not named are Unknown.
-
-    Its records are used up.
-    """
+    """The joined snapshot with the fields of `schema.REGISTERED`; those of a file that is not named are Unknown."""
     index = _Index(snapshot, registers)
     collections = {
         kind: replace(collection, records=tuple(_registered(kind, collection.records, index)))

@@ -12,7 +12,7 @@ from auditor.inventory.schema import ancestors
 
 
 def join(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with the relation fields of `schema.RELATIONS` on every record; its records are used up.
+    """The snapshot with the relation fields of `schema.RELATIONS` on every record.
 
     A relation behind a gap is Unknown, with the elements that were seen all the same.
     """

@@ -55,7 +55,6 @@ class Shown:
             if was_read and not any(ids[:length] in hidden for length in range(len(ids)))
         )
         moving = self._moving.get(kind.name) or _Moving()
-        # Each with a mapping of its own: joining writes into it, and the next picture begins from what was stored.
         shown = (replace(each, fields={**each.fields, **moving.values(each.ids, at)}) for each in records)
         return replace(empty, records=tuple(shown))
 

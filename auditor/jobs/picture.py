@@ -16,7 +16,7 @@ EVENTS_LOOKED_AT = 20_000
 
 
 def joined(audit: Audit, seen: Snapshot) -> Snapshot:
-    """`seen`, which is used up, with the fields that come from other resources and from the operator's own files."""
+    """`seen` with the fields that come from other resources and from the operator's own files."""
     return register(derive(ownkey.mark(join(seen), audit.client.holds)), audit.registers)
 
 
