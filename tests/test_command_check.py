@@ -52,7 +52,6 @@ def test_it_prints_one_document_and_says_nothing_else(checked: Ended) -> None:
     assert checked.code == 3, checked.err
     assert checked.err == ""
     assert checked.out.isascii()
-    assert checked.seconds < 20
     assert checked.document["organizations"] == ["acme"]
 
 
