@@ -1,6 +1,5 @@
 """What is counted between resources is counted of what was seen whole; where a gap may change it, it is Unknown."""
 
-
 import pytest
 from organization import KEY, NOW, served, small
 from policyfiles import gap

@@ -17,6 +17,7 @@ TEXT = (FOLDER / "TUTORIAL.md").read_text(encoding="utf-8")
 
 def test_whoever_follows_it_sees_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
     steps = list(follow(TEXT))
     assert [(step.command, step.printed) for step in steps] == [(step.command, step.written) for step in steps]
     assert sum(step.command.startswith("auditor") for step in steps) > 10

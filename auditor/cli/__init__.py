@@ -21,7 +21,7 @@ COMMANDS = {
     "events": "the audit log from the store: list, follow, export, coverage; replay of a file",
     "findings": "what was found, from the store: list, show, ack",
     "init": "write a starter auditor.yaml",
-    "policies": "list, show, explain, validate, test, document and write policies, and the controls they speak for",
+    "policies": "list, show, explain, validate, test, backtest, document and write policies, and their controls",
     "report": "write the weekly report now",
     "run": "the daemon: snapshots, audit log, alerts, weekly report, page",
     "settings": "what no endpoint shows: values, where they come from, who vouches for them",
