@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from alerts import ALERT
 from slack import Server, by_token, by_webhook, serving
 
 from auditor.alerts import compose
@@ -14,24 +15,6 @@ from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
 from auditor.simulator.slack_workspace import FakeSlack, Posted
 from auditor.terms import Level
-
-ALERT = Alert(
-    id="00ff.open.1767225600",
-    kind=AlertKind.OPENED,
-    organization="acme",
-    level=Level.HIGH,
-    title="Project API key unused for 90 days",
-    text="ci-bot of Ada in payments: last used 91 days ago",
-    at=1_767_225_600,
-    policy="project-key-stale",
-    finding="00ff",
-    resource_kind="project_api_key",
-    resource_id="key_1",
-    resource_name="ci-bot",
-    remediation="Delete the key, or have its owner record a waiver with an end date.",
-    facts=(("Who", "ada@example.com"), ("From", "192.0.2.7")),
-    link="http://127.0.0.1:9847/findings/00ff",
-)
 
 HOSTILE = {
     "a mention of everybody": "<!channel> <!here> @here @channel @everyone <@U00000001> <#C00000001>",
