@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from auditor import clock
 from auditor.adminapi.client import AdminClient
 from auditor.alerts import registry
-from auditor.alerts.route import streams
+from auditor.alerts.gate import Gate
+from auditor.alerts.route import Routing
 from auditor.alerts.sink import Sink
+from auditor.alerts.teller import Teller
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, FaultyFiles, did_you_mean
 from auditor.findings import waiverfile
@@ -37,8 +41,13 @@ class Parts:
     @property
     def queues(self) -> dict[str, Sink]:
         """What the outbox is emptied into: the sinks, and beside some of them the queue of audit events."""
-        events = (self.sinks[name].of_events() for name in streams(self.loaded.config.routes))
+        events = (self.sinks[name].of_events() for name in self.routing.streams)
         return {**self.sinks, **{sink.name: sink for sink in events}}
+
+    @cached_property
+    def routing(self) -> Routing:
+        """Who is told what, when."""
+        return Routing(self.loaded.config.routing)
 
 
 def assemble(loaded: Loaded) -> Parts:
@@ -140,6 +149,12 @@ def client_of(
     )
 
 
+def gate_of(parts: Parts, now: clock.Clock = clock.now) -> Gate:
+    """What may hold messages back."""
+    config = parts.loaded.config
+    return Gate(Teller(parts.policies.by_name, parts.routing, config.web.external_url), now)
+
+
 def audit_of(
     parts: Parts, organization: str, client: AdminClient, store: Store, progress: Progress = no_progress
 ) -> Audit:
@@ -151,8 +166,7 @@ def audit_of(
         store=store,
         policies=parts.policies,
         registers=parts.registers,
-        sinks=tuple(parts.sinks),
-        routes=config.routes,
+        routing=parts.routing,
         link=config.web.external_url,
         report_to=config.reports.to,
         report_directory=config.reports.directory,

@@ -5,27 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from auditor import clock
+from auditor.configtypes import Seconds, Section, Zone
+from auditor.routing import InhibitRule, Root, Route, RoutingConfig, SilenceLimits, Team
 from auditor.terms import Level
+from auditor.timeintervals import Named
 
 ENV_PREFIX = "AUDITOR_"
-
-Seconds = Annotated[int, BeforeValidator(clock.duration)]
 
 
 def sane_url(url: str) -> str:
@@ -57,14 +53,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("no such time zone; use a name like Europe/Berlin or UTC") from error
-    return name
-
-
 def _cron(text: str) -> str:
     try:
         CronSim(text, clock.from_epoch(0))
@@ -73,11 +61,7 @@ def _cron(text: str) -> str:
     return text
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class OrganizationConfig(_Section):
+class OrganizationConfig(Section):
     """One organization to audit, and how to reach it."""
 
     admin_key: SecretStr | None = None
@@ -87,7 +71,7 @@ class OrganizationConfig(_Section):
     concurrency: int = Field(default=8, ge=1, le=64)
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """When things happen. Intervals are seconds, written as `15m`."""
 
     snapshot: Seconds = Field(default=15 * 60, ge=1)
@@ -96,10 +80,10 @@ class Schedule(_Section):
     role_assignments: Seconds = Field(default=6 * 3600, ge=1, le=7 * 86_400)
     """Between two readings of the roles of one user or group, which take a call each."""
     weekly_report: Annotated[str, AfterValidator(_cron)] = "0 8 * * mon"
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: Zone = "UTC"
 
 
-class Override(_Section):
+class Override(Section):
     """What an operator changes of one policy."""
 
     enabled: bool = True
@@ -107,7 +91,7 @@ class Override(_Section):
     params: Mapping[str, Any] = {}
 
 
-class Policies(_Section):
+class Policies(Section):
     """Which policies judge, and with which parameters."""
 
     paths: tuple[str, ...] = Field(default=("builtin:openai",), min_length=1)
@@ -115,37 +99,7 @@ class Policies(_Section):
     overrides: Mapping[str, Override] = {}
 
 
-class Match(_Section):
-    """What a route takes; an empty matcher takes everything."""
-
-    level: tuple[Level, ...] | None = None
-    policy: tuple[str, ...] | None = None
-
-    @field_validator("level", "policy", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
-
-class Route(_Section):
-    """Where alerts go: the first route that matches, and the next ones too with `continue`.
-
-    With `events: all` it takes every new audit event instead, and no alert.
-    """
-
-    match: Match = Match()
-    to: tuple[str, ...] = Field(min_length=1)
-    continue_: bool = Field(default=False, alias="continue")
-    events: Literal["all"] | None = None
-
-    @model_validator(mode="after")
-    def _events_match_nothing(self) -> "Route":
-        if self.events and (self.match != Match() or self.continue_):
-            raise ValueError("a route with `events: all` takes every event, and has no match and no continue")
-        return self
-
-
-class Due(_Section):
+class Due(Section):
     """How long a finding of each level may stand before it is overdue."""
 
     critical: Seconds = Field(default=86_400, ge=1)
@@ -159,7 +113,7 @@ class Due(_Section):
         return {level: getattr(self, level) for level in Level if level is not Level.INFORMATIONAL}
 
 
-class Findings(_Section):
+class Findings(Section):
     """How findings live: when they are overdue, when they flap, and what is asked of waivers."""
 
     due: Due = Due()
@@ -172,7 +126,7 @@ class Findings(_Section):
     """Findings that a waiver may cover before it is reported as too broad."""
 
 
-class Reports(_Section):
+class Reports(Section):
     """Where weekly reports are written, how many are kept, which sinks are told."""
 
     directory: Path = Path("reports")
@@ -180,7 +134,7 @@ class Reports(_Section):
     to: tuple[str, ...] = ()
 
 
-class Web(_Section):
+class Web(Section):
     """The page. Loopback by default: it has no login of its own."""
 
     listen: str = "127.0.0.1:9847"
@@ -202,7 +156,7 @@ class Web(_Section):
         return host.strip("[]"), int(port)
 
 
-class Log(_Section):
+class Log(Section):
     """How much is logged, and in which form."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -229,10 +183,29 @@ class Config(BaseSettings):
     waivers: Path | None = None
     findings: Findings = Findings()
     sinks: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)
+    route: Root = Root()
     routes: tuple[Route, ...] = ()
+    operators: tuple[str, ...] = ()
+    teams: Mapping[str, Team] = {}
+    time_intervals: tuple[Named, ...] = ()
+    inhibit_rules: tuple[InhibitRule, ...] = ()
+    silences: SilenceLimits = SilenceLimits()
     reports: Reports = Reports()
     web: Web = Web()
     log: Log = Log()
+
+    @property
+    def routing(self) -> RoutingConfig:
+        """Who is told what, when."""
+        return RoutingConfig(
+            sinks=tuple(self.sinks),
+            root=self.route,
+            routes=self.routes,
+            operators=self.operators,
+            teams=self.teams,
+            time_intervals=self.time_intervals,
+            inhibit_rules=self.inhibit_rules,
+        )
 
     @classmethod
     def settings_customise_sources(

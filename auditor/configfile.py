@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
-from auditor import redaction
+from auditor import redaction, routecheck
 from auditor.config import ENV_PREFIX, Config, OrganizationConfig
 from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
 from auditor.yamlfile import Document, load
@@ -69,7 +69,7 @@ def parse(document: Document, file: str, environment: Mapping[str, str], *, need
         # Its cause holds the value, which may be a secret.
         raise FaultyFiles(_broken_variables(file, environment)) from None
     keys, faults = _resolve_keys(document, file, config, environment) if need_keys else ({}, [])
-    faults += _dangling_sinks(document, file, config)
+    faults += [_fault(document, place, message, hint, file) for place, message, hint in routecheck.faults(config)]
     faults += _unknown_variables(file, environment)
     if faults:
         raise FaultyFiles(faults)
@@ -175,19 +175,6 @@ def read_secret(path: Path) -> str:
         raise ConfigError(
             f"cannot read the secret file {path}: {reason}", hint="check the path and its mode"
         ) from error
-
-
-def _dangling_sinks(document: Document, file: str, config: Config) -> list[Fault]:
-    """Routes and reports that name a sink that does not exist: an alert would vanish there."""
-    named: list[tuple[Place, str]] = [
-        (("routes", i, "to", j), sink) for i, route in enumerate(config.routes) for j, sink in enumerate(route.to)
-    ]
-    named += [(("reports", "to", j), sink) for j, sink in enumerate(config.reports.to)]
-    return [
-        _fault(document, place, f"no sink is named `{sink}`", did_you_mean(sink, config.sinks, "sinks"), file)
-        for place, sink in named
-        if sink not in config.sinks
-    ]
 
 
 def _broken_variables(file: str, environment: Mapping[str, str]) -> list[Fault]:

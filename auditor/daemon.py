@@ -21,10 +21,10 @@ from starlette.applications import Starlette
 from auditor import clock, systemd
 from auditor.alerts.deliver import Delivered, Deliverer
 from auditor.alerts.message import Alert
-from auditor.assembly import Parts, audit_of, client_of
+from auditor.assembly import Parts, audit_of, client_of, gate_of
 from auditor.errors import AuditorError, LeaseLost
 from auditor.inventory.collect import Progress, no_progress
-from auditor.jobs import poll, report, snapshot, usage
+from auditor.jobs import poll, report, review, snapshot, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.report import Written
@@ -44,6 +44,8 @@ LEASE = 60
 """Seconds a process may be silent before another takes its work over; renewed three times as often."""
 TICK = 1.0
 """Seconds between looks at what is due."""
+REVIEW = 15.0
+"""Seconds between looks at what time alone makes news: silences that end, findings that are told again."""
 STALLED = 60.0
 """Seconds without a tick after which the loop counts as stuck."""
 DRAIN = 4.0
@@ -88,6 +90,8 @@ class Daemon:
         self._failure: BaseException | None = None
         self._ticked_at = time.monotonic()
         self._ready = False
+        self._gate = gate_of(parts, now)
+        self._reviewed_at = float("-inf")
 
     def live(self) -> Sequence[str]:
         """What is wrong with the loop itself, empty when it turns. What the API does is no reason to restart."""
@@ -150,11 +154,13 @@ class Daemon:
             client = await stack.enter_async_context(client_of(loaded, name, self._metrics.api_request))
             audits[name] = audit_of(self._parts, name, client, self._store, self._watchers.progress)
         self._audits = audits
+        self._gate = gate_of(self._parts, self._now)
         await asyncio.to_thread(self._ensure_work)
         return Deliverer(
             self._store,
             self._parts.queues,
             owner=self._owner,
+            gate=self._gate,
             now=self._now,
             on_delivered=self._watchers.delivered,
             on_turn=self._delivered,
@@ -188,7 +194,21 @@ class Daemon:
         # In a task of its own: the scheduler cancels its ticks when it is shut down, and a claim must not be cut.
         if not any(task.get_name() == _CLAIM for task in self._tasks):
             self._spawn(self._claim_due(stop), stop, _CLAIM)
+        if self._ticked_at - self._reviewed_at >= REVIEW:
+            self._reviewed_at = self._ticked_at
+            self._spawn(self._review(deliverer), stop, _REVIEW)
         deliverer.wake()
+
+    async def _review(self, deliverer: Deliverer) -> None:
+        now = clock.epoch(self._now())
+        for name, audit in self._audits.items():
+            try:
+                made = await asyncio.to_thread(review.review, audit, self._gate, now)
+            except AuditorError as error:
+                log.error("review.failed", organization=name, error=error.message, hint=error.hint)
+                continue
+            if made:
+                deliverer.wake()
 
     async def _claim_due(self, stop: asyncio.Event) -> None:
         try:
@@ -316,6 +336,7 @@ class Daemon:
 
 _DELIVERY = "delivery"
 _CLAIM = "claim"
+_REVIEW = "review"
 
 
 async def _finish(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:

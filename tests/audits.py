@@ -8,11 +8,12 @@ from organization import KEY, NOW, served
 from pydantic import SecretStr
 
 from auditor.adminapi.client import AdminClient
-from auditor.config import Match, Route
+from auditor.alerts.route import Routing
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import Taken, take
 from auditor.policy.load import load
+from auditor.routing import Match, Root, Route, RoutingConfig
 from auditor.simulator import auditlog
 from auditor.simulator.auditlog import Actor, Event
 from auditor.simulator.model import Organization
@@ -24,7 +25,15 @@ POLICIES = load(["builtin:openai"], {}, {})
 
 SINKS = ("here", "there")
 """Everything goes `here`, what is critical goes `there`, too."""
-_ROUTES = (Route(match=Match(level=(Level.CRITICAL,)), to=("there",), **{"continue": True}), Route(to=("here",)))
+
+
+def routed(*routes: Route, sinks: tuple[str, ...] = SINKS) -> Routing:
+    """Routing by which every change is told alone and at once."""
+    root = Root(group_by=("...",), group_wait="0s", group_interval="0s")
+    return Routing(RoutingConfig(sinks=sinks, root=root, routes=routes))
+
+
+ROUTING = routed(Route(match=Match(level=(Level.CRITICAL,)), to=("there",), **{"continue": True}), Route(to=("here",)))
 
 
 @contextmanager
@@ -48,8 +57,7 @@ async def auditing(
             client,
             store,
             POLICIES,
-            sinks=SINKS,
-            routes=_ROUTES,
+            routing=ROUTING,
             report_to=("here",),
             report_directory=folder,
             reports_kept=3,

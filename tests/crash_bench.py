@@ -52,6 +52,7 @@ store: sqlite:///{folder}/auditor.db
 schedule: {{snapshot: 12h, audit_log: 12h, weekly_report: '0 0 29 2 *'}}
 sinks:
   slack: {{type: slack, token: {token}, channel: '#security', base_url: '{slack}/api/', allow_private: true}}
+route: {{group_by: ['...'], group_wait: 0s, group_interval: 0s}}
 routes:
   - {{match: {{level: [critical, high, medium]}}, to: [slack]}}
 reports: {{directory: '{folder}/reports', to: [slack]}}

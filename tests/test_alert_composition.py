@@ -58,8 +58,57 @@ def test_an_opened_finding_is_told_with_who_and_from_where() -> None:
             ("Matched", "unused"),
         ),
         link="http://127.0.0.1:9847/findings/00ff",
+        project="proj_1",
     )
     assert decode(encode(alert)) == alert
+
+
+def test_whose_it_is_comes_from_the_evidence_and_the_policy() -> None:
+    known = {"owner": "ada@example.com", "project": {"id": "proj_1", "name": "Research"}}
+    tagged = replace(POLICY, tags=("attack.t1098",))
+    alert = compose.from_transition(changed(State.OPEN, finding=replace(FINDING, evidence=known)), tagged)
+    assert alert is not None
+    assert (alert.owner, alert.project, alert.project_name) == ("ada@example.com", "proj_1", "Research")
+    assert (alert.tags, alert.protected) == (("attack.t1098",), False)
+
+
+def test_what_is_above_the_projects_is_in_none() -> None:
+    for kind, ids in (("user", ("user_1",)), ("user_role", ("user_1", "role_1")), ("no such kind", ("x", "y"))):
+        alert = compose.from_transition(changed(State.OPEN, finding=replace(FINDING, kind=kind, ids=ids)), POLICY)
+        assert alert is not None
+        assert alert.project == ""
+
+
+def test_what_is_told_of_the_audit_log_itself_and_of_marked_policies_is_protected() -> None:
+    of_the_log = compose.from_transition(changed(State.OPEN, finding=replace(FINDING, kind="audit_log")), POLICY)
+    marked = compose.from_transition(changed(State.OPEN), replace(POLICY, tags=(compose.UNMUTABLE,)))
+    assert of_the_log is not None
+    assert marked is not None
+    assert (of_the_log.protected, marked.protected) == (True, True)
+    assert compose.merged([replace(marked, protected=False), of_the_log], 1).protected
+
+
+def test_a_group_is_one_digest_that_says_what_its_alerts_share() -> None:
+    one = compose.from_transition(changed(State.OPEN), POLICY, "http://127.0.0.1:9847")
+    assert one is not None
+    two = replace(one, id="b", finding="b", level=Level.CRITICAL)
+    told = compose.together([one, two], 7)
+    assert (told.kind, told.level, told.policy, told.at) == (AlertKind.DIGEST, Level.CRITICAL, one.policy, 7)
+    assert told.title == "2 \N{MULTIPLICATION SIGN} Project API key unused for 90 days"
+    assert [line.level for line in told.lines] == [Level.CRITICAL, Level.HIGH]
+    mixed = compose.together([one, replace(two, title="Other", policy="other")], 7)
+    assert (mixed.title, mixed.policy) == ("2 alerts", "")
+    assert compose.together([two, one], 9).id == told.id, "the same alerts are the same message"
+
+
+def test_what_is_told_again_says_since_when_it_is_open() -> None:
+    one = compose.from_transition(changed(State.OPEN), POLICY)
+    assert one is not None
+    again = compose.again(one, 1_767_312_100.5)
+    assert again.id == f"{one.id}{compose.REPEATED}1767312100"
+    assert again.title == "Still open: Project API key unused for 90 days"
+    assert again.facts[0] == ("Still open since", "2026-01-01 00:01:40 UTC")
+    assert compose.again(one, 1_767_312_100.5) == again
 
 
 @pytest.mark.parametrize(

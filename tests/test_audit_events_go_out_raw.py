@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audits import auditing, begin, opened, stored, switch_off, told
+from audits import auditing, begin, opened, routed, stored, switch_off, told
 from organization import NOW, served, small
 from services import FakeReceiver, serving
 from slack import by_token
@@ -20,14 +20,13 @@ from auditor.alerts.document import RAW_MAX, document
 from auditor.alerts.lane import Terms
 from auditor.alerts.message import AlertKind, decode
 from auditor.alerts.registry import build
-from auditor.alerts.route import sinks_for, streams
 from auditor.alerts.samples import samples
 from auditor.alerts.sink import Sink
 from auditor.assembly import assemble
-from auditor.config import Match, Route
 from auditor.configfile import parse
 from auditor.errors import FaultyFiles
 from auditor.jobs.poll import poll
+from auditor.routing import Match, Route
 from auditor.simulator.model import Organization
 from auditor.store import outbox
 from auditor.store.database import Store
@@ -39,6 +38,7 @@ ROUTES = (
     Route(match=Match(level=(Level.CRITICAL, Level.HIGH)), to=("chat",)),
     Route(events="all", to=("siem", "chat")),
 )
+SINKS = ("chat", "siem")
 QUICK = Terms(first_wait=0.2, jitter=0, poll=0.02, send_timeout=5)
 
 
@@ -67,7 +67,7 @@ async def follow(store: Store, organization: Organization, *times: int) -> None:
             for number, at in enumerate(times):
                 if number:
                     switch_off(organization, at - 5)
-                await poll(replace(audit, routes=ROUTES, sinks=("chat", "siem")), at)
+                await poll(replace(audit, routing=routed(*ROUTES, sinks=SINKS)), at)
 
 
 async def test_each_new_event_waits_once_for_each_sink_as_it_came(store: Store, organization: Organization) -> None:
@@ -146,11 +146,14 @@ async def test_a_refused_event_is_announced_to_the_queue_of_alerts_only(
 
 def test_a_route_for_events_takes_no_alert() -> None:
     alert = samples("acme", NOW)["opened"]
-    assert sinks_for(ROUTES, alert, ["chat", "siem"]) == ("chat",)
-    assert sinks_for(ROUTES, replace(alert, level=Level.LOW), ["chat", "siem"]) == ()
-    assert sinks_for(ROUTES[1:], alert, ["chat", "siem"]) == ("chat", "siem"), "as without routes"
-    assert streams(ROUTES) == ("siem", "chat")
-    assert streams(ROUTES[:1]) == ()
+    low = replace(alert, level=Level.LOW)
+    routing = routed(*ROUTES, sinks=SINKS)
+    assert [goes.sink for goes in routing.destinations(alert)] == ["chat"]
+    assert routing.destinations(low) == ()
+    only = routed(*ROUTES[1:], sinks=SINKS)
+    assert [goes.sink for goes in only.destinations(low)] == ["chat", "siem"], "as without routes"
+    assert routing.streams == only.streams == ("siem", "chat")
+    assert routed(*ROUTES[:1]).streams == ()
 
 
 @pytest.mark.parametrize(
@@ -159,6 +162,9 @@ def test_a_route_for_events_takes_no_alert() -> None:
         "{events: all, match: {level: high}, to: [a]}",
         "{events: all, continue: true, to: [a]}",
         "{events: some, to: [a]}",
+        "{events: all}",
+        "{events: all, to: [a], group_wait: 1s}",
+        "{to: [a], routes: [{events: all, to: [a]}]}",
     ],
 )
 def test_a_route_for_events_has_nothing_to_match(route: str) -> None:

@@ -6,17 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from audits import auditing, begin
+from audits import auditing, begin, routed
 from commands import configured
 from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, AlertKind, decode
+from auditor.alerts.route import Routing
+from auditor.alerts.teller import Teller
 from auditor.cli import call
-from auditor.config import Due, Findings, Match, Route
+from auditor.config import Due, Findings
 from auditor.findings.duedates import due_at, is_overdue, newly_overdue
 from auditor.findings.model import Decision, Finding, Reason, Transition, identity
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import take
+from auditor.routing import Match, Route, RoutingConfig
 from auditor.simulator.model import Organization
 from auditor.store import findings, outbox, transitions
 from auditor.store.database import Store, open_store
@@ -127,13 +130,21 @@ async def test_what_no_route_takes_is_not_told_to_everybody_when_it_is_overdue(s
     for now in (NOW, NOW + 2 * DAY):
         with served(organization, keys=None) as (address, _):
             async with auditing(address, store) as audit:
-                strict = replace(audit, rules=soon, routes=(critical,))
+                strict = replace(audit, rules=soon, routing=routed(critical))
                 await take(strict, await poll(strict, now), now)
 
     told = [level for alert in notices(store) for level in ([each.level for each in alert.lines] or [alert.level])]
     assert set(told) == {Level.CRITICAL}
     with store.transaction() as tx:
         assert "there" not in outbox.pending(tx)
+
+
+def test_notices_about_a_finding_go_where_the_finding_goes() -> None:
+    ours = Route(match=Match(project=("proj_1",)), to=("team",))
+    table = Routing(RoutingConfig(sinks=("ops", "team"), operators=("ops",), routes=(ours,)))
+    teller = Teller({}, table)
+    for told in (teller.standing(finding()), teller.overdue(finding(), NOW), teller.flapping(finding(), 3, NOW)):
+        assert [goes.sink for goes in table.destinations(told)] == ["team"]
 
 
 Run = Callable[..., tuple[int, str, str]]

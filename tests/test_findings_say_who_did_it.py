@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import pytest
-from audits import auditing, owner
+from audits import auditing, owner, routed
 from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, decode
@@ -41,7 +41,7 @@ def organization() -> Organization:
 async def passed(organization: Organization, store: Store, now: int, refuse: Collection[str] = ()) -> None:
     with served(organization, keys=None, refuse=refuse) as (address, _):
         async with auditing(address, store) as audit:
-            quiet = replace(audit, routes=())
+            quiet = replace(audit, routing=routed())
             await take(quiet, await poll(quiet, now), now)
 
 

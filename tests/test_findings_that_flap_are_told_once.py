@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from audits import auditing, begin
+from audits import auditing, begin, routed
 from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, AlertKind, decode
@@ -48,7 +48,7 @@ class World:
         self.user.role = role
         with served(self.organization, keys=None) as (address, _):
             async with auditing(address, self.store) as audit:
-                strict = replace(audit, rules=RULES, routes=())
+                strict = replace(audit, rules=RULES, routing=routed())
                 await take(strict, await poll(strict, self.now), self.now)
         with self.store.transaction() as tx:
             mine = [each for each in findings.search(tx, policy=POLICY) if each.ids[-1] == self.user.id]

@@ -79,7 +79,11 @@ def test_pieces_of_configuration_are_accepted(block: dict[str, object], monkeypa
 
 
 def test_the_example_of_faults_is_accepted() -> None:
-    (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if "rules:" in block]
+    (block,) = [
+        block
+        for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+        if re.search("^rules:", block, re.MULTILINE)
+    ]
     assert len(parse(block, "README.md").rules) == 3
 
 

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from auditor.adminapi.resources import BY_NAME
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.words import counted, moment
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.inventory.model import Record
+from auditor.inventory.schema import AUDIT_LOG
 from auditor.policy.model import Policy
 from auditor.redaction import redact
 from auditor.terms import Level, State
@@ -17,7 +19,8 @@ TEXT_MAX = 4000
 LINES_MAX = 1000
 """Findings told in one digest, worst first; its counts cover all of them."""
 
-_STORM = "Too much at once for one message each: the worst are listed here, all of them on the page."
+UNMUTABLE = "auditor.unmutable"
+"""Tag of the policies whose findings nothing holds back."""
 
 _ACTOR = (("Who", ("email", "name", "id")), ("From", ("ip", "ip_address")), ("With", ("kind", "type")))
 """Label of a fact, and the keys of the evidence's `actor` that may hold it, best first."""
@@ -57,7 +60,17 @@ def from_transition(transition: Transition, policy: Policy | None, link_base: st
         remediation=policy.remediation if policy else "",
         facts=tuple((name, _bounded(value)) for name, value in _facts(transition)),
         link=f"{link_base.rstrip('/')}/findings/{finding.id}" if link_base else "",
+        tags=policy.tags if policy else (),
+        project=_bounded(_project(finding, "id") or _parent_project(finding)),
+        project_name=_bounded(_project(finding, "name")),
+        owner=_bounded(_owner(finding)),
+        protected=is_protected(finding.kind, policy.tags if policy else ()),
     )
+
+
+def is_protected(kind: str, tags: Iterable[str]) -> bool:
+    """Whether nothing may hold back what is told of such a finding: that the audit log has a gap is one of these."""
+    return kind == AUDIT_LOG or UNMUTABLE in tags
 
 
 def digest(
@@ -106,23 +119,54 @@ def event(organization: str, told: Record, raw: bytes, at: int) -> Alert:
 
 def merged(alerts: Sequence[Alert], at: int) -> Alert:
     """One digest of several alerts, every one a line: what a storm is folded into."""
+    if all(alert.kind is AlertKind.EVENT for alert in alerts):
+        return _folded("storm", counted(len(alerts), "audit event"), "", alerts, at)
+    text = "Too much at once for one message each: the worst are listed here, all of them on the page."
+    return _folded("storm", f"{counted(len(alerts), 'alert')} at once", text, alerts, at)
+
+
+def together(alerts: Sequence[Alert], at: int) -> Alert:
+    """One digest of the alerts of one group, every one a line."""
+    titles = list(dict.fromkeys(alert.title for alert in alerts))
+    title = f"{len(alerts)} \N{MULTIPLICATION SIGN} {titles[0]}" if len(titles) == 1 else counted(len(alerts), "alert")
+    shared = {alert.policy for alert in alerts}
+    told = _folded("group", title, "What belongs together is told together.", alerts, at)
+    return replace(told, policy=shared.pop()) if len(shared) == 1 else told
+
+
+def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) -> Alert:
     lines = _ranked(line for alert in alerts for line in (alert.lines or (_told(alert),)))
-    only_events = all(alert.kind is AlertKind.EVENT for alert in alerts)
     ids = "\n".join(sorted(alert.id for alert in alerts))
     counts: dict[str, int] = {}
     for alert in alerts:
         counts[alert.kind.value] = counts.get(alert.kind.value, 0) + 1
     return Alert(
-        id=f"storm/{hashlib.sha256(ids.encode()).hexdigest()[:16]}",
+        id=f"{kind}/{hashlib.sha256(ids.encode()).hexdigest()[:16]}",
         kind=AlertKind.DIGEST,
         organization=", ".join(sorted({alert.organization for alert in alerts})),
         level=max((alert.level for alert in alerts), key=lambda level: level.rank),
-        title=counted(len(alerts), "audit event") if only_events else f"{counted(len(alerts), 'alert')} at once",
-        text="" if only_events else _STORM,
+        title=title,
+        text=text,
         at=at,
         lines=lines,
         counts=counts,
         link=next((alert.link.rpartition("/findings/")[0] for alert in alerts if "/findings/" in alert.link), ""),
+        protected=any(alert.protected for alert in alerts),
+    )
+
+
+REPEATED = ".again."
+"""In the id of an alert that was told before: what stands before it is the id of the first one."""
+
+
+def again(alert: Alert, last: float) -> Alert:
+    """The alert of what is still open, told again; `last` is when it was last told. The same on every call."""
+    since = ("Still open since", moment(alert.at))
+    return replace(
+        alert,
+        id=f"{alert.id}{REPEATED}{int(last)}",
+        title=f"Still open: {alert.title}",
+        facts=(since, *(fact for fact in alert.facts if fact[0] != "Since")),
     )
 
 
@@ -157,8 +201,13 @@ def notice(
     text: str,
     at: int,
     facts: Sequence[tuple[str, str]] = (),
+    *,
+    protected: bool = False,
 ) -> Alert:
-    """A message about the auditor itself; `key` makes it the same message when the same thing is told again."""
+    """A message about the auditor itself; `key` makes it the same message when the same thing is told again.
+
+    One that is `protected` nothing holds back.
+    """
     return Alert(
         id=f"notice/{key}",
         kind=AlertKind.NOTICE,
@@ -168,6 +217,7 @@ def notice(
         text=_bounded(text),
         at=at,
         facts=tuple((name, _bounded(value)) for name, value in facts),
+        protected=protected,
     )
 
 
@@ -211,6 +261,25 @@ def _known_by(finding: Finding) -> Iterable[tuple[str, str]]:
 def line(finding: Finding) -> Line:
     """A finding as one line of a digest."""
     return Line(finding.level, finding.policy, _bounded(finding.name), _bounded(finding.message))
+
+
+def _project(finding: Finding, key: str) -> str:
+    project = finding.evidence.get("project")
+    value = project.get(key) if isinstance(project, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def _parent_project(finding: Finding) -> str:
+    """The outermost id of what lies below a project; evidence of earlier versions names none."""
+    kind = BY_NAME.get(finding.kind)
+    while kind and kind.parent:
+        kind = BY_NAME[kind.parent]
+    return finding.ids[0] if kind and kind.name == "project" else ""
+
+
+def _owner(finding: Finding) -> str:
+    owner = finding.evidence.get("owner")
+    return owner if isinstance(owner, str) else ""
 
 
 def _told(alert: Alert) -> Line:

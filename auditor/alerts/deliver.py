@@ -14,6 +14,7 @@ import msgspec
 
 from auditor import clock, log
 from auditor.alerts import compose
+from auditor.alerts.gate import Gate, Judge
 from auditor.alerts.lane import UNLIMITED, Lane, Terms
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.outgoing import queue
@@ -40,9 +41,16 @@ class Delivered:
     """Tries without confirmation; the message is tried again."""
     dead: int = 0
     """Messages given up."""
+    suppressed: int = 0
+    """Messages held back by a silence, a mute time or an inhibition."""
 
     def __add__(self, other: "Delivered") -> "Delivered":
-        return Delivered(self.sent + other.sent, self.failed + other.failed, self.dead + other.dead)
+        return Delivered(
+            self.sent + other.sent,
+            self.failed + other.failed,
+            self.dead + other.dead,
+            self.suppressed + other.suppressed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +70,8 @@ class Deliverer:
     """Delivers what the outbox of `store` holds for `sinks`.
 
     `owner` names this process in leases. `on_delivered` is called with each alert that a sink confirmed and the name
-    of the sink, `on_turn` with the name of a sink and what came of its messages. A bug in a sink is no DeliveryError
-    and comes out of `drain` and `deliver_due`.
+    of the sink, `on_turn` with the name of a sink and what came of its messages. `gate` may hold messages back. A bug
+    in a sink is no DeliveryError and comes out of `drain` and `deliver_due`.
     """
 
     def __init__(
@@ -73,6 +81,7 @@ class Deliverer:
         owner: str,
         *,
         terms: Terms | None = None,
+        gate: Gate | None = None,
         now: clock.Clock = clock.now,
         chance: Callable[[], float] = random.random,
         on_delivered: Callable[[Alert, str], None] | None = None,
@@ -82,6 +91,7 @@ class Deliverer:
         self._sinks = dict(sinks)
         self._owner = owner
         self._terms = terms or Terms()
+        self._gate = gate
         self._now = now
         self._tell = on_delivered or (lambda _alert, _sink: None)
         self._count = on_turn
@@ -144,10 +154,11 @@ class Deliverer:
         """Lease and handle one message, or many as one digest. None when there is nothing to do now."""
         await self._recall(lane)
         limit = lane.takes(self._seconds())
-        leased = await self._lease(lane.sink, limit) if limit else []
+        leased, suppressed = await self._lease(lane, limit) if limit else ([], 0)
         if not leased:
-            return None
+            return Delivered(suppressed=suppressed) if suppressed else None
         load, rest = await self._loaded(lane.sink, leased)
+        rest += Delivered(suppressed=suppressed)
         return rest if load is None else rest + await self._sent(lane, load)
 
     async def _recall(self, lane: Lane) -> None:
@@ -173,9 +184,7 @@ class Deliverer:
                 unreadable += await self._bury(sink, one, f"the stored alert cannot be read: {error}", one.message.id)
         if not alerts:
             return None, unreadable
-        parts = [alert for _, alert in alerts]
-        alert = parts[0] if len(parts) == 1 else compose.merged(parts, int(self._seconds()))
-        return _Load(alert, alerts), unreadable
+        return _Load(_folded(alerts, int(self._seconds())), alerts), unreadable
 
     async def _sent(self, lane: Lane, load: _Load) -> Delivered:
         try:
@@ -263,11 +272,26 @@ class Deliverer:
             f"{title}: given up. Later losses of this hour are not told one by one.",
             at,
             facts=(("Sink", sink), ("Message", message.id), ("Error", reason)),
+            protected=True,
         )
 
-    async def _lease(self, sink: str, limit: int) -> Sequence[Leased]:
+    async def _lease(self, lane: Lane, limit: int) -> tuple[Sequence[Leased], int]:
+        """At most `limit` messages, or one with the rest of its group; and how many were held back instead."""
         seconds = ceil(self._terms.send_timeout + self._terms.settle_margin)
-        return await self._transact(lambda tx: outbox.lease(tx, [sink], self._owner, seconds, limit))
+
+        def take(tx: Transaction) -> tuple[Sequence[Leased], int]:
+            leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit)
+            if limit == 1 and leased and leased[0].message.group and lane.folds > 1:
+                leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, lane.folds - 1)
+            free = self._admitted(tx, leased)
+            return free, len(leased) - len(free)
+
+        return await self._transact(take)
+
+    def _admitted(self, tx: Transaction, leased: Sequence[Leased]) -> Sequence[Leased]:
+        """What nothing holds back. What cannot be read is let through, to be given up with a word."""
+        judge = self._gate.at(tx) if self._gate else None
+        return [each for each in leased if judge is None or not _suppressed(tx, judge, each)]
 
     async def _report_orphans(self) -> None:
         try:
@@ -310,6 +334,28 @@ def _terms_of(sink: Sink, terms: Terms) -> Terms:
     if sink.alerts:
         return terms
     return replace(terms, storm_limit=UNLIMITED if sink.takes_events else 1)
+
+
+def _folded(parts: Sequence[tuple[Leased, Alert]], at: int) -> Alert:
+    """What goes out for `parts`: the one alert, the digest of a group, or that of a storm."""
+    alerts = [alert for _, alert in parts]
+    if len(alerts) == 1:
+        return alerts[0]
+    groups = {leased.message.group for leased, _ in parts}
+    return compose.together(alerts, at) if len(groups) == 1 and "" not in groups else compose.merged(alerts, at)
+
+
+def _suppressed(tx: Transaction, judge: Judge, leased: Leased) -> bool:
+    try:
+        alert = decode(leased.message.alert)
+    except msgspec.DecodeError:
+        return False
+    hold = judge.hold(alert, leased.message.sink)
+    if hold is None:
+        return False
+    outbox.suppress(tx, leased, hold.reason, final=hold.final)
+    _log.info("alert.suppressed", sink=leased.message.sink, alert=alert.id, reason=hold.reason)
+    return True
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

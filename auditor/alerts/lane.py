@@ -63,6 +63,11 @@ class Lane:
             return 0
         return self._fold if free == 1 and not self._failures else 1
 
+    @property
+    def folds(self) -> int:
+        """How many messages of one group may go out as one."""
+        return self._fold
+
     def sent(self, now: float) -> None:
         """The sink confirmed a message."""
         self._failures = 0

@@ -64,6 +64,17 @@ class Alert:
     link: str = ""
     raw: str = ""
     """Of an audit event: the JSON that the API sent."""
+    tags: tuple[str, ...] = ()
+    """Of the policy."""
+    project: str = ""
+    """Id of the project that the resource is in, or is."""
+    project_name: str = ""
+    owner: str = ""
+    """Who answers for the resource: an e-mail address where there is one."""
+    teams: tuple[str, ...] = ()
+    """Those of the configuration that the project or the owner belongs to."""
+    protected: bool = False
+    """No silence, mute time or inhibition holds it back: the auditor itself cannot see, or cannot be believed."""
 
 
 def encode(alert: Alert) -> bytes:

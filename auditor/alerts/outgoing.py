@@ -1,11 +1,16 @@
 """Puts an alert into the outbox, in the transaction that writes what it tells of."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
+from auditor.alerts.grouping import told_at
 from auditor.alerts.message import Alert, encode
-from auditor.store import outbox
+from auditor.alerts.route import Destination
+from auditor.store import held, outbox
 from auditor.store.database import Transaction
 from auditor.store.outbox import Message
+
+Routed = tuple[Alert, Destination]
 
 
 def queue(tx: Transaction, alert: Alert, sinks: Iterable[str], now: int) -> None:
@@ -17,3 +22,24 @@ def queue(tx: Transaction, alert: Alert, sinks: Iterable[str], now: int) -> None
     outbox.add(
         tx, [Message(alert.id, alert.organization, sink, body, now, now, order_key=alert.finding) for sink in sinks]
     )
+
+
+def gather(tx: Transaction, routed: Sequence[Routed], now: int) -> None:
+    """Queue each alert for its destination, due when its group is told.
+
+    That is counted on the clock of the database, which decides what is due: `now` may be the beginning of a long pass.
+    """
+    by_sink: dict[str, list[Routed]] = defaultdict(list)
+    for alert, destination in routed:
+        by_sink[destination.sink].append((alert, destination))
+    at = held.now(tx) if by_sink else 0
+    for sink, mine in by_sink.items():
+        grouped = [(alert, goes.group(alert), goes.node.timing(alert.level)) for alert, goes in mine]
+        last = dict(held.flushes(tx, sink, {group for _, group, timing in grouped if timing.gathers}))
+        messages = []
+        for alert, group, timing in grouped:
+            told = last[group] = told_at(last.get(group), at, timing)
+            messages.append(
+                Message(alert.id, alert.organization, sink, encode(alert), now, told, alert.finding, group, told)
+            )
+        outbox.add(tx, messages)

@@ -1,53 +1,225 @@
-"""Which sinks an alert goes to, with Alertmanager's words. Pure.
+"""Where an alert goes: the tree of routes, with Alertmanager's words and meaning. Pure.
 
-Routes are tried from the top. The first one that matches takes the alert; with `continue` the next ones are tried
-too. Without any route every sink gets everything, as from Alertmanager's root route. With routes, an alert that
-none matches goes to no sink: it stays in the findings, on the page and in the report. A route with `events: all` is
-none for alerts.
+The routes of a node are tried from the top. The first one that matches takes the alert; with `continue` the next ones
+are tried too. A node that matches while none of its routes does takes the alert itself. What a route does not say is
+taken from the node above, all but its matcher and its times.
+
+Unlike Alertmanager's, the root may have no sinks: without any route every sink gets everything then, and with routes an
+alert that none matches goes to no sink. It stays in the findings, on the page and in the report.
+
+A route with `events: all` is no part of the tree: it is none for alerts.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+from functools import cached_property
+from hashlib import sha256
+from typing import TypeVar
 
-from auditor.alerts.message import Alert, AlertKind
-from auditor.config import Match, Route
+from auditor.alerts.grouping import Timing
+from auditor.alerts.matching import class_of, labels, matches, mismatches, subjects
+from auditor.alerts.message import Alert
+from auditor.routing import EACH, AlertClass, Match, Root, Route, RoutingConfig
 from auditor.terms import Level
 
-
-def sinks_for(routes: Sequence[Route], alert: Alert, sinks: Sequence[str]) -> tuple[str, ...]:
-    """Names of the sinks that get the alert, each once, in the order of the routes; `sinks` are all there are.
-
-    A digest goes wherever one of its lines would go. A notice about the auditor itself is never dropped: it goes to
-    every sink when no route matches it.
-    """
-    routes = [route for route in routes if not route.events]
-    if not routes:
-        return tuple(sinks)
-    chosen: dict[str, None] = {}
-    for level, policy in _subjects(alert):
-        chosen.update(dict.fromkeys(_taken(routes, level, policy)))
-    if not chosen and alert.kind is AlertKind.NOTICE:
-        return tuple(sinks)
-    return tuple(chosen)
+GROUP_BY = ("organization", "policy")
+GROUP_INTERVAL = 300
+URGENT_WAIT, WAIT = 1, 30
+URGENT_REPEAT, REPEAT = 86_400, 0
+"""Seconds for high and critical alerts, and for the others; 0 for never."""
 
 
-def streams(routes: Sequence[Route]) -> tuple[str, ...]:
-    """Names of the sinks that get every audit event, each once."""
-    return tuple(dict.fromkeys(name for route in routes if route.events for name in route.to))
+_Said = TypeVar("_Said", Root, Route)
 
 
-def _subjects(alert: Alert) -> Iterable[tuple[Level, str]]:
-    if alert.kind is AlertKind.DIGEST and alert.lines:
-        return dict.fromkeys((line.level, line.policy) for line in alert.lines)
-    return [(alert.level, alert.policy)]
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A route with all that it takes from the nodes above."""
+
+    name: str
+    """Where it stands: `routes.0.routes.1`, `route` for the root."""
+    key: str
+    """The matchers from the root down to it: the same route after a reload, wherever it stands then."""
+    match: Match
+    to: tuple[str, ...]
+    group_by: tuple[str, ...] = GROUP_BY
+    group_wait: int | None = None
+    group_interval: int | None = None
+    repeat_interval: int | None = None
+    mute: tuple[str, ...] = ()
+    active: tuple[str, ...] = ()
+    continues: bool = False
+    children: tuple["Node", ...] = ()
+
+    def timing(self, level: Level) -> Timing:
+        """How alerts of `level` are gathered here."""
+        urgent = level.rank >= Level.HIGH.rank
+        wait, repeat = (URGENT_WAIT, URGENT_REPEAT) if urgent else (WAIT, REPEAT)
+        return Timing(
+            wait if self.group_wait is None else self.group_wait,
+            GROUP_INTERVAL if self.group_interval is None else self.group_interval,
+            repeat if self.repeat_interval is None else self.repeat_interval,
+        )
 
 
-def _taken(routes: Sequence[Route], level: Level, policy: str) -> Iterable[str]:
-    for route in routes:
-        if _matches(route.match, level, policy):
-            yield from route.to
-            if not route.continue_:
-                return
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One sink that gets an alert, and the node that sends it there."""
+
+    sink: str
+    node: Node
+
+    def group(self, alert: Alert) -> str:
+        """The group of the alert in this sink: 32 hex digits; hostile names are of any length."""
+        given, by = labels(alert), self.node.group_by
+        values = {EACH: [alert.finding or alert.id]} if EACH in by else {name: given[name] for name in by}
+        return sha256(json.dumps([self.node.key, values]).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _matches(match: Match, level: Level, policy: str) -> bool:
-    return (match.level is None or level in match.level) and (match.policy is None or policy in match.policy)
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A node that was looked at, for people who ask why."""
+
+    node: Node
+    depth: int
+    why_not: str
+    """Empty when it matched."""
+    took: bool
+    """Whether it is where the alert goes, rather than one of its routes."""
+
+
+@dataclass(frozen=True)
+class Routing:
+    """All routes, ready to decide."""
+
+    config: RoutingConfig = field(default_factory=RoutingConfig)
+
+    @cached_property
+    def root(self) -> Node:
+        """The tree."""
+        root, routes = self.config.root, self.config.routes
+        for_alerts = any(not route.events for route in routes)
+        node = Node("route", "{}", Match(), root.to or (() if for_alerts else self.config.sinks))
+        return _completed(node, root, routes)
+
+    @cached_property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the sinks that get every audit event, each once."""
+        return tuple(dict.fromkeys(name for route in self.config.routes if route.events for name in route.to or ()))
+
+    @cached_property
+    def operators(self) -> Node | None:
+        """The route of notices about the auditor itself, tried before all others; None for none of its own."""
+        if not self.config.operators:
+            return None
+        match = Match.model_validate({"class": AlertClass.NOTICE})
+        return Node("operators", f"{{{match}}}", match, self.config.operators)
+
+    def at_once(self) -> "Routing":
+        """The same routes without any waiting, for one who does not stay: what is found together goes out together."""
+        root, routes = _hurried(self.config.root), tuple(map(_hurried, self.config.routes))
+        return Routing(self.config.model_copy(update={"root": root, "routes": routes}))
+
+    def destinations(self, alert: Alert) -> tuple[Destination, ...]:
+        """The sinks that get the alert, each once, in the order of the routes.
+
+        A digest goes wherever one of its lines would go. A notice about the auditor itself is never dropped: it goes
+        to every sink when no route takes it.
+        """
+        found: dict[str, Destination] = {}
+        for subject in subjects(alert):
+            for node in self.taken(subject):
+                for sink in node.to:
+                    found.setdefault(sink, Destination(sink, node))
+        if not found and class_of(alert) is AlertClass.NOTICE:
+            return tuple(Destination(sink, self.root) for sink in self.config.sinks)
+        return tuple(found.values())
+
+    def taken(self, alert: Alert) -> tuple[Node, ...]:
+        """The nodes that take the alert."""
+        return tuple(each.node for each in self.tried(alert) if each.took)
+
+    def tried(self, alert: Alert) -> tuple[Tried, ...]:
+        """Every node that is looked at, in order."""
+        if self.operators and matches(self.operators.match, alert):
+            return (Tried(self.operators, 0, "", True),)
+        return tuple(_walk(self.root, alert, 0))
+
+    def muted(self, alert: Alert, sink: str, moment: datetime) -> str:
+        """Why no route sends the alert to `sink` at `moment`, empty when one does, or none leads there any more."""
+        nodes = [node for subject in subjects(alert) for node in self.taken(subject) if sink in node.to]
+        reasons = [self.resting(node, moment) for node in nodes]
+        return reasons[0] if reasons and all(reasons) else ""
+
+    def resting(self, node: Node, moment: datetime) -> str:
+        """Why the node sends nothing at `moment`, empty when it does."""
+        muted = self.config.during(node.mute, moment)
+        if muted:
+            return f"{node.name} is muted during `{muted}`"
+        if node.active and not self.config.during(node.active, moment):
+            return f"{node.name} is active only during {', '.join(f'`{name}`' for name in node.active)}"
+        return ""
+
+    def teams(self, project: str, project_name: str, owner: str) -> tuple[str, ...]:
+        """The teams that a project, by id or name, or a person belongs to."""
+        projects = tuple(filter(None, (project, project_name)))
+        return tuple(
+            name
+            for name, team in self.config.teams.items()
+            if any(fnmatchcase(each, pattern) for each in projects for pattern in team.projects)
+            or (owner and any(fnmatchcase(owner, pattern) for pattern in team.owners))
+        )
+
+
+def _hurried(said: _Said) -> _Said:
+    update: dict[str, object] = {"group_wait": 0, "group_interval": 0}
+    if isinstance(said, Route):
+        update["routes"] = tuple(map(_hurried, said.routes))
+    return said.model_copy(update=update)
+
+
+def _completed(node: Node, said: Root | Route, routes: tuple[Route, ...]) -> Node:
+    """`node` with what it says itself, and its routes."""
+    own = replace(
+        node,
+        group_by=node.group_by if said.group_by is None else said.group_by,
+        group_wait=node.group_wait if said.group_wait is None else said.group_wait,
+        group_interval=node.group_interval if said.group_interval is None else said.group_interval,
+        repeat_interval=node.repeat_interval if said.repeat_interval is None else said.repeat_interval,
+    )
+    prefix = "" if node.name == "route" else f"{node.name}."
+    children = (_child(own, f"{prefix}routes.{i}", route) for i, route in enumerate(routes) if not route.events)
+    return replace(own, children=tuple(children))
+
+
+def _child(above: Node, name: str, route: Route) -> Node:
+    to = above.to if route.to is None else route.to
+    start = replace(
+        above,
+        name=name,
+        key=f"{above.key}/{{{route.match}}}",
+        match=route.match,
+        to=to,
+        mute=route.mute_time_intervals,
+        active=route.active_time_intervals,
+        continues=route.continue_,
+    )
+    return _completed(start, route, route.routes)
+
+
+def _walk(node: Node, alert: Alert, depth: int) -> Iterator[Tried]:
+    why_not = "; ".join(mismatches(node.match, alert))
+    if why_not:
+        yield Tried(node, depth, why_not, took=False)
+        return
+    below: list[Tried] = []
+    for child in node.children:
+        seen = tuple(_walk(child, alert, depth + 1))
+        below += seen
+        if not seen[0].why_not and not child.continues:
+            break
+    yield Tried(node, depth, "", took=not any(each.took for each in below))
+    yield from below

@@ -14,7 +14,7 @@ from rich.text import Text
 from auditor import clock, log
 from auditor.alerts.deliver import Deliverer
 from auditor.alerts.message import Alert
-from auditor.assembly import Parts, assemble, audit_of, client_of
+from auditor.assembly import Parts, assemble, audit_of, client_of, gate_of
 from auditor.cli.progress import bars
 from auditor.cli.render import STYLES, headline, plain
 from auditor.cli.run import on_signals
@@ -50,6 +50,8 @@ store: sqlite:///{directory}/auditor.db
 schedule: {{snapshot: 10s, audit_log: 2s}}
 sinks:
   slack: {{type: slack, token: {token}, channel: '#security', base_url: '{slack}/api/', allow_private: true}}
+# Nothing waits for others here, and each alert is a message of its own.
+route: {{group_by: ['...'], group_wait: 0s, group_interval: 0s}}
 routes:
   - {{match: {{level: [critical, high, medium]}}, to: [slack]}}
 reports: {{directory: {directory}/reports}}
@@ -150,7 +152,7 @@ async def _once(seed: int, directory: Path) -> None:
 
 
 async def _two_passes(world: World, parts: Parts, audit: Audit, terminal: "_Terminal") -> None:
-    deliverer = Deliverer(audit.store, parts.sinks, "demo", on_delivered=terminal.delivered)
+    deliverer = Deliverer(audit.store, parts.sinks, "demo", gate=gate_of(parts), on_delivered=terminal.delivered)
     await _pass(audit, deliverer, terminal)
     terminal.say(f"scenario: {SCENARIO.title}")
     apply(world.organization, SCENARIO, clock.epoch(clock.now()))

@@ -22,6 +22,7 @@ from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
 from auditor.errors import AuditorError, ConfigError, did_you_mean
 from auditor.redaction import redact
+from auditor.routing import Route
 
 
 @click.group(name="sinks")
@@ -58,7 +59,8 @@ def listing(config_path: Path | None, form: str) -> int:
 
 
 def _row(loaded: Loaded, name: str, raw: Mapping[str, Any]) -> _Row:
-    found = [number for number, route in enumerate(loaded.config.routes, 1) if name in route.to]
+    above = loaded.config.route.to
+    found = [number for number, route in enumerate(loaded.config.routes, 1) if _leads(route, name, above)]
     routes = tuple(found) if loaded.config.routes else None
     place = fault = ""
     try:
@@ -67,6 +69,12 @@ def _row(loaded: Loaded, name: str, raw: Mapping[str, Any]) -> _Row:
     except ConfigError as error:
         fault = f"{error.message} ({error.hint})" if error.hint else error.message
     return _Row(name, str(raw.get("type", "?")), place, routes, redact(fault))
+
+
+def _leads(route: Route, name: str, above: tuple[str, ...]) -> bool:
+    """Whether the route, or one in it, has the sink `name`; `above` are the sinks of the route it stands in."""
+    to = above if route.to is None else route.to
+    return name in to or any(_leads(each, name, to) for each in route.routes)
 
 
 def _entry(row: _Row) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _OWNER_IDS = ("owner.email", "owner.id")
 
 def of_verdict(verdict: Verdict, policy: Policy | None) -> Mapping[str, object]:
     """The evidence of a FAIL verdict as JSON values: `matched`, `body_sha256`, `policy_digest`, `events`, `actor`,
-    `owner`, `owner_ids`.
+    `owner`, `owner_ids`, `project`.
 
     What there is nothing to say of is left out. `policy` is None when it is no longer in force.
     """
@@ -64,12 +64,9 @@ def _entries(verdict: Verdict, policy: Policy | None) -> Iterator[tuple[str, obj
         yield "policy_digest", policy.digest
     if verdict.events:
         yield "events", list(verdict.events)
-    if record and (actor := _actor(record)):
-        yield "actor", actor
-    if record and (owner := _owner(record)):
-        yield "owner", owner
-    if record and (owners := _owner_ids(record)):
-        yield "owner_ids", owners
+    if record:
+        people = (("actor", _actor(record)), ("owner", _owner(record)), ("owner_ids", _owner_ids(record)))
+        yield from ((name, value) for name, value in (*people, ("project", _project(record))) if value)
 
 
 def _digest(raw: bytes) -> bytes:
@@ -91,3 +88,12 @@ def _owner(record: Record) -> str:
 def _owner_ids(record: Record) -> list[str]:
     names = ("email", "id") if record.kind == "user" else _OWNER_IDS
     return [value for name in names if isinstance(value := record.fields.get(name), str) and value]
+
+
+def _project(record: Record) -> dict[str, str]:
+    """`id` and `name` of the project that the resource is in, or is; empty when it is in none."""
+    if record.kind == "project":
+        return {"id": record.id, "name": record.name}
+    named = (("id", ("project.id", "project_id")), ("name", ("project.name",)))
+    found = ((key, next(filter(None, map(record.fields.get, names)), None)) for key, names in named)
+    return {key: value for key, value in found if isinstance(value, str)}

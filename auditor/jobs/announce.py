@@ -2,20 +2,18 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from auditor.alerts import compose
 from auditor.alerts.message import Alert
-from auditor.alerts.outgoing import queue
-from auditor.alerts.route import sinks_for, streams
+from auditor.alerts.outgoing import Routed, gather, queue
 from auditor.alerts.sink import events_queue
 from auditor.findings.model import Finding, Reason, Transition
-from auditor.inventory.model import Collection, Record
+from auditor.inventory.model import Collection, Gap, Record
 from auditor.inventory.settingtypes import Standing
 from auditor.jobs.context import Audit
 from auditor.store.database import Transaction
 from auditor.store.events import StoredEvent
-from auditor.terms import Level, State
+from auditor.terms import Level
 
 FEW = 3
 """Alerts that are told one by one even where they could be folded."""
@@ -26,29 +24,37 @@ def transitions(tx: Transaction, audit: Audit, changes: Iterable[Transition], no
 
     With `fold`, more than FEW to one sink become one digest: most of them stood already and were only seen now.
     """
-    alerts = [alert for change in changes if (alert := _alert(audit, change))]
+    teller = audit.teller
+    alerts = [alert for change in changes if (alert := teller.of(change))]
     return _told(tx, audit, alerts, now, fold=fold)
 
 
 def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, fold: bool) -> int:
-    by_sink: dict[str, list[Alert]] = {}
+    by_sink: dict[str, list[Routed]] = {}
     for alert in alerts:
-        for sink in sinks_for(audit.routes, alert, audit.sinks):
-            by_sink.setdefault(sink, []).append(alert)
+        for goes in audit.routing.destinations(alert):
+            by_sink.setdefault(goes.sink, []).append((alert, goes))
     queued = 0
     for sink, routed in by_sink.items():
-        told = [compose.merged(routed, now)] if fold and len(routed) > FEW else routed
-        for alert in told:
-            queue(tx, alert, [sink], now)
-        queued += len(told)
+        if fold and len(routed) > FEW:
+            queue(tx, compose.merged([alert for alert, _ in routed], now), [sink], now)
+            queued += 1
+        else:
+            gather(tx, routed, now)
+            queued += len(routed)
     return queued
 
 
 def events(tx: Transaction, audit: Audit, fresh: Sequence[tuple[Record, StoredEvent]], now: int) -> None:
     """Queue each new audit event, raw, for the sinks that a route with `events: all` names."""
-    queues = [events_queue(name) for name in streams(audit.routes)]
+    queues = [events_queue(name) for name in audit.routing.streams]
     for record, event in fresh if queues else ():
         queue(tx, compose.event(audit.organization, record, event.raw, event.effective_at), queues, now)
+
+
+def at_once(tx: Transaction, audit: Audit, alert: Alert, now: int) -> None:
+    """Queue the alert wherever it goes, without waiting for others."""
+    queue(tx, alert, [goes.sink for goes in audit.routing.destinations(alert)], now)
 
 
 def held(tx: Transaction, audit: Audit, policies: Sequence[str], now: int) -> None:
@@ -61,8 +67,24 @@ def held(tx: Transaction, audit: Audit, policies: Sequence[str], now: int) -> No
             "Many findings vanished at once",
             f"Most resources with a finding of {policy} are gone. They stay open for a day: a list may be cut.",
             now,
+            protected=True,
         )
-        queue(tx, alert, sinks_for(audit.routes, alert, audit.sinks), now)
+        at_once(tx, audit, alert, now)
+
+
+def refused(tx: Transaction, audit: Audit, gap: Gap, now: int) -> None:
+    """Queue a notice that the API refuses the auditor's own key: from now on nothing is seen. Once a day."""
+    alert = compose.notice(
+        f"refused/{audit.organization}/{now // 86_400}",
+        audit.organization,
+        Level.CRITICAL,
+        "The auditor's own key is refused",
+        f"Nothing of {audit.organization} can be read any more, and nothing that happens there is seen: {gap.reason}",
+        now,
+        [("Next step", gap.hint)] if gap.hint else (),
+        protected=True,
+    )
+    at_once(tx, audit, alert, now)
 
 
 def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) -> None:
@@ -81,25 +103,19 @@ def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) 
             now,
             [("Setting", record.id), ("Event", str(fields.get("event", ""))), ("Evidence", str(fields["evidence"]))],
         )
-        queue(tx, alert, sinks_for(audit.routes, alert, audit.sinks), now)
+        at_once(tx, audit, alert, now)
 
 
 def overdue(tx: Transaction, audit: Audit, findings: Iterable[Finding], now: int) -> int:
     """Queue a notice for each finding that was not mended in time; more than FEW at once are one digest a sink."""
-    alerts = [compose.overdue(finding, now, audit.link) for finding in findings if _is_routed(audit, finding, now)]
-    return _told(tx, audit, alerts, now, fold=True)
+    teller = audit.teller
+    return _told(tx, audit, [teller.overdue(finding, now) for finding in findings], now, fold=True)
 
 
 def flapping(tx: Transaction, audit: Audit, findings: Iterable[tuple[Finding, int]], now: int) -> int:
     """Queue one notice for each finding that comes and goes, with how often it opened within a day."""
-    routed = ((finding, times) for finding, times in findings if _is_routed(audit, finding, now))
-    alerts = [compose.flapping(finding, times, now, audit.link) for finding, times in routed]
-    return _told(tx, audit, alerts, now, fold=True)
-
-
-def _is_routed(audit: Audit, finding: Finding, now: int) -> bool:
-    """Whether anybody is told of it at all: a notice that no route takes would go to every sink."""
-    return any(_goes_to(audit, replace(finding, state=State.OPEN), sink, now) for sink in audit.sinks)
+    teller = audit.teller
+    return _told(tx, audit, [teller.flapping(finding, times, now) for finding, times in findings], now, fold=True)
 
 
 def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:
@@ -125,18 +141,14 @@ def _unheard(audit: Audit, kind: str, now: int) -> Alert:
 
 def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: int) -> int:
     """Queue the one digest of a first run for each sink: what stood already before anybody watched."""
-    for sink in audit.sinks:
-        routed = [finding for finding in findings if _goes_to(audit, finding, sink, now)]
-        levels = [finding.level for finding in routed]
+    teller = audit.teller
+    routed: dict[str, list[Finding]] = {sink: [] for sink in audit.routing.config.sinks}
+    for finding in findings:
+        alert = teller.of(Transition(finding, None, Reason.DETECTED, now))
+        for goes in audit.routing.destinations(alert) if alert else ():
+            routed[goes.sink].append(finding)
+    for sink, mine in routed.items():
+        levels = [finding.level for finding in mine]
         counts = {level.value: levels.count(level) for level in reversed(Level) if level in levels}
-        queue(tx, compose.digest(audit.organization, routed, counts, now, audit.link), [sink], now)
-    return len(audit.sinks)
-
-
-def _goes_to(audit: Audit, finding: Finding, sink: str, now: int) -> bool:
-    alert = _alert(audit, Transition(finding, None, Reason.DETECTED, now))
-    return alert is not None and sink in sinks_for(audit.routes, alert, audit.sinks)
-
-
-def _alert(audit: Audit, change: Transition) -> Alert | None:
-    return compose.from_transition(change, audit.policies.by_name.get(change.finding.policy), audit.link)
+        queue(tx, compose.digest(audit.organization, mine, counts, now, audit.link), [sink], now)
+    return len(routed)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditor.adminapi.client import AdminClient
-from auditor.config import Findings, Route
+from auditor.alerts.route import Routing
+from auditor.alerts.teller import Teller
+from auditor.config import Findings
 from auditor.findings.waivers import Waiver
 from auditor.inventory.attestations import Attestation
 from auditor.inventory.collect import Progress, no_progress
@@ -23,9 +25,8 @@ class Audit:
     client: AdminClient
     store: Store
     policies: PolicySet
-    sinks: tuple[str, ...] = ()
-    """Names of the sinks that exist."""
-    routes: Sequence[Route] = ()
+    routing: Routing = field(default_factory=Routing)
+    """The sinks that exist, and who of them is told what."""
     link: str = ""
     """Address of the page, for links in alerts; empty for none."""
     report_to: tuple[str, ...] = ()
@@ -49,3 +50,8 @@ class Audit:
     lease: Lease | None = None
     """The work lease under which the job runs; its writes fail once another process took over."""
     progress: Progress = no_progress
+
+    @property
+    def teller(self) -> Teller:
+        """Who writes the alerts of its findings."""
+        return Teller(self.policies.by_name, self.routing, self.link)

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from auditor.alerts import compose
-from auditor.alerts.outgoing import queue
-from auditor.alerts.route import sinks_for
 from auditor.alerts.words import counted, moment
 from auditor.findings.duedates import newly_overdue
 from auditor.findings.model import Finding, Reconciled, Transition
@@ -109,4 +107,4 @@ def _warn(tx: Transaction, audit: Audit, known: Known, now: int) -> None:
         now,
         [("Owner", waiver.owner), ("Ends", ends), *([("Ticket", waiver.ticket)] if waiver.ticket else [])],
     )
-    queue(tx, alert, sinks_for(audit.routes, alert, audit.sinks), now)
+    announce.at_once(tx, audit, alert, now)

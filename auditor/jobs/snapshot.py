@@ -131,6 +131,13 @@ def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run
     return announce.baseline(tx, audit, standing, now)
 
 
+def _tell_of_refusal(tx: Transaction, audit: Audit, run: Run, now: int) -> None:
+    """A key that never worked is told to whoever set it up; one that worked is told to those who rely on it."""
+    gap = blind(run.coverage)
+    if gap and gap.status is Status.REFUSED and organizations.read(tx, audit.organization).baseline_at is not None:
+        announce.refused(tx, audit, gap, now)
+
+
 def _remember(tx: Transaction, audit: Audit, snapshot: Snapshot) -> None:
     """What the picture shows of each resource; before the run is added, which tells what was read whole before."""
     organization = audit.organization
@@ -164,6 +171,7 @@ def _write(
     if changed.held:
         log.warning("findings.held", organization=organization, policies=list(changed.held))
         announce.held(tx, audit, changed.held, now)
+    _tell_of_refusal(tx, audit, run, now)
     findings.save(tx, (*changed.findings, *old.findings, *decided.findings, *late))
     transitions.add(tx, (*changed.transitions, *old.transitions, *decided.transitions), run.id)
     lifecycle.keep(tx, audit, decided, now)

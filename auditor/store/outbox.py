@@ -1,11 +1,11 @@
 """Messages on their way to sinks: written with what they tell of, leased, sent, and settled once confirmed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, update
 
 from auditor.errors import LeaseLost
 from auditor.store.database import DatabaseTime, Transaction, slices
@@ -20,6 +20,8 @@ class Progress(StrEnum):
     """The sink confirmed it."""
     DEAD = "dead"
     """Given up."""
+    SUPPRESSED = "suppressed"
+    """Held back by a silence, a mute time or an inhibition; for good once it is settled."""
 
 
 DIGEST = "digest"
@@ -40,6 +42,10 @@ class Message:
     due_at: float
     order_key: str = ""
     """What it is about: messages of one key reach a sink in the order of their writing. Empty for the message's id."""
+    group: str = ""
+    """Those of one group with the same `flush_at` are told in one message. Empty for a message of its own."""
+    flush_at: float | None = None
+    """When the group is told; unlike `due_at` it stays as it is when the message is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,8 @@ def add(tx: Transaction, messages: Sequence[Message]) -> None:
             "attempts": 0,
             "fence": 0,
             "error": "",
+            "group_key": message.group,
+            "flush_at": message.flush_at,
         }
         for message in messages
     ]
@@ -95,7 +103,6 @@ def lease(tx: Transaction, sinks: Iterable[str], owner: str, seconds: float, lim
 
     A message waits while an older one of the same order key is owed to the same sink.
     """
-    now = DatabaseTime()
     older = outbox.alias("older")
     owed = exists().where(
         older.c.sink == outbox.c.sink,
@@ -103,15 +110,62 @@ def lease(tx: Transaction, sinks: Iterable[str], owner: str, seconds: float, lim
         older.c.row < outbox.c.row,
         older.c.state == Progress.PENDING,
     )
-    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
-    query = (
-        select(outbox)
-        .where(outbox.c.state == Progress.PENDING, outbox.c.sink.in_(list(sinks)), outbox.c.due_at <= now, free, ~owed)
-        .order_by(outbox.c.due_at, outbox.c.row)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=outbox)
+    query = select(outbox).where(outbox.c.sink.in_(list(sinks)), *_free(), ~owed)
+    return _taken(tx, query.order_by(outbox.c.due_at, outbox.c.row), owner, seconds, limit)
+
+
+def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit: int) -> list[Leased]:
+    """Take at most `limit` of the messages that are to be told with `first`, which was leased in this transaction.
+
+    These are the others of its group that go out at the same time and were tried as often: what was sent together and
+    not confirmed is sent together again, and nothing else with it. Oldest first.
+    """
+    message = first.message
+    together = (
+        outbox.c.sink == message.sink,
+        outbox.c.group_key == message.group,
+        outbox.c.flush_at == message.flush_at,
+        outbox.c.attempts == first.attempts - 1,
     )
-    rows = tx.execute(query).all()
+    found = tx.execute(_locked(select(outbox.c.row, outbox.c.order_key).where(*together, *_free()), limit)).all()
+    blocked = _blocked(tx, message, {row.row: row.order_key for row in found})
+    free = [row.row for row in found if row.row not in blocked]
+    return [
+        leased
+        for some in slices(free)
+        for leased in _taken(tx, select(outbox).where(outbox.c.row.in_(some)), owner, seconds, len(some))
+    ]
+
+
+def _blocked(tx: Transaction, first: Message, found: Mapping[int, str]) -> set[int]:
+    """The rows of `found` (row to order key) before which something else is owed that is not told with them."""
+    blocked: set[int] = set()
+    for some in slices(list(set(found.values()))):
+        query = select(outbox.c.row, outbox.c.order_key, outbox.c.id).where(
+            outbox.c.sink == first.sink, outbox.c.order_key.in_(some), outbox.c.state == Progress.PENDING
+        )
+        others = [(row.row, row.order_key) for row in tx.execute(query) if row.row not in found and row.id != first.id]
+        blocked |= {row for older, key in others for row, mine in found.items() if key == mine and older < row}
+    return blocked
+
+
+def _free() -> tuple[ColumnElement[bool], ...]:
+    """What may be leased, order aside."""
+    now = DatabaseTime()
+    return (
+        outbox.c.state == Progress.PENDING,
+        outbox.c.due_at <= now,
+        or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
+    )
+
+
+def _locked(query: Select[Any], limit: int) -> Select[Any]:
+    return query.order_by(outbox.c.row).limit(limit).with_for_update(skip_locked=True, of=outbox)
+
+
+def _taken(tx: Transaction, query: Select[Any], owner: str, seconds: float, limit: int) -> list[Leased]:
+    now = DatabaseTime()
+    rows = tx.execute(_locked(query, limit)).all()
     for some in slices([row.row for row in rows]):
         taken = update(outbox).where(outbox.c.row.in_(some))
         tx.execute(
@@ -138,6 +192,11 @@ def postpone(tx: Transaction, leased: Leased, seconds: float, error: str) -> Non
 def bury(tx: Transaction, leased: Leased, error: str) -> None:
     """The message is given up, and stays in the listing. Raises LeaseLost."""
     _change(tx, leased, state=Progress.DEAD, error=error, settled_at=DatabaseTime())
+
+
+def suppress(tx: Transaction, leased: Leased, reason: str, *, final: bool) -> None:
+    """The message is held back, for good when `final`. Raises LeaseLost."""
+    _change(tx, leased, state=Progress.SUPPRESSED, error=reason, settled_at=DatabaseTime() if final else None)
 
 
 def listing(
@@ -226,6 +285,8 @@ def _message(row: Row[Any]) -> Message:
         created_at=row.created_at,
         due_at=row.due_at,
         order_key=row.order_key,
+        group=row.group_key,
+        flush_at=row.flush_at,
     )
 
 

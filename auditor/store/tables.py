@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -320,9 +320,26 @@ outbox = Table(
     Column("error", Words, nullable=False),
     Column("receipt", Json),
     Column("settled_at", Double),
+    # Those of one group that have the same `flush_at` are told in one message.
+    Column("group_key", Words, nullable=False, server_default=""),
+    Column("flush_at", Double),
     UniqueConstraint("id", "sink"),
     Index(None, "state", "due_at"),
     Index(None, "sink", "order_key", "row"),
+    Index(None, "sink", "group_key", "flush_at"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("matchers", Json, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("comment", Words, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Index(None, "ends_at"),
 )
 
 work = Table(

@@ -1,0 +1,106 @@
+"""What time alone makes news: the end of a silence or a mute time, and what is told again because it is still open."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from auditor.alerts import compose
+from auditor.alerts.gate import Gate
+from auditor.alerts.grouping import repeats
+from auditor.alerts.message import Alert, AlertKind, decode
+from auditor.alerts.outgoing import Routed, gather
+from auditor.findings.model import Finding
+from auditor.jobs.context import Audit
+from auditor.log import get
+from auditor.store import findings, held, organizations
+from auditor.store.database import Transaction
+from auditor.store.held import Held
+from auditor.terms import State
+
+log = get(__name__)
+
+_UNDECIDED = frozenset({State.OPEN, State.REOPENED})
+
+
+def review(audit: Audit, gate: Gate, now: int) -> int:
+    """Release what nothing holds back any more, and queue what is told again; returns how many messages that makes.
+
+    Running it again, or in two processes at once, makes nothing twice.
+    """
+    with audit.store.transaction() as tx:
+        return _release(tx, audit, gate) + _repeat(tx, audit, now)
+
+
+def _release(tx: Transaction, audit: Audit, gate: Gate) -> int:
+    """What is still so is told once, if it was never told; what is over, or was overtaken, is held back for good."""
+    judge = gate.at(tx)
+    free, over = [], []
+    for each in held.suppressed(tx, audit.organization):
+        alert = _read(each)
+        if alert is None or not _current(tx, each, alert):
+            over.append(each.row)
+        elif not judge.hold(alert, each.sink):
+            free.append(each.row)
+    held.drop(tx, over)
+    released = held.release(tx, free)
+    if released:
+        log.info("alerts.released", organization=audit.organization, messages=released)
+    return released
+
+
+def _read(each: Held) -> Alert | None:
+    try:
+        return decode(each.alert)
+    except msgspec.DecodeError:
+        return None
+
+
+def _current(tx: Transaction, each: Held, alert: Alert) -> bool:
+    """Whether the alert, if it was told now, would tell what is so and was not told."""
+    if not alert.finding:
+        return True
+    finding = findings.by_ids(tx, [alert.finding]).get(alert.finding)
+    if finding is None or not each.newest:
+        return False
+    if alert.kind is AlertKind.RESOLVED:
+        return not finding.state.active
+    first = alert.id.partition(compose.REPEATED)[0]
+    return finding.state in _UNDECIDED and not held.was_told(tx, each.sink, each.order_key, first)
+
+
+def _repeat(tx: Transaction, audit: Audit, now: int) -> int:
+    """Groups that were last told `repeat_interval` ago are told again, with all that is still open of them.
+
+    Occurrences are not: they happened, and do not last; nor is what comes and goes all day. Before anything was told
+    there is nothing to tell again.
+    """
+    begun = organizations.read(tx, audit.organization).baseline_at
+    if begun is None:
+        return 0
+    at = held.now(tx)
+    routed = [each for finding in _lasting(tx, audit) for each in _repeated(audit, finding)]
+    told: dict[str, dict[str, float]] = {}
+    for sink in audit.routing.config.sinks:
+        told[sink] = dict(held.flushes(tx, sink, {goes.group(alert) for alert, goes in routed if goes.sink == sink}))
+    due: list[Routed] = []
+    for alert, goes in routed:
+        # A first picture was told in one digest for all groups, by the clock of the daemon.
+        last = told[goes.sink].get(goes.group(alert))
+        since, elapsed = (begun, now - begun) if last is None else (last, at - last)
+        if repeats(elapsed, goes.node.timing(alert.level)):
+            due.append((compose.again(alert, since), goes))
+    gather(tx, due, now)
+    return len(due)
+
+
+def _lasting(tx: Transaction, audit: Audit) -> Iterable[Finding]:
+    found = findings.search(tx, audit.organization, states=_UNDECIDED)
+    return (finding for finding in found if not finding.occurrence and finding.flapping_since is None)
+
+
+def _repeated(audit: Audit, finding: Finding) -> Iterator[Routed]:
+    """Where the finding is told again, if it is."""
+    alert = audit.teller.standing(finding)
+    for goes in audit.routing.destinations(alert):
+        if goes.node.timing(alert.level).repeat:
+            yield alert, goes

@@ -1,0 +1,161 @@
+"""The part of auditor.yaml that says who is told what, when: routes, teams, inhibition, with Alertmanager's words."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from auditor.configtypes import Seconds, Section
+from auditor.terms import Level
+from auditor.timeintervals import Named
+
+EACH = "..."
+"""In `group_by`: every alert is a group of its own."""
+
+
+class AlertClass(StrEnum):
+    """What an alert is about."""
+
+    FINDING = "finding"
+    OCCURRENCE = "occurrence"
+    DIGEST = "digest"
+    REPORT = "report"
+    NOTICE = "notice"
+    """The auditor itself: a policy that fails, a gap in the audit log, a message that is lost."""
+
+
+class Match(Section):
+    """What is taken; an empty matcher takes everything.
+
+    Every key that is given must match, one of its values suffices. All but `level` and `class` may hold `*` and `?`.
+    """
+
+    level: tuple[Level, ...] | None = None
+    policy: tuple[str, ...] | None = None
+    tag: tuple[str, ...] | None = None
+    organization: tuple[str, ...] | None = None
+    project: tuple[str, ...] | None = None
+    team: tuple[str, ...] | None = None
+    owner: tuple[str, ...] | None = None
+    kind: tuple[str, ...] | None = None
+    """Kind of the resource: `project_api_key`."""
+    resource: tuple[str, ...] | None = None
+    """Id or name of the resource."""
+    class_: tuple[AlertClass, ...] | None = Field(default=None, alias="class")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    def given(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The keys that are given, in the order of their declaration, with their values."""
+        for name, field in type(self).model_fields.items():
+            values = getattr(self, name)
+            if values is not None:
+                yield field.alias or name, values
+
+    def __str__(self) -> str:
+        """`level=high,critical policy=project-*`; `everything` when empty."""
+        return " ".join(f"{key}={','.join(values)}" for key, values in self.given()) or "everything"
+
+
+Label = Literal["organization", "policy", "level", "kind", "project", "owner", "team", "resource", "class"]
+
+
+class Timing(Section):
+    """How alerts are gathered; what is absent is taken from the route above."""
+
+    group_by: tuple[Label | Literal["..."], ...] | None = None
+    group_wait: Seconds | None = None
+    """How long the first alert of a group waits for others."""
+    group_interval: Seconds | None = None
+    """Between two messages of one group."""
+    repeat_interval: Seconds | None = None
+    """After which what is still open is told again; 0s for never."""
+
+    @field_validator("group_by", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("group_by")
+    @classmethod
+    def _all_or_some(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value and EACH in value and len(value) > 1:
+            raise ValueError("'...' stands alone: it groups by everything")
+        return value
+
+
+class Root(Timing):
+    """The route above all others: what it says holds where they say nothing."""
+
+    to: tuple[str, ...] = ()
+    """Who gets what no route takes."""
+
+
+class Route(Timing):
+    """Where alerts go: the first route that matches, and the next ones too with `continue`; then the routes in it.
+
+    With `events: all` it takes every new audit event instead, and no alert.
+    """
+
+    match: Match = Match()
+    to: tuple[str, ...] | None = Field(default=None, min_length=1)
+    continue_: bool = Field(default=False, alias="continue")
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
+    routes: tuple["Route", ...] = ()
+    events: Literal["all"] | None = None
+
+    @model_validator(mode="after")
+    def _events_match_nothing(self) -> "Route":
+        if self.events and (self.to is None or self.model_copy(update={"events": None}) != Route(to=self.to)):
+            raise ValueError("a route with `events: all` takes every event, and has `to` and nothing else")
+        if any(route.events for route in self.routes):
+            raise ValueError("a route with `events: all` stands in no other route")
+        return self
+
+
+class Team(Section):
+    """Whose projects and people belong together; names and ids may hold `*` and `?`."""
+
+    projects: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+
+
+class InhibitRule(Section):
+    """While a finding that `source_match` takes is open, alerts that `target_match` takes are not sent.
+
+    Both must have the same values of the labels in `equal`.
+    """
+
+    source_match: Match
+    target_match: Match
+    equal: tuple[Label, ...] = ()
+
+
+class SilenceLimits(Section):
+    """What silences may be."""
+
+    maximum: Seconds = Field(default=30 * 86_400, ge=60)
+    """The longest that one may last."""
+
+
+class RoutingConfig(Section):
+    """All of it, as one value for those who decide."""
+
+    sinks: tuple[str, ...] = ()
+    root: Root = Root()
+    routes: tuple[Route, ...] = ()
+    operators: tuple[str, ...] = ()
+    teams: Mapping[str, Team] = {}
+    time_intervals: tuple[Named, ...] = ()
+    inhibit_rules: tuple[InhibitRule, ...] = ()
+
+    def during(self, names: tuple[str, ...], moment: datetime) -> str:
+        """The first of the named times that `moment` lies in, empty for none."""
+        known = {each.name: each for each in self.time_intervals}
+        return next((name for name in names if name in known and known[name].contains(moment)), "")

@@ -1,0 +1,109 @@
+"""Messages of the outbox that are gathered or held back: when groups go out, what is suppressed, and its release."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select, update
+
+from auditor.store.database import DatabaseTime, Transaction, slices
+from auditor.store.outbox import Progress
+from auditor.store.tables import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that is held back."""
+
+    row: int
+    id: str
+    sink: str
+    order_key: str
+    alert: bytes
+    newest: bool
+    """Whether nothing newer about the same thing was queued for the sink."""
+
+
+def now(tx: Transaction) -> float:
+    """The clock of the database, which decides when messages are due. Unix seconds."""
+    return float(tx.execute(select(DatabaseTime())).scalar_one())
+
+
+def flushes(tx: Transaction, sink: str, groups: Collection[str]) -> Mapping[str, float]:
+    """When the latest message of each of `groups` goes or went out to `sink`; those that had none are left out."""
+    found: dict[str, float] = {}
+    for some in slices(list(groups)):
+        latest = func.max(outbox.c.flush_at).label("latest")
+        query = select(outbox.c.group_key, latest).where(
+            outbox.c.sink == sink, outbox.c.group_key.in_(some), outbox.c.flush_at.is_not(None)
+        )
+        found |= {row.group_key: row.latest for row in tx.execute(query.group_by(outbox.c.group_key))}
+    return found
+
+
+def suppressed(tx: Transaction, organization: str) -> list[Held]:
+    """What of an organization is held back, and not for good; oldest first."""
+    newest = (
+        select(func.max(outbox.c.row))
+        .where(outbox.c.sink == (mine := outbox.alias("mine")).c.sink, outbox.c.order_key == mine.c.order_key)
+        .scalar_subquery()
+    )
+    query = (
+        select(mine.c.row, mine.c.id, mine.c.sink, mine.c.order_key, mine.c.alert, newest.label("newest"))
+        .where(mine.c.state == Progress.SUPPRESSED, mine.c.settled_at.is_(None), mine.c.organization == organization)
+        .order_by(mine.c.row)
+    )
+    return [
+        Held(row.row, row.id, row.sink, row.order_key, bytes(row.alert), row.row == row.newest)
+        for row in tx.execute(query)
+    ]
+
+
+def was_told(tx: Transaction, sink: str, order_key: str, prefix: str) -> bool:
+    """Whether `sink` confirmed a message about `order_key` whose id begins with `prefix`."""
+    query = select(outbox.c.row).where(
+        outbox.c.sink == sink,
+        outbox.c.order_key == order_key,
+        outbox.c.state == Progress.DELIVERED,
+        outbox.c.id.startswith(prefix, autoescape=True),
+    )
+    return tx.execute(query.limit(1)).first() is not None
+
+
+def begins_untold(tx: Transaction, sink: str, order_key: str, end: str) -> bool:
+    """Whether the latest of what was said of `order_key`, but for the message `end`, was held back from `sink`."""
+    query = (
+        select(outbox.c.state)
+        .where(
+            outbox.c.sink == sink,
+            outbox.c.order_key == order_key,
+            outbox.c.id != end,
+            outbox.c.state.in_([Progress.SUPPRESSED, Progress.DELIVERED]),
+        )
+        .order_by(outbox.c.row.desc())
+        .limit(1)
+    )
+    return tx.execute(query).scalar() == Progress.SUPPRESSED
+
+
+def release(tx: Transaction, rows: Iterable[int]) -> int:
+    """Let messages that are held back go out now, as if they were new; returns how many."""
+    at = now(tx)
+    values = {
+        "state": Progress.PENDING,
+        "due_at": at,
+        "flush_at": at,
+        "created_at": int(at),
+        "attempts": 0,
+        "error": "",
+    }
+    return sum(tx.execute(update(outbox).where(*_held(some)).values(values)).rowcount for some in slices(list(rows)))
+
+
+def drop(tx: Transaction, rows: Iterable[int]) -> int:
+    """Hold messages back for good; returns how many."""
+    values = {"settled_at": DatabaseTime()}
+    return sum(tx.execute(update(outbox).where(*_held(some)).values(values)).rowcount for some in slices(list(rows)))
+
+
+def _held(rows: Collection[int]) -> tuple[ColumnElement[bool], ...]:
+    return outbox.c.row.in_(rows), outbox.c.state == Progress.SUPPRESSED, outbox.c.settled_at.is_(None)

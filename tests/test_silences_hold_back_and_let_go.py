@@ -1,0 +1,420 @@
+"""What a silence, a mute time or an inhibition holds back is kept as suppressed, and told once if it still holds."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from deliveries import Channel, alert, deliver, later, put, routing, rows
+from pydantic import SecretStr
+
+from auditor.adminapi.client import AdminClient
+from auditor.alerts import compose
+from auditor.alerts.deliver import Delivered
+from auditor.alerts.gate import Gate, inhibits
+from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.route import Routing
+from auditor.alerts.teller import Teller
+from auditor.findings.model import Finding, Reason, Transition
+from auditor.jobs.context import Audit
+from auditor.jobs.review import review
+from auditor.policy.load import PolicySet
+from auditor.routing import InhibitRule
+from auditor.store import findings, organizations, outbox, silences
+from auditor.store.database import Store, open_store
+from auditor.terms import Level, State
+
+pytest_plugins = ["databases"]
+
+MONDAY = datetime(2026, 6, 8, 12, tzinfo=UTC)
+AT_ONCE: dict[str, Any] = {"to": ["chat"], "group_by": ["..."], "group_wait": "0s", "group_interval": "0s"}
+NEW = Finding(
+    "f0", "acme", "stale", "user", ("u",), "Ada", Level.HIGH, State.OPEN, "Title", "Text", 1000, 1000, changed_at=1000
+)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    opened = open_store(database_url)
+    yield opened
+    opened.close()
+
+
+@dataclass
+class Service:
+    """The parts of the daemon that decide and send, and a clock."""
+
+    audit: Audit
+    moment: datetime = MONDAY
+    channel: Channel = field(default_factory=Channel)
+
+    @property
+    def store(self) -> Store:
+        return self.audit.store
+
+    @property
+    def gate(self) -> Gate:
+        return Gate(self.audit.teller, lambda: self.moment)
+
+    def uses(self, table: Routing) -> None:
+        self.audit = replace(self.audit, routing=table)
+
+    def change(self, finding: Finding, reason: Reason = Reason.DETECTED) -> None:
+        """A finding changes, and what is to be told is queued with it."""
+        told = self.audit.teller.of(Transition(finding, None, reason, finding.changed_at))
+        with self.store.transaction() as tx:
+            findings.save(tx, [finding])
+        if told:
+            put(self.store, self.audit.routing, told)
+
+    async def send(self) -> Delivered:
+        return await deliver(self.store, self.channel, self.gate)
+
+    def review(self) -> int:
+        return review(self.audit, self.gate, int(self.moment.timestamp()))
+
+    def silence(self, seconds: int = 3600, **matchers: str) -> str:
+        now = int(self.moment.timestamp())
+        given = {key.rstrip("_"): [value] for key, value in matchers.items()}
+        with self.store.transaction() as tx:
+            return silences.add(tx, given, "ada", "known", now=now, starts_at=now, ends_at=now + seconds).id
+
+    def passes(self, seconds: int) -> None:
+        self.moment = datetime.fromtimestamp(self.moment.timestamp() + seconds, UTC)
+        later(self.store, seconds)
+
+    @property
+    def told(self) -> list[tuple[str, AlertKind]]:
+        return [(each.finding, each.kind) for each in self.channel.got]
+
+
+@pytest.fixture
+async def service(store: Store) -> AsyncIterator[Service]:
+    async with AdminClient(SecretStr("sk-admin-1"), base_url="http://127.0.0.1:1") as client:
+        yield Service(Audit("acme", client, store, PolicySet(), routing=routing(AT_ONCE)))
+
+
+def resolved(finding: Finding, at: int = 2000) -> Finding:
+    return replace(finding, state=State.RESOLVED, changed_at=at, resolved_at=at)
+
+
+OPENED, RESOLVED = AlertKind.OPENED, AlertKind.RESOLVED
+
+
+async def test_what_is_silenced_is_not_sent_and_kept_as_suppressed(service: Service) -> None:
+    name = service.silence(policy="st*")
+    service.change(NEW)
+    service.change(replace(NEW, id="f1", policy="other"))
+    assert await service.send() == Delivered(sent=1, suppressed=1)
+    assert service.told == [("f1", OPENED)]
+    (held,) = rows(service.store, "suppressed")
+    assert held.error == f"silence {name} by ada: known"
+    with service.store.transaction() as tx:
+        assert outbox.pending(tx) == {}
+
+
+async def test_what_is_still_open_when_the_silence_ends_is_told_once(service: Service) -> None:
+    service.silence(level="high")
+    service.change(NEW)
+    await service.send()
+    assert service.review() == 0, "the silence lasts"
+    service.passes(3601)
+    assert service.review() == 1
+    assert service.review() == 0
+    await service.send()
+    service.passes(600)
+    assert (service.review(), await service.send()) == (0, Delivered())
+    assert service.told == [("f0", OPENED)]
+
+
+async def test_a_silence_that_is_expired_by_hand_lets_go_at_once(service: Service) -> None:
+    name = service.silence(level="high")
+    service.change(NEW)
+    await service.send()
+    now = int(service.moment.timestamp())
+    with service.store.transaction() as tx:
+        assert silences.expire(tx, name, now)
+        assert not silences.expire(tx, name, now), "it is over"
+    assert service.review() == 1
+
+
+async def test_a_silence_takes_what_waits_already(service: Service) -> None:
+    service.change(NEW)
+    service.silence(level="high")
+    assert await service.send() == Delivered(suppressed=1)
+
+
+async def test_what_ended_during_the_silence_is_never_told(service: Service) -> None:
+    service.silence(level="high")
+    service.change(NEW)
+    await service.send()
+    service.change(resolved(NEW), Reason.COMPLIES)
+    assert await service.send() == Delivered(suppressed=1)
+    service.passes(3601)
+    assert service.review() == 0
+    assert await service.send() == Delivered()
+    assert service.told == []
+    assert all(each.settled_at for each in rows(service.store, "suppressed"))
+
+
+async def test_an_end_without_a_beginning_is_not_told_after_the_silence_either(service: Service) -> None:
+    service.silence(level="high")
+    service.change(NEW)
+    await service.send()
+    service.passes(3601)
+    service.change(resolved(NEW), Reason.COMPLIES)
+    assert await service.send() == Delivered(suppressed=1)
+    assert service.review() == 0
+    assert service.told == []
+
+
+async def test_the_end_of_what_was_told_is_told_after_the_silence(service: Service) -> None:
+    service.change(NEW)
+    await service.send()
+    service.silence(level="high")
+    service.change(resolved(NEW), Reason.COMPLIES)
+    assert await service.send() == Delivered(suppressed=1)
+    service.passes(3601)
+    assert service.review() == 1
+    await service.send()
+    assert service.told == [("f0", OPENED), ("f0", RESOLVED)]
+
+
+async def test_what_came_back_is_told_as_that_and_its_stale_end_is_not(service: Service) -> None:
+    service.change(NEW)
+    await service.send()
+    service.silence(level="high")
+    service.change(resolved(NEW), Reason.COMPLIES)
+    await service.send()
+    service.passes(3601)
+    service.change(replace(NEW, state=State.REOPENED, changed_at=3000), Reason.DETECTED_AGAIN)
+    await service.send()
+    assert service.review() == 0
+    await service.send()
+    assert service.told == [("f0", OPENED), ("f0", AlertKind.REOPENED)]
+
+
+async def test_what_people_took_on_meanwhile_is_not_told(service: Service) -> None:
+    service.silence(level="high")
+    service.change(NEW)
+    await service.send()
+    service.change(replace(NEW, state=State.ACKNOWLEDGED))
+    service.passes(3601)
+    assert service.review() == 0
+
+
+async def test_many_that_were_held_back_are_let_go_in_one_message_a_group(service: Service) -> None:
+    service.uses(routing({"to": ["chat"], "group_by": ["policy"]}))
+    service.silence(level="high")
+    for number in range(40):
+        service.change(replace(NEW, id=f"f{number}", name=f"n{number}", policy=f"p{number % 2}"))
+    service.passes(400)
+    assert await service.send() == Delivered(suppressed=40)
+    service.passes(3601)
+    assert service.review() == 40
+    await service.send()
+    assert [len(each.lines) for each in service.channel.got] == [20, 20]
+
+
+async def test_a_message_that_was_held_back_for_days_is_still_patient_with_its_sink(service: Service) -> None:
+    service.silence(5 * 86_400, level="high")
+    service.change(NEW)
+    await service.send()
+    service.passes(5 * 86_400 + 1)
+    service.review()
+    (waiting,) = rows(service.store, "pending")
+    assert (waiting.attempts, waiting.error) == (0, "")
+    assert time.time() - waiting.message.created_at < 60, "it is given up three days after its release, not before"
+
+
+async def test_nothing_holds_back_what_is_protected(service: Service) -> None:
+    always = {"name": "always", "time_intervals": [{}]}
+    rule = {"source_match": {"policy": "stale"}, "target_match": {}}
+    service.uses(routing({**AT_ONCE, "mute_time_intervals": ["always"]}, time_intervals=[always], inhibit_rules=[rule]))
+    service.silence(level="high")
+    service.change(replace(NEW, id="gap", kind="audit_log", policy="audit-log-hole"))
+    put(service.store, service.audit.routing, compose.notice("x", "acme", Level.HIGH, "t", "t", 1, protected=True))
+    service.change(NEW)
+    assert await service.send() == Delivered(sent=2, suppressed=1)
+
+
+async def test_a_notice_that_is_not_protected_can_be_silenced(service: Service) -> None:
+    service.silence(class_="notice")
+    put(service.store, service.audit.routing, compose.notice("x", "acme", Level.LOW, "t", "t", 1))
+    assert await service.send() == Delivered(suppressed=1)
+    service.passes(3601)
+    assert service.review() == 1, "a notice is of no finding, and told late"
+
+
+async def test_a_digest_is_silenced_only_when_all_that_it_tells_is(service: Service) -> None:
+    lines = (Line(Level.HIGH, "stale", "a", "m"), Line(Level.LOW, "other", "b", "m"))
+    both = replace(alert("d"), kind=AlertKind.DIGEST, lines=lines, finding="", policy="", id="d1")
+    one = replace(both, lines=lines[:1], id="d2")
+    service.silence(policy="stale")
+    put(service.store, service.audit.routing, both, one)
+    assert await service.send() == Delivered(sent=1, suppressed=1)
+    assert [each.id for each in service.channel.got] == ["d1"]
+
+
+OFFICE = {
+    "name": "office",
+    "time_intervals": [{"weekdays": ["monday:friday"], "times": [{"start_time": "09:00", "end_time": "17:00"}]}],
+}
+
+
+async def test_a_muted_route_tells_later_what_is_still_open(service: Service) -> None:
+    service.uses(routing({**AT_ONCE, "mute_time_intervals": ["office"]}, time_intervals=[OFFICE]))
+    service.change(NEW)
+    service.change(replace(NEW, id="f1"))
+    assert await service.send() == Delivered(suppressed=2)
+    assert rows(service.store)[0].error == "routes.0 is muted during `office`"
+    service.change(resolved(replace(NEW, id="f1")), Reason.COMPLIES)
+    await service.send()
+    service.passes(5 * 3600)
+    assert service.review() == 1
+    await service.send()
+    assert service.told == [("f0", OPENED)]
+
+
+async def test_a_route_may_be_active_only_at_times(service: Service) -> None:
+    service.uses(routing({**AT_ONCE, "active_time_intervals": ["office"]}, time_intervals=[OFFICE]))
+    service.passes(6 * 3600)
+    service.change(NEW)
+    assert await service.send() == Delivered(suppressed=1)
+    assert rows(service.store)[0].error == "routes.0 is active only during `office`"
+    service.passes(15 * 3600)
+    assert service.review() == 1
+
+
+async def test_a_sink_that_two_routes_lead_to_is_told_when_one_of_them_is_awake(service: Service) -> None:
+    muted = {**AT_ONCE, "mute_time_intervals": ["office"], "continue": True}
+    service.uses(routing(muted, AT_ONCE, time_intervals=[OFFICE]))
+    service.change(NEW)
+    assert await service.send() == Delivered(sent=1)
+
+
+RULE = {"source_match": {"policy": "collapse"}, "target_match": {"level": ["high", "low"]}, "equal": ["project"]}
+
+
+async def test_an_open_source_holds_its_targets_back_until_it_is_over(service: Service) -> None:
+    service.uses(routing(AT_ONCE, inhibit_rules=[RULE]))
+    source = replace(NEW, id="s", policy="collapse", level=Level.CRITICAL, evidence={"project": {"id": "p1"}})
+    target = replace(NEW, evidence={"project": {"id": "p1"}})
+    elsewhere = replace(NEW, id="f1", evidence={"project": {"id": "p2"}})
+    for each in (source, target, elsewhere):
+        service.change(each)
+    assert await service.send() == Delivered(sent=2, suppressed=1)
+    assert sorted(name for name, _ in service.told) == ["f1", "s"]
+    assert rows(service.store, "suppressed")[0].error == "inhibited by collapse, finding s"
+    service.change(resolved(source), Reason.COMPLIES)
+    assert service.review() == 1
+    await service.send()
+    assert ("f0", OPENED) in service.told
+
+
+def _labelled(name: str, policy: str, level: Level = Level.HIGH, project: str = "") -> Alert:
+    return replace(alert(name), policy=policy, level=level, project=project)
+
+
+INHIBITION = {
+    "equal labels": (_labelled("s", "collapse", project="p"), _labelled("t", "x", project="p"), True),
+    "different labels": (_labelled("s", "collapse", project="p"), _labelled("t", "x", project="q"), False),
+    "labels that both lack": (_labelled("s", "collapse"), _labelled("t", "x"), True),
+    "a label that one lacks": (_labelled("s", "collapse", project="p"), _labelled("t", "x"), False),
+    "another source": (_labelled("s", "other"), _labelled("t", "x"), False),
+    "itself": (_labelled("s", "collapse"), _labelled("s", "collapse"), False),
+    "two that are source and target both": (_labelled("s", "collapse"), _labelled("t", "collapse"), False),
+    "a source that is no target holds back one that is both": (
+        _labelled("s", "collapse", Level.CRITICAL),
+        _labelled("t", "collapse"),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INHIBITION)
+def test_inhibition_means_what_alertmanager_says(case: str) -> None:
+    source, target, expected = INHIBITION[case]
+    assert inhibits(InhibitRule.model_validate(RULE), source, target) is expected
+
+
+def begun(service: Service) -> None:
+    with service.store.transaction() as tx:
+        organizations.mark_baseline(tx, "acme", int(service.moment.timestamp()))
+
+
+async def test_what_is_high_and_still_open_is_told_again_after_a_day_and_once_a_day(service: Service) -> None:
+    begun(service)
+    service.uses(routing({"to": ["chat"], "group_by": ["policy"]}))
+    for number in range(3):
+        service.change(replace(NEW, id=f"f{number}", name=f"n{number}"))
+    service.change(replace(NEW, id="low", level=Level.LOW, policy="low"))
+    service.change(replace(NEW, id="event", policy="event", occurrence=True))
+    service.change(replace(NEW, id="taken", policy="taken", state=State.ACKNOWLEDGED))
+    service.passes(40)
+    await service.send()
+    counts = [len(service.channel.got)]
+    for _ in range(8):
+        service.passes(6 * 3600)
+        service.review()
+        service.review()
+        service.passes(60)
+        await service.send()
+        counts.append(len(service.channel.got))
+    assert counts == [3, 3, 3, 3, 4, 4, 4, 4, 5]
+    assert [line.resource for line in service.channel.got[-1].lines] == ["n0", "n1", "n2"]
+    assert service.channel.got[-1].title == "3 \N{MULTIPLICATION SIGN} Still open: Title"
+
+
+async def test_what_the_first_picture_told_is_told_again_a_day_after_it(service: Service) -> None:
+    begun(service)
+    with service.store.transaction() as tx:
+        findings.save(tx, [NEW])
+    service.passes(86_399)
+    assert service.review() == 0
+    service.passes(2)
+    assert service.review() == 1
+    assert await service.send() == Delivered(sent=1)
+    assert service.review() == 0
+
+
+async def test_before_the_first_picture_nothing_is_told_again(service: Service) -> None:
+    with service.store.transaction() as tx:
+        findings.save(tx, [NEW])
+    service.passes(10 * 86_400)
+    assert service.review() == 0
+
+
+async def test_a_route_may_repeat_nothing_or_everything(service: Service) -> None:
+    begun(service)
+    with service.store.transaction() as tx:
+        findings.save(tx, [NEW, replace(NEW, id="low", level=Level.LOW, policy="low")])
+    service.passes(3601)
+    service.uses(routing({**AT_ONCE, "repeat_interval": "0s"}))
+    assert service.review() == 0
+    service.uses(routing({**AT_ONCE, "repeat_interval": "1h"}))
+    assert service.review() == 2
+
+
+async def test_what_is_told_again_is_silenced_too_and_not_made_up_for(service: Service) -> None:
+    begun(service)
+    service.change(NEW)
+    await service.send()
+    service.silence(3 * 86_400, level="high")
+    service.passes(86_401)
+    assert service.review() == 1
+    assert await service.send() == Delivered(suppressed=1)
+    service.passes(2 * 86_400 - 100)
+    service.review()
+    await service.send()
+    service.passes(200)
+    assert service.review() == 0, "it was told before the silence"
+    assert service.told == [("f0", OPENED)]
+
+
+def test_the_teller_knows_the_teams_of_a_finding() -> None:
+    teams = {"platform": {"owners": ["ada@example.com"]}}
+    teller = Teller({}, routing(teams=teams))
+    assert teller.standing(replace(NEW, evidence={"owner": "ada@example.com"})).teams == ("platform",)
