@@ -23,6 +23,7 @@ COMMANDS = {
     "init": "write a starter auditor.yaml",
     "policies": "list, show, explain, validate, test, backtest, document and write policies, and their controls",
     "report": "write the weekly report now",
+    "routes": "who is told what: show the routes, and try an alert on them",
     "run": "the daemon: snapshots, audit log, alerts, weekly report, page",
     "settings": "what no endpoint shows: values, where they come from, who vouches for them",
     "simulate": "serve a simulated organization's Admin API",

@@ -1,0 +1,241 @@
+"""`auditor routes`: who is told what, and why."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from auditor import clock
+from auditor.alerts.compose import is_protected
+from auditor.alerts.gate import Judge
+from auditor.alerts.matching import class_of
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.route import Node, Routing, Tried
+from auditor.alerts.teller import Teller
+from auditor.assembly import policies_of
+from auditor.cli import options
+from auditor.cli.moment import iso
+from auditor.cli.render import console, plain
+from auditor.configfile import Loaded
+from auditor.errors import ConfigError, did_you_mean
+from auditor.policy.load import PolicySet
+from auditor.policy.model import Policy
+from auditor.routing import AlertClass
+from auditor.store.database import open_store
+from auditor.terms import Level
+
+_KINDS = {
+    AlertClass.FINDING: AlertKind.OPENED,
+    AlertClass.OCCURRENCE: AlertKind.OCCURRED,
+    AlertClass.DIGEST: AlertKind.DIGEST,
+    AlertClass.REPORT: AlertKind.REPORT,
+    AlertClass.NOTICE: AlertKind.NOTICE,
+}
+
+
+@click.group(name="routes")
+def command() -> None:
+    """Who is told what: the routes of auditor.yaml, and where an alert would go."""
+
+
+@command.command(name="show")
+@options.config
+@options.output
+def show(config_path: Path | None, form: str) -> None:
+    """Show the tree of routes with all that each takes from the routes above."""
+    routing = Routing(options.load_config(config_path, need_keys=False).config.routing)
+    nodes = [*([(0, routing.operators)] if routing.operators else []), *_walk(routing.root, 0)]
+    if form == "json":
+        click.echo(json.dumps([_document(node) for _, node in nodes], indent=2))
+        return
+    out = console()
+    for depth, node in nodes:
+        text = f"{'  ' * depth}{node.name}: {node.match} -> {', '.join(node.to) or 'nobody'}"
+        out.print(Text.assemble(plain(text), (plain(_settings(node)), "dim")))
+    if routing.streams:
+        out.print(Text(plain(f"every audit event, beside the tree -> {', '.join(routing.streams)}")))
+
+
+def _walk(node: Node, depth: int) -> Iterator[tuple[int, Node]]:
+    yield depth, node
+    for child in node.children:
+        yield from _walk(child, depth + 1)
+
+
+def _document(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "match": dict(node.match.given()),
+        "to": node.to,
+        "continue": node.continues,
+        "group_by": node.group_by,
+        "urgent": _timing(node, Level.HIGH),
+        "other": _timing(node, Level.MEDIUM),
+        "mute_time_intervals": node.mute,
+        "active_time_intervals": node.active,
+    }
+
+
+def _timing(node: Node, level: Level) -> dict[str, int]:
+    timing = node.timing(level)
+    return {"group_wait": timing.wait, "group_interval": timing.interval, "repeat_interval": timing.repeat}
+
+
+def _settings(node: Node) -> str:
+    urgent, other = node.timing(Level.HIGH), node.timing(Level.MEDIUM)
+    waits = f"{urgent.wait}s" if urgent.wait == other.wait else f"{urgent.wait}s, below high {other.wait}s"
+    repeat = f"{urgent.repeat}s" if urgent.repeat else "never"
+    told = f"  by {' '.join(node.group_by) or 'nothing'}, wait {waits}, interval {urgent.interval}s, again {repeat}"
+    muted = f", muted {' '.join(node.mute)}" if node.mute else ""
+    active = f", active {' '.join(node.active)}" if node.active else ""
+    return told + muted + active + (", continue" if node.continues else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Where an alert would go."""
+
+    alert: Alert
+    at: datetime
+    tried: tuple[Tried, ...]
+    sinks: dict[str, str]
+    """Who gets it, and what holds it back, empty for nothing."""
+
+
+@command.command(name="test")
+@options.config
+@options.output
+@click.option("--level", type=click.Choice([each.value for each in Level]), help="[default: the policy's, else high]")
+@click.option("--policy", help="Name of a policy; its level, tags and kind of resource are taken from it.")
+@click.option("--tag", "tags", multiple=True, help="A tag beside those of the policy; may be repeated.")
+@click.option("--organization", help="[default: the first one of the configuration]")
+@click.option("--project", default="", help="Id or name of a project.")
+@click.option("--owner", default="", help="E-mail address of who answers for the resource.")
+@click.option("--team", "teams", multiple=True, help="A team beside those of project and owner; may be repeated.")
+@click.option("--kind", help="Kind of the resource: project_api_key.")
+@click.option("--resource", default="", help="Id or name of the resource.")
+@click.option(
+    "--class",
+    "about",
+    type=click.Choice([each.value for each in AlertClass]),
+    default=AlertClass.FINDING.value,
+    show_default=True,
+)
+@click.option("--at", metavar="TIME", help="When: 2026-11-24T08:00:00+01:00; without a zone it is UTC. [default: now]")
+def test(config_path: Path | None, form: str, at: str | None, **labels: Any) -> None:
+    """Say where an alert would go and why: each route that is tried, silences, times and inhibition."""
+    loaded = options.load_config(config_path, need_keys=False)
+    moment = _moment(at)
+    policies = policies_of(loaded)
+    routing = Routing(loaded.config.routing)
+    alert = _alert(loaded, routing, policies, moment, labels)
+    tried = routing.tried(alert)
+    sinks = [goes.sink for goes in routing.destinations(alert)]
+    answer = _Answer(alert, moment, tried, _held(loaded, Teller(policies.by_name, routing), alert, sinks, moment))
+    if form == "json":
+        click.echo(json.dumps(_told(answer), indent=2))
+    else:
+        _print(answer)
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return clock.now()
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time: write 2026-11-24T08:00:00+01:00", param_hint="--at") from None
+    return read if read.tzinfo else read.replace(tzinfo=clock.now().tzinfo)
+
+
+def _alert(loaded: Loaded, routing: Routing, policies: PolicySet, moment: datetime, labels: dict[str, Any]) -> Alert:
+    policy = _policy(policies, labels["policy"])
+    organization = _organization(loaded, labels["organization"])
+    level = Level(labels["level"]) if labels["level"] else policy.level if policy else Level.HIGH
+    alert = Alert("test", _KINDS[AlertClass(labels["about"])], organization, level, "A test", "", clock.epoch(moment))
+    teams = (*routing.teams(labels["project"], "", labels["owner"]), *labels["teams"])
+    return replace(
+        alert,
+        policy=policy.name if policy else "",
+        tags=(*(policy.tags if policy else ()), *labels["tags"]),
+        project=labels["project"],
+        owner=labels["owner"],
+        teams=tuple(dict.fromkeys(teams)),
+        resource_kind=labels["kind"] or (policy.kind if policy else ""),
+        resource_id=labels["resource"],
+        protected=policy is not None and is_protected(policy.kind, policy.tags),
+    )
+
+
+def _policy(policies: PolicySet, name: str | None) -> Policy | None:
+    if name is not None and name not in policies.by_name:
+        hint = did_you_mean(name, policies.by_name, "policies")
+        raise ConfigError(f"no policy is named `{name}`", hint=hint)
+    return policies.by_name[name] if name else None
+
+
+def _organization(loaded: Loaded, name: str | None) -> str:
+    known = loaded.config.organizations
+    if name is not None and name not in known:
+        raise ConfigError(f"no organization is named `{name}`", hint=did_you_mean(name, known, "organizations"))
+    return name or next(iter(known))
+
+
+def _held(loaded: Loaded, teller: Teller, alert: Alert, sinks: list[str], moment: datetime) -> dict[str, str]:
+    """Each sink with what holds the alert back there, by the silences and findings of the store."""
+    store = open_store(loaded.config.store)
+    try:
+        with store.transaction() as tx:
+            judge = Judge(tx, teller, lambda: moment)
+            holds = {sink: judge.hold(alert, sink) for sink in sinks}
+    finally:
+        store.close()
+    return {sink: hold.reason if hold else "" for sink, hold in holds.items()}
+
+
+def _told(answer: _Answer) -> dict[str, Any]:
+    timings = {each.node.name: _timing(each.node, answer.alert.level) for each in answer.tried if each.took}
+    return {
+        "at": iso(clock.epoch(answer.at)),
+        "class": class_of(answer.alert),
+        "level": answer.alert.level,
+        "policy": answer.alert.policy,
+        "teams": answer.alert.teams,
+        "tried": [
+            {
+                "route": each.node.name,
+                "match": str(each.node.match),
+                "matched": not each.why_not,
+                "why_not": each.why_not,
+                "took": each.took,
+                "to": each.node.to if each.took else [],
+                **timings.get(each.node.name, {}),
+            }
+            for each in answer.tried
+        ],
+        "sinks": [{"sink": sink, "sent": not reason, "held_by": reason} for sink, reason in answer.sinks.items()],
+    }
+
+
+def _print(answer: _Answer) -> None:
+    out = console()
+    for each in answer.tried:
+        verdict = each.why_not and f"no: {each.why_not}"
+        taken = f"takes it -> {', '.join(each.node.to) or 'nobody'}" if each.took else "matches"
+        style = "dim" if each.why_not else "green" if each.took else ""
+        text = f"{'  ' * each.depth}{each.node.name} ({each.node.match}): {verdict or taken}"
+        out.print(Text(plain(text), style))
+    if not answer.sinks:
+        out.print(Text("nobody is told: it stays in the findings, on the page and in the report", "yellow"))
+    timings = {each.node: each.node.timing(answer.alert.level) for each in answer.tried if each.took}
+    for node, timing in timings.items():
+        waits = f"{node.name}: after {timing.wait}s, {timing.interval}s after the last message of its group"
+        out.print(Text(plain(waits), "dim"))
+    for sink, reason in answer.sinks.items():
+        told = f"{sink}: held back: {reason}" if reason else f"{sink}: is told"
+        out.print(Text(plain(told), "yellow" if reason else "bold"))

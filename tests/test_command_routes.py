@@ -1,0 +1,136 @@
+"""`auditor routes`: where an alert would go, and why, in words and as JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor import clock
+from auditor.cli import call
+from auditor.store import silences
+from auditor.store.database import open_store
+
+CONFIG = """
+organizations: {acme: {}, other: {}}
+store: sqlite:///STORE
+sinks: {oncall: {type: console}, chat: {type: console}, ops: {type: console}}
+operators: [ops]
+teams: {platform: {projects: ['proj_1'], owners: ['*@platform.example.com']}}
+time_intervals:
+  - name: nights
+    time_intervals: [{times: [{start_time: '22:00', end_time: '24:00'}], location: Europe/Berlin}]
+routes:
+  - {match: {level: critical}, to: [oncall], continue: true, group_wait: 2s}
+  - match: {team: platform}
+    to: [chat]
+    mute_time_intervals: [nights]
+    routes:
+      - {match: {tag: 'attack.*'}, to: [oncall]}
+"""
+DAY, NIGHT = "2026-06-01T12:00:00+02:00", "2026-06-01T21:30:00"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "auditor.yaml"
+    path.write_text(CONFIG.replace("STORE", str(tmp_path / "auditor.db")))
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], file: Path, *arguments: str) -> str:
+    assert call(["routes", *arguments, "-c", str(file)]) == 0
+    return capsys.readouterr().out
+
+
+def document(capsys: pytest.CaptureFixture[str], file: Path, *arguments: str) -> Any:
+    return json.loads(said(capsys, file, *arguments, "-o", "json"))
+
+
+def test_every_route_that_is_tried_is_told_with_its_reason(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    out = said(capsys, file, "test", "--level", "critical", "--project", "proj_1", "--at", DAY)
+    assert out.splitlines() == [
+        "route (everything): matches",
+        "  routes.0 (level=critical): takes it -> oncall",
+        "  routes.1 (team=platform): takes it -> chat",
+        "    routes.1.routes.0 (tag=attack.*): no: tag is not known, not attack.*",
+        "routes.0: after 2s, 300s after the last message of its group",
+        "routes.1: after 1s, 300s after the last message of its group",
+        "oncall: is told",
+        "chat: is told",
+    ]
+
+
+def test_level_tags_and_kind_come_from_the_policy(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    told = document(capsys, file, "test", "--policy", "scim-disabled", "--owner", "ada@platform.example.com")
+    assert (told["policy"], told["teams"]) == ("scim-disabled", ["platform"])
+    assert [(each["route"], each["took"]) for each in told["tried"] if each["matched"]][-1] == (
+        "routes.1.routes.0",
+        True,
+    )
+    assert [each["sink"] for each in told["sinks"]] == ["oncall"]
+
+
+def test_a_muted_route_is_told_at_the_time_that_is_asked_for(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    chat = {"sink": "chat", "sent": False, "held_by": "routes.1 is muted during `nights`"}
+    assert document(capsys, file, "test", "--team", "platform", "--at", NIGHT)["sinks"] == [chat]
+    out = said(capsys, file, "test", "--team", "platform", "--at", NIGHT)
+    assert "chat: held back: routes.1 is muted during `nights`" in out
+
+
+def test_a_silence_of_the_store_is_told_and_holds_back_nothing_that_is_protected(
+    capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    now = clock.epoch(clock.now())
+    store = open_store(f"sqlite:///{file.parent}/auditor.db")
+    with store.transaction() as tx:
+        made = silences.add(tx, {"team": ["platform"]}, "ada", "moving", now=now, starts_at=now - 9, ends_at=now + 999)
+    store.close()
+    (chat,) = document(capsys, file, "test", "--team", "platform", "--at", clock.from_epoch(now).isoformat())["sinks"]
+    assert chat["held_by"] == f"silence {made.id} by ada: moving"
+    noon = document(capsys, file, "test", "--policy", "audit-log-hole", "--team", "platform")
+    assert [each["sent"] for each in noon["sinks"]] == [True]
+
+
+def test_what_goes_to_nobody_is_said(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    out = said(capsys, file, "test", "--level", "low")
+    assert "nobody is told" in out
+
+
+def test_notices_go_to_the_operators(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    told = document(capsys, file, "test", "--class", "notice", "--level", "critical")
+    assert [each["route"] for each in told["tried"]] == ["operators"]
+    assert [each["sink"] for each in told["sinks"]] == ["ops"]
+
+
+def test_the_tree_is_shown_with_what_each_route_takes_from_above(
+    capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    out = said(capsys, file, "show")
+    assert "    routes.1.routes.0: tag=attack.* -> oncall" in out
+    assert "muted nights" in out
+    shown = document(capsys, file, "show")
+    assert [each["name"] for each in shown] == ["operators", "route", "routes.0", "routes.1", "routes.1.routes.0"]
+    assert shown[2]["urgent"] == {"group_wait": 2, "group_interval": 300, "repeat_interval": 86_400}
+    assert (shown[3]["mute_time_intervals"], shown[4]["mute_time_intervals"]) == (["nights"], [])
+
+
+def test_a_route_for_events_is_shown_beside_the_tree(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    file.write_text(file.read_text() + "  - {events: all, to: [chat, ops]}\n")
+    assert said(capsys, file, "show").splitlines()[-1] == "every audit event, beside the tree -> chat, ops"
+    assert "routes.2" not in [each["name"] for each in document(capsys, file, "show")]
+
+
+FAULTS = {
+    "a policy that is none": (["--policy", "scim-disable"], "did you mean `scim-disabled`?"),
+    "an organization that is none": (["--organization", "acne"], "did you mean `acme`?"),
+    "a time that is none": (["--at", "noon"], "is no time"),
+    "a level that is none": (["--level", "severe"], "severe"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_question_that_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str], file: Path, fault: str) -> None:
+    arguments, message = FAULTS[fault]
+    assert call(["routes", "test", *arguments, "-c", str(file)]) == 2
+    assert message in capsys.readouterr().err
