@@ -26,6 +26,7 @@ COMMANDS = {
     "routes": "who is told what: show the routes, and try an alert on them",
     "run": "the daemon: snapshots, audit log, alerts, weekly report, page",
     "settings": "what no endpoint shows: values, where they come from, who vouches for them",
+    "silences": "list, add and expire silences: alerts that are not sent for a while",
     "simulate": "serve a simulated organization's Admin API",
     "sinks": "list, test and preview the sinks",
     "waivers": "accepted risks: list, add, expire, lint",

@@ -1,0 +1,193 @@
+"""`auditor silences`: which alerts are not sent for a while, who asked for it, and why."""
+
+import getpass
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from auditor import clock
+from auditor.alerts.protected import beyond
+from auditor.assembly import policies_of
+from auditor.cli import options
+from auditor.cli.moment import iso
+from auditor.cli.render import console, plain
+from auditor.configfile import Loaded
+from auditor.errors import ConfigError, did_you_mean
+from auditor.routing import Match
+from auditor.store import silences
+from auditor.store.database import Store, open_store
+from auditor.store.silences import Phase, Silence
+
+TEXT_MAX = 1000
+"""Characters of a comment or a value: enough for people, not for floods."""
+
+_STYLES = {Phase.ACTIVE: "green", Phase.PENDING: "yellow", Phase.EXPIRED: "dim"}
+
+
+@click.group(name="silences")
+def command() -> None:
+    """Alerts that are not sent for a while. They stay in the findings, and in `auditor deliveries` as suppressed."""
+
+
+@command.command(name="list")
+@options.config
+@options.output
+@click.option("--expired", is_flag=True, help="Those that are over, too.")
+def listing(config_path: Path | None, form: str, expired: bool) -> None:
+    """List silences, the newest first."""
+    now = clock.epoch(clock.now())
+    with _opened(options.load_config(config_path, need_keys=False)) as store, store.transaction() as tx:
+        found = [each for each in silences.listing(tx) if expired or each.phase(now) is not Phase.EXPIRED]
+    if form == "json":
+        click.echo(json.dumps([_document(each, now) for each in found], indent=2))
+    else:
+        _print(found, now)
+
+
+@command.command(name="add")
+@options.config
+@options.output
+@click.option(
+    "--match",
+    "matchers",
+    multiple=True,
+    required=True,
+    metavar="KEY=VALUE",
+    help="What is silenced: level, policy, tag, organization, project, team, owner, kind, resource, class. Another key "
+    "must match, too; another value of a key may.",
+)
+@click.option("--for", "lasts", metavar="DURATION", required=True, help="How long: 2h, 3d.")
+@click.option("--in", "begins", metavar="DURATION", default="0s", show_default=True, help="When it begins.")
+@click.option("--author", help="Who asks for it. [default: the user of this machine]")
+@click.option("--comment", required=True, help="Why.")
+def add(
+    config_path: Path | None,
+    form: str,
+    matchers: Sequence[str],
+    lasts: str,
+    begins: str,
+    author: str | None,
+    comment: str,
+) -> None:
+    """Add a silence. What nothing may hold back is told all the same, and named here."""
+    loaded = options.load_config(config_path, need_keys=False)
+    match = _match(matchers, loaded)
+    now = clock.epoch(clock.now())
+    starts_at = now + _seconds(begins, "--in")
+    ends_at = starts_at + _length(lasts, loaded.config.silences.maximum)
+    values = {key: list(map(str, given)) for key, given in match.given()}
+    words = _words(author or getpass.getuser(), "--author"), _words(comment, "--comment")
+    with _opened(loaded) as store, store.transaction() as tx:
+        made = silences.add(tx, values, *words, now=now, starts_at=starts_at, ends_at=ends_at)
+    if form == "json":
+        click.echo(json.dumps(_document(made, now), indent=2))
+    else:
+        click.echo(f"silence {made.id} until {iso(made.ends_at)}: {plain(str(match))}")
+    for name in beyond(match, policies_of(loaded).policies, loaded.config.organizations):
+        click.echo(f"warning: it does not hold back {plain(name)}: nothing does", err=True)
+
+
+@command.command(name="expire")
+@options.config
+@click.argument("name", metavar="ID")
+def expire(config_path: Path | None, name: str) -> None:
+    """End a silence now. What is still open and was never told is told then."""
+    now = clock.epoch(clock.now())
+    with _opened(options.load_config(config_path, need_keys=False)) as store, store.transaction() as tx:
+        if not silences.expire(tx, name, now):
+            lasting = [each.id for each in silences.listing(tx) if each.phase(now) is not Phase.EXPIRED]
+            raise ConfigError(f"no silence that lasts is named `{name}`", hint=did_you_mean(name, lasting, "silences"))
+    click.echo(f"silence {name} is over")
+
+
+@contextmanager
+def _opened(loaded: Loaded) -> Iterator[Store]:
+    store = open_store(loaded.config.store)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _match(matchers: Iterable[str], loaded: Loaded) -> Match:
+    """Raises BadParameter, or ConfigError for a name that the configuration does not have."""
+    given: dict[str, list[str]] = {}
+    keys = [field.alias or name for name, field in Match.model_fields.items()]
+    for text in matchers:
+        key, _, value = text.partition("=")
+        if key not in keys:
+            raise click.BadParameter(f"no such key: {did_you_mean(key, keys, 'keys')}", param_hint="--match")
+        if not value:
+            raise click.BadParameter(f"{text!r} has no value: write {key}=VALUE", param_hint="--match")
+        given.setdefault(key, []).append(_words(value, "--match"))
+    try:
+        match = Match.model_validate(given)
+    except ValidationError as error:
+        raise click.BadParameter(str(error.errors()[0]["msg"]), param_hint="--match") from None
+    known = loaded.config.organizations
+    for name in match.organization or ():
+        if name not in known and not set("*?[") & set(name):
+            raise ConfigError(f"no organization is named `{name}`", hint=did_you_mean(name, known, "organizations"))
+    return match
+
+
+def _seconds(text: str, option: str) -> int:
+    try:
+        return clock.duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _length(text: str, maximum: int) -> int:
+    seconds = _seconds(text, "--for")
+    if not 0 < seconds <= maximum:
+        words = f"must be more than nothing and at most {maximum // 3600}h, which `silences.maximum` sets"
+        raise click.BadParameter(words, param_hint="--for")
+    return seconds
+
+
+def _words(text: str, option: str) -> str:
+    if not text.strip() or len(text) > TEXT_MAX:
+        raise click.BadParameter(f"must be 1 to {TEXT_MAX} characters", param_hint=option)
+    return text.strip()
+
+
+def _document(each: Silence, now: int) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "state": each.phase(now),
+        "match": each.matchers,
+        "author": each.author,
+        "comment": each.comment,
+        "created_at": iso(each.created_at),
+        "starts_at": iso(each.starts_at),
+        "ends_at": iso(each.ends_at),
+    }
+
+
+def _print(found: Sequence[Silence], now: int) -> None:
+    if not found:
+        click.echo("no silences")
+        return
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in ("id", "state", "what", "who and why", "from", "until"):
+        table.add_column(column, overflow="fold", no_wrap=column in {"id", "state"})
+    for each in found:
+        phase = each.phase(now)
+        table.add_row(
+            Text(each.id),
+            Text(phase, _STYLES[phase]),
+            Text(plain(str(Match.model_validate(each.matchers)))),
+            Text.assemble(plain(each.author), "\n", (plain(each.comment), "dim")),
+            Text(iso(each.starts_at)),
+            Text(iso(each.ends_at)),
+        )
+    console().print(table)

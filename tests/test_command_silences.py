@@ -1,0 +1,125 @@
+"""`auditor silences`: who silences what, for how long, and what no silence can hold back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile import PAYLOADS
+
+from auditor.alerts.protected import beyond
+from auditor.cli import call
+from auditor.policy.model import Policy
+from auditor.routing import Match
+from auditor.terms import Level
+
+CONFIG = """
+organizations: {acme: {}}
+store: sqlite:///STORE
+silences: {maximum: 3d}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "auditor.yaml"
+    path.write_text(CONFIG.replace("STORE", str(tmp_path / "auditor.db")))
+    return path
+
+
+def added(capsys: pytest.CaptureFixture[str], file: Path, *arguments: str) -> Any:
+    words = ["--author", "ada", "--comment", "known", "-o", "json", "-c", str(file)]
+    assert call(["silences", "add", *arguments, *words]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def listed(capsys: pytest.CaptureFixture[str], file: Path, *arguments: str) -> Any:
+    assert call(["silences", "list", "-o", "json", "-c", str(file), *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_silence_is_added_listed_and_expired(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    made = added(
+        capsys, file, "--match", "policy=key-*", "--match", "policy=other", "--match", "level=low", "--for", "2h"
+    )
+    assert made["match"] == {"level": ["low"], "policy": ["key-*", "other"]}
+    assert (made["author"], made["comment"], made["state"]) == ("ada", "known", "active")
+    assert listed(capsys, file) == [made]
+    assert call(["silences", "expire", made["id"], "-c", str(file)]) == 0
+    assert capsys.readouterr().out == f"silence {made['id']} is over\n"
+    assert listed(capsys, file) == []
+    (over,) = listed(capsys, file, "--expired")
+    assert over["state"] == "expired"
+    assert call(["silences", "expire", made["id"], "-c", str(file)]) == 2
+
+
+def test_a_silence_may_begin_later(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    assert added(capsys, file, "--match", "level=low", "--for", "2h", "--in", "1h")["state"] == "pending"
+
+
+def test_the_table_shows_hostile_words_without_driving_the_terminal(
+    capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    for payload in PAYLOADS:
+        if payload.strip() and len(payload) <= 1000:
+            call(["silences", "add", "--match", "level=low", "--for", "1h", "--comment", payload, "-c", str(file)])
+    capsys.readouterr()
+    assert call(["silences", "list", "-c", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "level=low" in out
+    assert "\x1b" not in out
+
+
+FAULTS = {
+    "longer than allowed": (["--match", "level=low", "--for", "4d"], "at most 72h"),
+    "no time at all": (["--match", "level=low", "--for", "0s"], "more than nothing"),
+    "a duration that is none": (["--match", "level=low", "--for", "soon"], "must be a duration"),
+    "nothing to match": (["--for", "1h"], "Missing option '--match'"),
+    "a key that is none": (["--match", "levle=low", "--for", "1h"], "did you mean `level`?"),
+    "a level that is none": (["--match", "level=severe", "--for", "1h"], "Input should be"),
+    "a matcher without a value": (["--match", "level", "--for", "1h"], "write level=VALUE"),
+    "an organization that is none": (["--match", "organization=acne", "--for", "1h"], "did you mean `acme`?"),
+    "a flood of a comment": (["--match", "level=low", "--for", "1h", "--comment", "x" * 1001], "1 to 1000 characters"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_silence_that_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str], file: Path, fault: str) -> None:
+    arguments, message = FAULTS[fault]
+    comment = [] if "--comment" in arguments else ["--comment", "why"]
+    assert call(["silences", "add", *arguments, *comment, "-c", str(file)]) == 2
+    assert message in capsys.readouterr().err
+    assert listed(capsys, file) == []
+
+
+def test_a_silence_that_would_match_what_nothing_holds_back_says_so(
+    capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    call(["silences", "add", "--match", "policy=audit-log-*", "--for", "1h", "--comment", "why", "-c", str(file)])
+    warned = capsys.readouterr().err.splitlines()
+    assert "warning: it does not hold back audit-log-hole: nothing does" in warned
+    call(["silences", "add", "--match", "policy=key-*", "--for", "1h", "--comment", "why", "-c", str(file)])
+    assert capsys.readouterr().err == ""
+
+
+HOLE = Policy("audit-log-hole", "T", "audit_log", Level.HIGH)
+MARKED = Policy("mine", "T", "project_api_key", Level.LOW, tags=("auditor.unmutable",))
+PLAIN = Policy("plain", "T", "project_api_key", Level.LOW)
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        ({"level": "high"}, ["notices", "audit-log-hole"]),
+        ({"class": "notice"}, ["notices"]),
+        ({"level": "low"}, ["mine"]),
+        ({"project": "proj_1"}, ["mine"]),
+        ({"policy": "plain"}, []),
+        ({"kind": "audit_log", "level": "low"}, []),
+        ({"organization": "other"}, []),
+        ({"tag": "auditor.*"}, ["mine"]),
+    ],
+)
+def test_what_a_silence_cannot_hold_back_is_known_before_it_happens(match: dict[str, str], expected: list[str]) -> None:
+    found = beyond(Match.model_validate(match), [HOLE, MARKED, PLAIN], ["acme"])
+    assert [name.split()[0] for name in found] == expected
