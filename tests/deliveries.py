@@ -70,9 +70,12 @@ async def deliver(store: Store, channel: Channel, gate: Gate | None = None, term
     return await Deliverer(store, {"chat": sink}, "owner", terms=terms, gate=gate).deliver_due()
 
 
-def later(store: Store, seconds: float) -> None:
-    """All that is stored happened so many seconds earlier: the clock of the database cannot be moved."""
-    columns = ("due_at", "flush_at", "settled_at", "lease_until", "created_at")
+def later(store: Store, seconds: float, *, aging: bool = True) -> None:
+    """All that is stored happened so many seconds earlier: the clock of the database cannot be moved.
+
+    Without `aging` messages keep the time of their writing, which another clock gave, and which that one moves on from.
+    """
+    columns = ("due_at", "flush_at", "settled_at", "lease_until", *(["created_at"] if aging else []))
     moved = ", ".join(f"{column} = {column} - {seconds}" for column in columns)
     with store.transaction() as tx:
         tx.execute(text(f"UPDATE outbox SET {moved}"))  # noqa: S608 - numbers and names of our own

@@ -168,7 +168,7 @@ class Deliverer:
         """
         if lane.sink not in self._fresh:
             return
-        ages = await self._transact(lambda tx: outbox.delivered_ages(tx, lane.sink, self._terms.storm_window))
+        ages = await self._transact(lambda tx: outbox.delivered_ages(tx, lane.sink, lane.terms.storm_window))
         for age in ages:
             lane.sent(self._seconds() - age)
         self._fresh.discard(lane.sink)
@@ -331,9 +331,10 @@ class Deliverer:
 
 def _terms_of(sink: Sink, terms: Terms) -> Terms:
     """Audit events come as they come; where they are no data but something to read, they come as one digest."""
-    if sink.alerts:
-        return terms
-    return replace(terms, storm_limit=UNLIMITED if sink.takes_events else 1)
+    if not sink.alerts:
+        return replace(terms, storm_limit=UNLIMITED if sink.takes_events else 1)
+    storm = sink.config.storm
+    return replace(terms, storm_limit=storm.messages, storm_window=storm.window) if storm else terms
 
 
 def _folded(parts: Sequence[tuple[Leased, Alert]], at: int) -> Alert:

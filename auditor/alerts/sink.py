@@ -5,19 +5,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import Field, SecretStr
 
 from auditor import redaction
 from auditor.alerts.message import Alert
 from auditor.alerts.wording import Templates, worded
 from auditor.configfile import read_secret
+from auditor.configtypes import Seconds, Section
 from auditor.errors import ConfigError, DeliveryError
 
 
-class SinkConfig(BaseModel):
+class Storm(Section):
+    """How much a sink is told at most: the last message of a window tells all that is due, as a digest."""
+
+    messages: int = Field(default=20, ge=1, le=10_000)
+    window: Seconds = Field(default=600, ge=1)
+
+
+class SinkConfig(Section):
     """Settings of a sink: unknown keys refused, values never shown in errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    storm: Storm | None = None
+    """None for what holds where nothing is said."""
 
     templates: Templates = Templates()
     """Other words for title and text."""

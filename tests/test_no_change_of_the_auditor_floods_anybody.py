@@ -1,0 +1,198 @@
+"""First run, restart, reload, new policies, an outage of days: at most so many messages a window, and nobody missed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from deliveries import later
+from organization import KEY, NOW, served, small
+from slack import serving
+
+from auditor import clock
+from auditor.alerts.deliver import Deliverer
+from auditor.alerts.message import Alert, AlertKind
+from auditor.assembly import assemble, audit_of, client_of, gate_of
+from auditor.configfile import read
+from auditor.jobs.poll import poll
+from auditor.jobs.review import review
+from auditor.jobs.snapshot import take
+from auditor.simulator.slack_workspace import TOKEN, FakeSlack, Fault, FaultKind
+from auditor.store import findings, outbox
+from auditor.store.database import Store, open_store
+
+pytest_plugins = ["databases"]
+
+CONFIG = """\
+organizations: {{acme: {{admin_key: {key}, base_url: '{api}', requests_per_minute: 100000}}}}
+store: {store}
+# Who is dormant is known only once the log was followed for a while, and is news then.
+policies: {{paths: ['builtin:openai', ./policies], overrides: {{dormant-user: {{enabled: false}}}}}}
+sinks:
+  slack: {{type: slack, token: {token}, channel: '#security', base_url: '{slack}/api/', allow_private: true{storm}}}
+"""
+
+POLICY = """\
+title: Policy number {number}
+name: extra-{number}
+resource: {resource}
+level: {level}
+description: A policy of a test.
+detection: {{all: {{id|startswith: ''}}, condition: all}}
+message: "{{{{ id }}}}"
+remediation: None.
+examples:
+  - {{name: named, now: 2026-01-01T00:00:00Z, expect: fail, resource: {{id: ingest}}}}
+  - {{name: other, now: 2026-01-01T00:00:00Z, expect: pass, resource: {{}}}}
+"""
+
+CAP = 20
+
+
+@dataclass
+class Watch:
+    """An organization under watch by a process that begins anew with each step, and what Slack got."""
+
+    folder: Path
+    store: Store
+    slack: FakeSlack
+    now: int = NOW
+    told: list[Alert] = field(default_factory=list)
+
+    async def step(self, seconds: int = 900) -> int:
+        """Time passes, a new process takes the picture and delivers; returns how many messages Slack got."""
+        self.now += seconds
+        later(self.store, seconds, aging=False)
+        parts = assemble(read(self.folder / "auditor.yaml"))
+        async with client_of(parts.loaded, "acme") as client:
+            audit = audit_of(parts, "acme", client, self.store)
+            await take(audit, await poll(audit, self.now), self.now)
+            review(audit, gate_of(parts), self.now)
+        return await self.deliver(40)
+
+    async def deliver(self, seconds: int) -> int:
+        """What is due after some seconds goes out, by a process of its own."""
+        later(self.store, seconds, aging=False)
+        self.now += seconds
+        parts = assemble(read(self.folder / "auditor.yaml"))
+        before = len(self.slack.messages)
+        await Deliverer(
+            self.store,
+            parts.sinks,
+            "test",
+            gate=gate_of(parts),
+            now=lambda: clock.from_epoch(self.now),
+            on_delivered=lambda alert, _sink: self.told.append(alert),
+        ).deliver_due()
+        return len(self.slack.messages) - before
+
+    def named(self) -> list[str]:
+        """The policies that were told, one for each finding."""
+        return [line.policy for alert in self.told for line in alert.lines] + [
+            alert.policy for alert in self.told if not alert.lines
+        ]
+
+    def open(self, prefix: str) -> int:
+        with self.store.transaction() as tx:
+            return sum(each.policy.startswith(prefix) for each in findings.active(tx, "acme").values())
+
+    def add_policies(self, count: int, resource: str = "project") -> None:
+        for number in range(count):
+            level = ("low", "medium", "high", "critical")[number % 4]
+            text = POLICY.format(number=number, resource=resource, level=level)
+            (self.folder / "policies" / f"extra-{number}.yaml").write_text(text)
+
+
+@pytest.fixture
+def watch(tmp_path: Path, sqlite_url: str) -> Iterator[Watch]:
+    store = open_store(sqlite_url)
+    with served(small()) as (api, _), serving() as slack:
+        (tmp_path / "policies").mkdir()
+        _configure(tmp_path, api, sqlite_url, slack.address)
+        yield Watch(tmp_path, store, slack.slack)
+    store.close()
+
+
+def _configure(folder: Path, api: str, store: str, slack: str, storm: str = "") -> None:
+    text = CONFIG.format(key=KEY, api=api, store=store, token=TOKEN, slack=slack, storm=storm)
+    (folder / "auditor.yaml").write_text(text)
+
+
+def tell(capsys: pytest.CaptureFixture[str], what: str, counts: Sequence[int]) -> None:
+    with capsys.disabled():
+        print(f"\n{what}: {', '.join(map(str, counts))} messages")  # noqa: T201 - the figures are the proof
+
+
+async def test_a_first_run_is_one_message_and_a_restart_none(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = [await watch.step(), await watch.step(), await watch.step()]
+    tell(capsys, f"first run with {watch.open('')} findings, restart, restart", counts)
+    assert counts == [1, 0, 0]
+    assert len(watch.told[0].lines) == watch.open("") > 20
+
+
+async def test_a_policy_that_many_resources_fail_is_one_message(
+    watch: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await watch.step()
+    watch.add_policies(1, "user")
+    counts = [await watch.step(), await watch.step()]
+    tell(capsys, f"one new policy that {watch.open('extra')} users fail, and the pass after it", counts)
+    assert counts == [1, 0]
+    assert watch.named().count("extra-0") == watch.open("extra") > 10
+
+
+async def test_many_new_policies_stay_below_the_cap_and_every_finding_is_told(
+    watch: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await watch.step()
+    later(watch.store, 601, aging=False)
+    watch.add_policies(60)
+    counts = [await watch.step(), await watch.deliver(1), await watch.deliver(620), await watch.deliver(620)]
+    tell(capsys, f"60 new policies with {watch.open('extra')} findings, and the windows after it", counts)
+    assert max(counts) <= CAP
+    told = [name for name in watch.named() if name.startswith("extra")]
+    assert len(told) == watch.open("extra") > 60
+    assert len(set(told)) == 60
+
+
+async def test_policies_that_are_taken_away_end_their_findings_below_the_cap(
+    watch: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch.add_policies(60)
+    await watch.step()
+    for file in (watch.folder / "policies").iterdir():
+        file.unlink()
+    counts = [await watch.step(), await watch.deliver(1), await watch.deliver(620)]
+    tell(capsys, "60 policies taken away, and the windows after it", counts)
+    assert max(counts) <= CAP
+    assert watch.open("extra") == 0
+
+
+async def test_an_outage_of_three_days_ends_below_the_cap(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+    await watch.step()
+    watch.add_policies(60)
+    watch.slack.fail_next(Fault(FaultKind.SERVER_ERROR), times=1_000)
+    down = [await watch.step(16 * 3600) for _ in range(4)]
+    while watch.slack.next_fault():
+        pass
+    up = [await watch.deliver(900) for _ in range(4)]
+    tell(capsys, f"{sum(down)} in 64 hours without Slack; then in each window", up)
+    assert sum(down) == 0
+    assert max(up) <= CAP
+    assert {name for name in watch.named() if name.startswith("extra")} == {f"extra-{n}" for n in range(60)}
+    with watch.store.transaction() as tx:
+        assert outbox.pending(tx) == {}
+        assert outbox.listing(tx, "dead") == []
+
+
+async def test_the_cap_of_a_sink_is_its_own(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+    await watch.step()
+    text = (watch.folder / "auditor.yaml").read_text()
+    (watch.folder / "auditor.yaml").write_text(text.replace("true}", "true, storm: {messages: 3, window: 1h}}"))
+    watch.add_policies(30)
+    counts = [await watch.step(3700), await watch.deliver(1200), await watch.deliver(3700)]
+    tell(capsys, "30 new policies to a sink that takes 3 an hour, 20 minutes later, an hour later", counts)
+    assert counts[:2] == [3, 0]
+    assert watch.told[-1].kind is AlertKind.DIGEST
+    told = [name for name in watch.named() if name.startswith("extra")]
+    assert len(told) == watch.open("extra")
