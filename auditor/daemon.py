@@ -44,8 +44,10 @@ LEASE = 60
 """Seconds a process may be silent before another takes its work over; renewed three times as often."""
 TICK = 1.0
 """Seconds between looks at what is due."""
-REVIEW = 15.0
-"""Seconds between looks at what time alone makes news: silences that end, findings that are told again."""
+RELEASE = 15.0
+"""Seconds between looks whether a silence or a mute time ended."""
+REPEAT = 300.0
+"""Seconds between looks whether something is told again because it is still open."""
 STALLED = 60.0
 """Seconds without a tick after which the loop counts as stuck."""
 DRAIN = 4.0
@@ -91,7 +93,7 @@ class Daemon:
         self._ticked_at = time.monotonic()
         self._ready = False
         self._gate = gate_of(parts, now)
-        self._reviewed_at = float("-inf")
+        self._released_at = self._repeated_at = float("-inf")
 
     def live(self) -> Sequence[str]:
         """What is wrong with the loop itself, empty when it turns. What the API does is no reason to restart."""
@@ -194,16 +196,23 @@ class Daemon:
         # In a task of its own: the scheduler cancels its ticks when it is shut down, and a claim must not be cut.
         if not any(task.get_name() == _CLAIM for task in self._tasks):
             self._spawn(self._claim_due(stop), stop, _CLAIM)
-        if self._ticked_at - self._reviewed_at >= REVIEW:
-            self._reviewed_at = self._ticked_at
-            self._spawn(self._review(deliverer), stop, _REVIEW)
+        self._look_back(deliverer, stop)
         deliverer.wake()
 
-    async def _review(self, deliverer: Deliverer) -> None:
-        now = clock.epoch(self._now())
+    def _look_back(self, deliverer: Deliverer, stop: asyncio.Event) -> None:
+        """See to what time alone makes news, now and then."""
+        now, gate = clock.epoch(self._now()), self._gate
+        if self._ticked_at - self._released_at >= RELEASE:
+            self._released_at = self._ticked_at
+            self._spawn(self._reviewed(lambda audit: review.release(audit, gate), deliverer), stop, _REVIEW)
+        if self._ticked_at - self._repeated_at >= REPEAT:
+            self._repeated_at = self._ticked_at
+            self._spawn(self._reviewed(lambda audit: review.repeat(audit, now), deliverer), stop, _REVIEW)
+
+    async def _reviewed(self, look: Callable[[Audit], int], deliverer: Deliverer) -> None:
         for name, audit in self._audits.items():
             try:
-                made = await asyncio.to_thread(review.review, audit, self._gate, now)
+                made = await asyncio.to_thread(look, audit)
             except AuditorError as error:
                 log.error("review.failed", organization=name, error=error.message, hint=error.hint)
                 continue
@@ -307,7 +316,8 @@ class Daemon:
             work.renew(tx, lease, LEASE)
 
     def _delivered(self, sink: str, done: Delivered) -> None:
-        for result, count in (("delivered", done.sent), ("postponed", done.failed), ("dead", done.dead)):
+        results = {"delivered": done.sent, "postponed": done.failed, "dead": done.dead, "suppressed": done.suppressed}
+        for result, count in results.items():
             self._metrics.delivery(sink, result, count)
 
     async def _drain(self, drained: asyncio.Event) -> None:

@@ -142,6 +142,28 @@ async def test_a_digest_that_may_have_arrived_is_told_again_as_that_digest_and_n
     assert channel.tried[0] == channel.tried[1]
 
 
+class Death(Exception):
+    """The process ends here."""
+
+
+async def test_a_process_that_ends_before_it_settles_repeats_that_one_message(store: Store) -> None:
+    async def die(_alert: Alert) -> None:
+        if len(channel.tried) == 1:
+            raise Death
+
+    table, channel = routing(), Channel(die)
+    put(store, table, alert("a"), alert("b"), alert("c"))
+    later(store, 2)
+    with pytest.raises(ExceptionGroup) as ended:
+        await deliver(store, channel)
+    assert ended.group_contains(Death)
+    put(store, table, alert("d"))
+    later(store, 400)
+    assert await deliver(store, channel) == Delivered(sent=2)
+    assert sorted(channel.told) == [["a", "b", "c"], ["d"]]
+    assert channel.tried.count(channel.tried[0]) == 2
+
+
 async def test_one_alert_that_a_sink_never_takes_does_not_keep_the_others_of_its_group(store: Store) -> None:
     async def refuse(told: Alert) -> None:
         if "bad" in [told.resource_name, *(line.resource for line in told.lines)]:

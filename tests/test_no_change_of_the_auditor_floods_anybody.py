@@ -15,7 +15,7 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.assembly import assemble, audit_of, client_of, gate_of
 from auditor.configfile import read
 from auditor.jobs.poll import poll
-from auditor.jobs.review import review
+from auditor.jobs.review import release, repeat
 from auditor.jobs.snapshot import take
 from auditor.simulator.slack_workspace import TOKEN, FakeSlack, Fault, FaultKind
 from auditor.store import findings, outbox
@@ -67,7 +67,8 @@ class Watch:
         async with client_of(parts.loaded, "acme") as client:
             audit = audit_of(parts, "acme", client, self.store)
             await take(audit, await poll(audit, self.now), self.now)
-            review(audit, gate_of(parts), self.now)
+            release(audit, gate_of(parts))
+            repeat(audit, self.now)
         return await self.deliver(40)
 
     async def deliver(self, seconds: int) -> int:

@@ -17,10 +17,12 @@ from auditor.alerts.gate import Gate, inhibits
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.route import Routing
 from auditor.alerts.teller import Teller
+from auditor.config import Findings
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.jobs.context import Audit
-from auditor.jobs.review import review
+from auditor.jobs.review import release, repeat
 from auditor.policy.load import PolicySet
+from auditor.reporting.build import build
 from auditor.routing import InhibitRule
 from auditor.store import findings, organizations, outbox, silences
 from auditor.store.database import Store, open_store
@@ -73,7 +75,7 @@ class Service:
         return await deliver(self.store, self.channel, self.gate)
 
     def review(self) -> int:
-        return review(self.audit, self.gate, int(self.moment.timestamp()))
+        return release(self.audit, self.gate) + repeat(self.audit, int(self.moment.timestamp()))
 
     def silence(self, seconds: int = 3600, **matchers: str) -> str:
         now = int(self.moment.timestamp())
@@ -113,6 +115,8 @@ async def test_what_is_silenced_is_not_sent_and_kept_as_suppressed(service: Serv
     assert held.error == f"silence {name} by ada: known"
     with service.store.transaction() as tx:
         assert outbox.pending(tx) == {}
+    (row,) = build(service.store, "acme", {}, Findings(), start=0, now=int(time.time()) + 1).deliveries
+    assert (row.delivered, row.waiting, row.dead, row.suppressed) == (1, 0, 0, 1)
 
 
 async def test_what_is_still_open_when_the_silence_ends_is_told_once(service: Service) -> None:

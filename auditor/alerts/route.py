@@ -118,6 +118,12 @@ class Routing:
         match = Match.model_validate({"class": AlertClass.NOTICE})
         return Node("operators", f"{{{match}}}", match, self.config.operators)
 
+    @cached_property
+    def repeated(self) -> tuple[Level, ...]:
+        """The levels of which some route tells again what is still open."""
+        nodes = list(_nodes(self.root))
+        return tuple(level for level in Level if any(node.timing(level).repeat for node in nodes))
+
     def at_once(self) -> "Routing":
         """The same routes without any waiting, for one who does not stay: what is found together goes out together."""
         root, routes = _hurried(self.config.root), tuple(map(_hurried, self.config.routes))
@@ -208,6 +214,12 @@ def _child(above: Node, name: str, route: Route) -> Node:
         continues=route.continue_,
     )
     return _completed(start, route, route.routes)
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children:
+        yield from _nodes(child)
 
 
 def _walk(node: Node, alert: Alert, depth: int) -> Iterator[Tried]:

@@ -132,7 +132,8 @@ async def _pass(parts: Parts, store: Store, name: str, progress: Progress) -> Ta
         # The daemon does this once a day; where there is none, each pass looks whether it is time.
         await usage.refresh(audit, now, audit.usage_every)
         taken = await snapshot.take(audit, polled, now)
-        await asyncio.to_thread(review.review, audit, gate_of(parts), now)
+        await asyncio.to_thread(review.release, audit, gate_of(parts))
+        await asyncio.to_thread(review.repeat, audit, now)
     gap = blind(taken.run.coverage)
     if gap:
         raise ApiError(gap.reason, hint=gap.hint)

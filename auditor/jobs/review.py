@@ -22,17 +22,28 @@ log = get(__name__)
 _UNDECIDED = frozenset({State.OPEN, State.REOPENED})
 
 
-def review(audit: Audit, gate: Gate, now: int) -> int:
-    """Release what nothing holds back any more, and queue what is told again; returns how many messages that makes.
+def release(audit: Audit, gate: Gate) -> int:
+    """Let go what nothing holds back any more; returns how many messages that makes.
 
-    Running it again, or in two processes at once, makes nothing twice.
+    What is still so is told once, if it was never told; what is over, or was overtaken, is held back for good. Running
+    it again, or in two processes at once, makes nothing twice; nor does `repeat`.
     """
     with audit.store.transaction() as tx:
-        return _release(tx, audit, gate) + _repeat(tx, audit, now)
+        return _release(tx, audit, gate)
+
+
+def repeat(audit: Audit, now: int) -> int:
+    """Queue what is told again at `now` (Unix seconds); returns how many alerts that are.
+
+    Groups that were last told `repeat_interval` ago are told again, with all that is still open of them. Occurrences
+    are not: they happened, and do not last; nor is what comes and goes all day. Before anything was told there is
+    nothing to tell again.
+    """
+    with audit.store.transaction() as tx:
+        return _repeat(tx, audit, now)
 
 
 def _release(tx: Transaction, audit: Audit, gate: Gate) -> int:
-    """What is still so is told once, if it was never told; what is over, or was overtaken, is held back for good."""
     judge = gate.at(tx)
     free, over = [], []
     for each in held.suppressed(tx, audit.organization):
@@ -69,11 +80,6 @@ def _current(tx: Transaction, each: Held, alert: Alert) -> bool:
 
 
 def _repeat(tx: Transaction, audit: Audit, now: int) -> int:
-    """Groups that were last told `repeat_interval` ago are told again, with all that is still open of them.
-
-    Occurrences are not: they happened, and do not last; nor is what comes and goes all day. Before anything was told
-    there is nothing to tell again.
-    """
     begun = organizations.read(tx, audit.organization).baseline_at
     if begun is None:
         return 0
@@ -94,7 +100,7 @@ def _repeat(tx: Transaction, audit: Audit, now: int) -> int:
 
 
 def _lasting(tx: Transaction, audit: Audit) -> Iterable[Finding]:
-    found = findings.search(tx, audit.organization, states=_UNDECIDED)
+    found = findings.search(tx, audit.organization, states=_UNDECIDED, levels=audit.routing.repeated)
     return (finding for finding in found if not finding.occurrence and finding.flapping_since is None)
 
 

@@ -88,7 +88,11 @@ def _deliveries(tx: Transaction, organization: str, start: int) -> tuple[Deliver
     told = outbox.counts(tx, organization, start)
     return tuple(
         DeliveryRow(
-            sink, *(told.get((sink, state), 0) for state in (Progress.DELIVERED, Progress.PENDING, Progress.DEAD))
+            sink,
+            *(
+                told.get((sink, state), 0)
+                for state in (Progress.DELIVERED, Progress.PENDING, Progress.DEAD, Progress.SUPPRESSED)
+            ),
         )
         for sink in sorted({sink for sink, _ in told})
     )

@@ -344,6 +344,8 @@ class DeliveryRow:
     delivered: int
     waiting: int
     dead: int
+    suppressed: int = 0
+    """Held back by a silence, a mute time or an inhibition."""
 
 
 @dataclass(frozen=True, slots=True)

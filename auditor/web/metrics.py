@@ -51,7 +51,7 @@ class Metrics:
         self._requests.labels("error" if status is None else str(status)).inc()
 
     def delivery(self, sink: str, result: str, count: int = 1) -> None:
-        """Count tries to deliver: `delivered`, `postponed` or `dead`."""
+        """Count tries to deliver: `delivered`, `postponed`, `dead` or `suppressed`."""
         self._deliveries.labels(sink, result).inc(count)
 
     def config_loaded(self, at: int) -> None:
