@@ -24,7 +24,7 @@ from auditor.alerts.message import Alert
 from auditor.assembly import Parts, audit_of, client_of, gate_of
 from auditor.errors import AuditorError, LeaseLost
 from auditor.inventory.collect import Progress, no_progress
-from auditor.jobs import poll, report, review, snapshot, usage
+from auditor.jobs import announce, poll, report, review, snapshot, usage
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.report import Written
@@ -146,7 +146,7 @@ class Daemon:
                 raise self._failure
             if hangup.is_set() and not stop.is_set():
                 hangup.clear()
-                self._reload(reload)
+                await self._reload(reload)
 
     async def _open(self, stack: AsyncExitStack) -> Deliverer:
         """Clients, due work and deliveries for the parts in force."""
@@ -331,7 +331,7 @@ class Daemon:
         drained.set()
         await _finish(self._tasks, self._drain_seconds)
 
-    def _reload(self, reload: Callable[[], Parts] | None) -> None:
+    async def _reload(self, reload: Callable[[], Parts] | None) -> None:
         if reload is None:
             return
         try:
@@ -339,9 +339,19 @@ class Daemon:
         except AuditorError as error:
             log.error("config.refused", error=error.message, hint=error.hint, in_force="the last good configuration")
             self._metrics.config_refused()
+            await asyncio.to_thread(self._tell_of_refusal, error.message)
             return
         log.info("config.reloaded", policies=len(self._parts.policies.policies))
         self._metrics.config_loaded(clock.epoch(self._now()))
+
+    def _tell_of_refusal(self, reason: str) -> None:
+        now = clock.epoch(self._now())
+        try:
+            with self._store.transaction() as tx:
+                for audit in self._audits.values():
+                    announce.misconfigured(tx, audit, reason, now)
+        except AuditorError as error:
+            log.error("store.failed", error=error.message, hint=error.hint)
 
 
 _DELIVERY = "delivery"

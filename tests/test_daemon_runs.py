@@ -22,11 +22,13 @@ from sqlalchemy import select, update
 from starlette.applications import Starlette
 
 from auditor.adminapi.reports import REPORTS
+from auditor.alerts.message import decode
 from auditor.jobs.schedule import USAGE
 from auditor.simulator import takeover
 from auditor.simulator.model import Organization
 from auditor.simulator.server import create_app
 from auditor.simulator.slack_workspace import TOKEN, FakeSlack
+from auditor.store import outbox
 from auditor.store.tables import usage_readings, work
 from auditor.web.server import serve
 
@@ -313,6 +315,9 @@ def test_a_broken_configuration_keeps_the_old_one_in_force(daemon: Running, conf
     assert daemon.metric("auditor_config_last_reload_successful") == 0
     assert "did you mean `schedule`" in daemon.events("config.refused")[0]["error"]
     daemon.says("snapshot.taken", before + 2)
+    with opened(config.parent) as store, store.transaction() as tx:
+        (notice,) = [each for each in outbox.listing(tx) if each.message.id.startswith("notice/configuration/acme/")]
+    assert "did you mean `schedule`" in decode(notice.message.alert).text
 
     config.write_text(good, encoding="utf-8")
     daemon.process.send_signal(signal.SIGHUP)

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from auditor.alerts.deliver import Delivered
 from auditor.alerts.grouping import Timing, repeats, told_at
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.message import Alert, AlertKind, encode
 from auditor.errors import DeliveryError
 from auditor.store import outbox
 from auditor.store.database import Store, open_store
@@ -141,6 +142,25 @@ async def test_a_digest_that_may_have_arrived_is_told_again_as_that_digest_and_n
     await deliver(store, channel)
     assert channel.told == [["a", "b"], ["c"]]
     assert channel.tried[0] == channel.tried[1]
+
+
+async def test_who_comes_late_to_a_message_that_was_tried_does_not_change_it(store: Store) -> None:
+    async def silence(_alert: Alert) -> None:
+        if len(channel.tried) == 1:
+            raise DeliveryError("no answer", retryable=True)
+
+    channel = Channel(silence)
+    put(store, routing(), alert("a"), alert("b"))
+    later(store, 2)
+    assert await deliver(store, channel) == Delivered(failed=2)
+    (first, _) = (entry.message for entry in rows(store))
+    late = alert("c")
+    with store.transaction() as tx:  # as of a long transaction that began before the message went out
+        outbox.add(tx, [replace(first, id=late.id, alert=encode(late), order_key="c")])
+    later(store, 60)
+    await deliver(store, channel)
+    assert sorted(channel.told) == [["a", "b"], ["c"]]
+    assert channel.tried.count(channel.tried[0]) == 2
 
 
 class Death(Exception):

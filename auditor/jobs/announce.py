@@ -87,6 +87,19 @@ def refused(tx: Transaction, audit: Audit, gap: Gap, now: int) -> None:
     at_once(tx, audit, alert, now)
 
 
+def misconfigured(tx: Transaction, audit: Audit, reason: str, now: int) -> None:
+    """Queue a notice that a new configuration, or a policy of it, is refused; once a day for one reason."""
+    alert = compose.notice(
+        f"configuration/{audit.organization}/{hashlib.sha256(reason.encode()).hexdigest()[:16]}/{now // 86_400}",
+        audit.organization,
+        Level.HIGH,
+        "A new configuration is refused",
+        f"The last good one stays in force. {reason}",
+        now,
+    )
+    at_once(tx, audit, alert, now)
+
+
 def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) -> None:
     """Queue a notice for each attestation that an event contradicts; once for one statement and one event."""
     for record in settings.records:
