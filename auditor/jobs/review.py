@@ -45,15 +45,12 @@ def repeat(audit: Audit, now: int) -> int:
 
 def _release(tx: Transaction, audit: Audit, gate: Gate) -> int:
     judge = gate.at(tx)
-    free, over = [], []
-    for each in held.suppressed(tx, audit.organization):
-        alert = _read(each)
-        if alert is None or not _current(tx, each, alert):
-            over.append(each.row)
-        elif not judge.hold(alert, each.sink):
-            free.append(each.row)
-    held.drop(tx, over)
-    released = held.release(tx, free)
+    waiting = [(each, _read(each)) for each in held.suppressed(tx, audit.organization)]
+    free = [(each, alert) for each, alert in waiting if alert is None or not judge.hold(alert, each.sink)]
+    known = findings.by_ids(tx, {alert.finding for _, alert in free if alert and alert.finding})
+    current = [each.row for each, alert in free if alert and _is_news(tx, each, alert, known.get(alert.finding))]
+    held.drop(tx, {each.row for each, _ in free} - set(current))
+    released = held.release(tx, current)
     if released:
         log.info("alerts.released", organization=audit.organization, messages=released)
     return released
@@ -66,11 +63,10 @@ def _read(each: Held) -> Alert | None:
         return None
 
 
-def _current(tx: Transaction, each: Held, alert: Alert) -> bool:
+def _is_news(tx: Transaction, each: Held, alert: Alert, finding: Finding | None) -> bool:
     """Whether the alert, if it was told now, would tell what is so and was not told."""
     if not alert.finding:
         return True
-    finding = findings.by_ids(tx, [alert.finding]).get(alert.finding)
     if finding is None or not each.newest:
         return False
     if alert.kind is AlertKind.RESOLVED:
