@@ -17,18 +17,20 @@ from slack import serving as serving_slack
 from auditor import clock
 from auditor.alerts.deliver import Deliverer
 from auditor.alerts.document import RAW_MAX, document
+from auditor.alerts.gate import Gate
 from auditor.alerts.lane import Terms
 from auditor.alerts.message import AlertKind, decode
 from auditor.alerts.registry import build
 from auditor.alerts.samples import samples
 from auditor.alerts.sink import Sink
+from auditor.alerts.teller import Teller
 from auditor.assembly import assemble
 from auditor.configfile import parse
 from auditor.errors import FaultyFiles
 from auditor.jobs.poll import poll
 from auditor.routing import Match, Route
 from auditor.simulator.model import Organization
-from auditor.store import outbox
+from auditor.store import outbox, silences
 from auditor.store.database import Store
 from auditor.terms import Level
 from auditor.yamlfile import load
@@ -127,6 +129,23 @@ async def test_events_that_nobody_takes_hold_no_alert_up(store: Store, organizat
     assert any("allowlist" in text.lower() and "Audit event" not in text for text in texts)
     assert len(waiting(store, "siem")) == 1
     assert set(told(store)) == {"siem/events"}
+
+
+async def test_a_silence_holds_alerts_back_and_no_event(store: Store, organization: Organization) -> None:
+    begin(store)
+    await follow(store, organization, NOW, NOW + 10)
+    with store.transaction() as tx:
+        silences.add(tx, {}, "ada", "moving", now=NOW, starts_at=NOW, ends_at=NOW + 3600)
+    gate = Gate(Teller({}, routed(*ROUTES, sinks=SINKS)), soon)
+    receiver = FakeReceiver(SECRET)
+    with serving(receiver) as address, serving_slack() as chat:
+        siem = build("siem", {"type": "webhook", "url": address, "secret": SECRET, "allow_private": True})
+        sinks = queues(siem, build("chat", by_token(chat.address)))
+        done = await Deliverer(store, sinks, "test", terms=QUICK, now=soon, gate=gate).deliver_due()
+        texts = [each.text for each in chat.slack.messages]
+    assert len(receiver.taken) == len(texts) == 1
+    assert (done.sent, done.suppressed) == (2, 1)
+    assert "ip_allowlist.config.deactivated" in texts[0]
 
 
 async def test_a_refused_event_is_announced_to_the_queue_of_alerts_only(

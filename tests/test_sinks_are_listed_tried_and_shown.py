@@ -167,7 +167,7 @@ def queued(config: Path) -> Path:
     store = open_store(f"sqlite:///{config.parent}/auditor.db")
     now = int(time.time())
     with store.transaction() as tx:
-        for number, name in enumerate(("owed", "taken", "lost", "tried")):
+        for number, name in enumerate(("owed", "taken", "lost", "tried", "held", "over")):
             queue(
                 tx, replace(ALERT, id=name, title=f"Title of {name}", finding=str(number)), ["chat"], now - 60 + number
             )
@@ -177,6 +177,8 @@ def queued(config: Path) -> Path:
         leased = {each.message.id: each for each in outbox.lease(tx, ["chat"], "test", 60, 10)}
         outbox.settle(tx, leased["taken"], {"ts": "1.0"})
         outbox.bury(tx, leased["lost"], "Slack answered 400")
+        outbox.suppress(tx, leased["held"], "silence 1 by ada: moving", final=False)
+        outbox.suppress(tx, leased["over"], "what it ends was never told", final=True)
         outbox.postpone(tx, leased["tried"], 900, "Slack: no answer in time, token xoxb-canary123456")
     store.close()
     return config.parent
@@ -202,7 +204,8 @@ def test_deliveries_are_those_that_are_owed_or_given_up(queued: Path) -> None:
 
 def test_deliveries_are_chosen_by_state_sink_organization_and_number(queued: Path) -> None:
     assert [each["id"] for each in listed(queued, "--state", "delivered")] == ["taken"]
-    assert len(listed(queued, "--state", "all")) == 6
+    assert [each["id"] for each in listed(queued, "--state", "suppressed")] == ["over", "held"]
+    assert len(listed(queued, "--state", "all")) == 8
     assert {each["id"] for each in listed(queued, "--sink", "hook")} == {"hostile", "broken"}
     assert listed(queued, "--organization", "other") == []
     assert len(listed(queued, "--limit", "2")) == 2
@@ -212,6 +215,8 @@ def test_the_table_of_deliveries_says_what_happened_and_drives_no_terminal(queue
     table = auditor("deliveries", "--state", "all", cwd=queued).out
     for words in ("given up", "Slack answered 400", "confirmed", "no answer in time", "Title of owed"):
         assert words in table
+    for words in ("held back: silence 1 by ada", "held back for good: what it"):
+        assert words in " ".join(table.split())
     assert "\x1b" not in table
     assert "\x07" not in table
 

@@ -20,7 +20,12 @@ from auditor.store import outbox
 from auditor.store.database import open_store
 from auditor.store.outbox import Entry, Progress
 
-_STYLES = {Progress.PENDING: "yellow", Progress.DELIVERED: "green", Progress.DEAD: "bold red"}
+_STYLES = {
+    Progress.PENDING: "yellow",
+    Progress.DELIVERED: "green",
+    Progress.DEAD: "bold red",
+    Progress.SUPPRESSED: "dim",
+}
 
 
 @click.command(name="deliveries")
@@ -91,6 +96,8 @@ def _outcome(entry: Entry) -> str:
     error = plain(redact(entry.error))
     if entry.state is Progress.DEAD:
         return f"given up {iso(entry.settled_at or 0)}: {error}"
+    if entry.state is Progress.SUPPRESSED:
+        return f"held back{' for good' if entry.settled_at else ''}: {error}"
     return f"{error}; again {iso(int(entry.message.due_at))}" if error else f"due {iso(int(entry.message.due_at))}"
 
 
