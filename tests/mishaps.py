@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
-from auditor.adminapi.resources import Paging
+from auditor.adminapi.resourcetypes import Paging
 from auditor.simulator.faults.rules import (
     Answer,
     Body,

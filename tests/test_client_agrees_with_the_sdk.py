@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 
 from auditor.adminapi import auditlog
 from auditor.adminapi.client import AdminClient
-from auditor.adminapi.resources import RESOURCES, Paging
+from auditor.adminapi.resources import RESOURCES
+from auditor.adminapi.resourcetypes import Paging
 from auditor.inventory.collect import collect
 from auditor.inventory.events import record_of
 from auditor.inventory.model import Scope, Snapshot

@@ -22,7 +22,8 @@ from wide import SIX, wide
 
 from auditor.adminapi.client import AdminClient, Patience
 from auditor.adminapi.fields import Type
-from auditor.adminapi.resources import BY_NAME, RESOURCES, Paging, ResourceType
+from auditor.adminapi.resources import BY_NAME, RESOURCES
+from auditor.adminapi.resourcetypes import Paging, ResourceType
 from auditor.findings.model import Finding
 from auditor.findings.reconcile import reconcile
 from auditor.inventory.collect import collect

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from wide import wide
 
 from auditor.adminapi.client import AdminClient, Patience
-from auditor.adminapi.resources import Paging
+from auditor.adminapi.resourcetypes import Paging
 from auditor.inventory.schema import EVENT_KIND
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled, poll

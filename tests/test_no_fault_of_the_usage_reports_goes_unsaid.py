@@ -24,7 +24,7 @@ from starlette.applications import Starlette
 
 from auditor.adminapi.client import AdminClient, Patience
 from auditor.adminapi.reports import DAY, REPORTS
-from auditor.adminapi.resources import Paging
+from auditor.adminapi.resourcetypes import Paging
 from auditor.inventory.usage import UsedDay
 from auditor.jobs import usage
 from auditor.jobs.context import Audit

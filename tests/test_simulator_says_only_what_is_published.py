@@ -16,7 +16,8 @@ from sdk import paths, pattern
 
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.paging import path_of
-from auditor.adminapi.resources import AUDIT_LOG_PATH, RESOURCES, Paging
+from auditor.adminapi.resources import AUDIT_LOG_PATH, RESOURCES
+from auditor.adminapi.resourcetypes import Paging
 from auditor.inventory.collect import collect
 from auditor.inventory.model import Snapshot
 from auditor.inventory.schema import ancestors

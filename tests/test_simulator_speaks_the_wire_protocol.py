@@ -9,7 +9,8 @@ import pytest
 from organization import KEY, ledger_of, served, small
 from starlette.applications import Starlette
 
-from auditor.adminapi.resources import RESOURCES, Paging, ResourceType
+from auditor.adminapi.resources import RESOURCES
+from auditor.adminapi.resourcetypes import Paging, ResourceType
 from auditor.errors import ConfigError
 from auditor.simulator import names
 from auditor.simulator.model import Organization

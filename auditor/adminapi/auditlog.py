@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.paging import Page, follow
-from auditor.adminapi.resources import AUDIT_LOG_PATH, Paging
+from auditor.adminapi.resources import AUDIT_LOG_PATH
+from auditor.adminapi.resourcetypes import Paging
 from auditor.terms import Stream
 
 

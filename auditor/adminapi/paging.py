@@ -7,7 +7,7 @@ from urllib.parse import quote
 from auditor.adminapi.client import AdminClient, Params
 from auditor.adminapi.envelope import Envelope, decode, last_of
 from auditor.adminapi.guard import Guard
-from auditor.adminapi.resources import Paging, ResourceType
+from auditor.adminapi.resourcetypes import Paging, ResourceType
 from auditor.errors import ApiError
 
 MAX_PAGES = 20_000

@@ -10,7 +10,7 @@ from auditor.adminapi.client import AdminClient
 from auditor.adminapi.envelope import refuse_two_of_a_key
 from auditor.adminapi.paging import follow
 from auditor.adminapi.reports import DAY, PAGE, Bucket, Report
-from auditor.adminapi.resources import Paging
+from auditor.adminapi.resourcetypes import Paging
 from auditor.errors import ApiError
 
 

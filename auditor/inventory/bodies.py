@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from auditor import clock
-from auditor.adminapi.resources import ResourceType
+from auditor.adminapi.resourcetypes import ResourceType
 from auditor.inventory.model import Fields
 
 

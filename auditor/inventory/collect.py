@@ -11,7 +11,8 @@ import msgspec
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.envelope import refuse_two_of_a_key
 from auditor.adminapi.paging import walk
-from auditor.adminapi.resources import RESOURCES, ResourceType, Tier
+from auditor.adminapi.resources import RESOURCES
+from auditor.adminapi.resourcetypes import ResourceType, Tier
 from auditor.errors import ApiError
 from auditor.inventory.bodies import Body, split
 from auditor.inventory.breaker import Breaker

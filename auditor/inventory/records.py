@@ -7,7 +7,8 @@ from functools import cache
 
 from auditor import clock
 from auditor.adminapi.fields import Field, Type
-from auditor.adminapi.resources import BY_NAME, ResourceType
+from auditor.adminapi.resources import BY_NAME
+from auditor.adminapi.resourcetypes import ResourceType
 from auditor.inventory.model import Record, Scope, Unknown
 
 MAX_DEPTH = 12
@@ -115,23 +116,11 @@ def lookup(body: object, path: str) -> object:
     return value
 
 
-# Documented fields that no policy has a use for, and that must not be counted as news.
-_ELSEWHERE: Mapping[str, frozenset[str]] = {
-    "user": frozenset({"developer_persona", "technical_level", "projects"}),
-    "user_role": frozenset({"created_by_user_obj", "metadata"}),
-    "group_role": frozenset({"created_by_user_obj", "metadata"}),
-    "project_user_role": frozenset({"created_by_user_obj", "metadata"}),
-    "project_group_role": frozenset({"created_by_user_obj", "metadata"}),
-    "project_group": frozenset({"project_id"}),
-    "group_member": frozenset({"picture", "is_service_account", "user_type"}),
-}
-
-
 @cache
 def _documented(name: str) -> frozenset[str]:
     kind = BY_NAME[name]
     paths = {(field.path or path).split(".")[0] for path, field in kind.fields.items()}
-    return frozenset(paths | {"object", "id", kind.identity}) | _ELSEWHERE.get(name, frozenset())
+    return frozenset(paths | {"object", "id", kind.identity}) | kind.unused
 
 
 def flatten(body: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:

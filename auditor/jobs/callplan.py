@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from auditor.adminapi.resources import BY_NAME, RESOURCES, ResourceType, Tier
+from auditor.adminapi.resources import BY_NAME, RESOURCES
+from auditor.adminapi.resourcetypes import ResourceType, Tier
 from auditor.inventory.model import Coverage
 from auditor.inventory.schema import ancestors
 from auditor.jobs.probe import Tried

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from auditor.adminapi import announcements
-from auditor.adminapi.resources import ResourceType
+from auditor.adminapi.resourcetypes import ResourceType
 from auditor.inventory.bodies import joined
 from auditor.inventory.changes import SKEW, named
 from auditor.inventory.collect import Walk

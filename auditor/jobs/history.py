@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from auditor.adminapi.resources import BY_NAME, RESOURCES, ResourceType
+from auditor.adminapi.resources import BY_NAME, RESOURCES
+from auditor.adminapi.resourcetypes import ResourceType
 from auditor.inventory.bodies import joined
 from auditor.inventory.collect import generations, scopes
 from auditor.inventory.model import Collection, Coverage, Gap, Record, Scope, Snapshot, Unknown

@@ -12,7 +12,8 @@ from auditor.adminapi import auditlog, usage
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.paging import walk
 from auditor.adminapi.reports import DAY, REPORTS, Report
-from auditor.adminapi.resources import BY_NAME, RESOURCES, ResourceType
+from auditor.adminapi.resources import BY_NAME, RESOURCES
+from auditor.adminapi.resourcetypes import ResourceType
 from auditor.clock import Clock, epoch
 from auditor.errors import ApiError
 from auditor.inventory.events import record_of as event_of

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from auditor.adminapi.resources import Paging
+from auditor.adminapi.resourcetypes import Paging
 from auditor.simulator.model import Group, Organization, Project, Provider
 from auditor.simulator.paging import Limits, Page, cut
 from auditor.simulator.query import Query

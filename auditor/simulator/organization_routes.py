@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from auditor.adminapi.resources import Paging
+from auditor.adminapi.resourcetypes import Paging
 from auditor.simulator import access, eventquery, settings, wire
 from auditor.simulator.certificates import detail_of
 from auditor.simulator.endpoints import Endpoint, Ids, Listing, group_of, provider_of, setting

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from auditor.adminapi.resources import Paging
+from auditor.adminapi.resourcetypes import Paging
 from auditor.simulator import access, wire
 from auditor.simulator.endpoints import Endpoint, Ids, Listing, project_of, setting
 from auditor.simulator.model import Organization

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 
 from sqlalchemy import and_, delete, select
 
-from auditor.adminapi.resources import BY_NAME, Tier
+from auditor.adminapi.resources import BY_NAME
+from auditor.adminapi.resourcetypes import Tier
 from auditor.inventory.model import Collection as Seen
 from auditor.inventory.model import Coverage, Scope, Snapshot
 from auditor.inventory.schema import ancestors

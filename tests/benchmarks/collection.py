@@ -26,7 +26,8 @@ from sdk import paths, pattern, required
 from auditor import clock
 from auditor.adminapi.budget import Budget
 from auditor.adminapi.client import AdminClient
-from auditor.adminapi.resources import RESOURCES, Paging, ResourceType, Tier
+from auditor.adminapi.resources import RESOURCES
+from auditor.adminapi.resourcetypes import Paging, ResourceType, Tier
 from auditor.inventory.collect import WORKERS, collect
 from auditor.inventory.derived import derive
 from auditor.inventory.model import Scope
