@@ -76,8 +76,9 @@ def reader(address: str, patience: Patience = HASTE) -> AdminClient:
 
 
 async def read(address: str) -> Snapshot:
-    # Where one request in eight fails, some of six hundred fail four times in a row.
-    async with reader(address, replace(HASTE, attempts=10)) as client:
+    # Where one request in eight fails, some of six hundred fail four times in a row. Nothing hangs in a storm, but the
+    # machine of the tests may.
+    async with reader(address, replace(HASTE, attempts=10, silence=10, whole=30)) as client:
         return await collect(client, "acme", NOW, kinds=[kind for kind in RESOURCES if kind.tier == "list"])
 
 
