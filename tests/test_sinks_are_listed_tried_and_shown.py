@@ -51,10 +51,11 @@ def test_sinks_are_listed_with_where_they_lead_and_what_they_get(config: Path, s
     done = auditor("sinks", "list", "-o", "json", cwd=config.parent)
     assert done.code == 0
     place = server.address.removeprefix("http://")
+    gets = {"rest": False, "notices": True, "fault": None}
     assert done.document == [
-        {"name": "chat", "type": "slack", "address": place, "routes": [1, 2], "fault": None},
-        {"name": "file", "type": "jsonl", "address": "", "routes": [2], "fault": None},
-        {"name": "hook", "type": "webhook", "address": "hooks.example.com:443", "routes": [], "fault": None},
+        {"name": "chat", "type": "slack", "address": place, "routes": [1, 2], **gets},
+        {"name": "file", "type": "jsonl", "address": "", "routes": [2], **gets},
+        {"name": "hook", "type": "webhook", "address": "hooks.example.com:443", "routes": [], **gets},
     ]
     table = auditor("sinks", "list", cwd=config.parent).out
     for word in ("hooks.example.com:443", "this machine", "routes 1, 2", "nothing but notices"):
@@ -68,7 +69,21 @@ def test_a_sink_that_cannot_be_used_is_listed_with_its_fault(tmp_path: Path) -> 
     assert done.code == 2
     faulty, good = done.document
     assert "did you mean `slack`?" in faulty["fault"]
-    assert (good["fault"], good["routes"]) == (None, None)
+    assert (good["fault"], good["routes"], good["rest"]) == (None, [], True)
+
+
+def test_operators_and_the_sinks_of_the_root_are_named(tmp_path: Path) -> None:
+    sinks = {name: {"type": "console"} for name in ("first", "rest", "ops", "none")}
+    routes = [{"match": {"level": "high"}, "to": ["first"]}]
+    configured(tmp_path, API, sinks=sinks, routes=routes, route={"to": ["rest"]}, operators=["ops"])
+    lines = auditor("sinks", "list", cwd=tmp_path).out.splitlines()
+    gets = {line.split()[0]: line.split("machine")[1].strip() for line in lines if "machine" in line}
+    assert gets == {"first": "route 1", "rest": "what no route takes", "ops": "notices", "none": "nothing"}
+
+
+def test_without_routes_every_sink_gets_everything(tmp_path: Path) -> None:
+    configured(tmp_path, API, sinks={"one": {"type": "console"}})
+    assert "everything" in auditor("sinks", "list", cwd=tmp_path).out
 
 
 def test_a_test_message_is_confirmed_or_the_command_fails(config: Path, server: Server) -> None:

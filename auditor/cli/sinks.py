@@ -15,10 +15,12 @@ from rich.text import Text
 from auditor import clock, log
 from auditor.alerts import registry
 from auditor.alerts.message import AlertKind
+from auditor.alerts.route import Routing
 from auditor.alerts.samples import samples, trial
 from auditor.alerts.sink import Context, Sink
 from auditor.cli import options
 from auditor.cli.render import console, plain
+from auditor.config import Config
 from auditor.configfile import Loaded
 from auditor.errors import AuditorError, ConfigError, did_you_mean
 from auditor.redaction import redact
@@ -37,8 +39,12 @@ class _Row:
     name: str
     kind: str
     place: str
-    routes: tuple[int, ...] | None
-    """The routes that lead there, from 1; None without routes, when everything does."""
+    routes: tuple[int, ...]
+    """The routes that lead there, from 1."""
+    rest: bool
+    """Whether it gets what no route takes: everything, where no route is for alerts."""
+    notices: bool
+    """Whether it gets what the auditor says of itself; without operators that goes to all where no route takes it."""
     fault: str
 
 
@@ -52,23 +58,24 @@ def listing(config_path: Path | None, form: str) -> int:
     if form == "json":
         click.echo(json.dumps([_entry(row) for row in rows], indent=2))
     elif rows:
-        _print(rows)
+        _print(rows, loaded.config)
     else:
         click.echo("there is no sink: nobody is told")
     return 2 if any(row.fault for row in rows) else 0
 
 
 def _row(loaded: Loaded, name: str, raw: Mapping[str, Any]) -> _Row:
+    routing = Routing(loaded.config.routing)
     above = loaded.config.route.to
-    found = [number for number, route in enumerate(loaded.config.routes, 1) if _leads(route, name, above)]
-    routes = tuple(found) if loaded.config.routes else None
+    routes = tuple(number for number, route in enumerate(loaded.config.routes, 1) if _leads(route, name, above))
+    notices = name in (loaded.config.operators or loaded.config.sinks)
     place = fault = ""
     try:
         address = registry.build(name, raw).config.address()
         place = f"{address[0]}:{address[1]}" if address else ""
     except ConfigError as error:
         fault = f"{error.message} ({error.hint})" if error.hint else error.message
-    return _Row(name, str(raw.get("type", "?")), place, routes, redact(fault))
+    return _Row(name, str(raw.get("type", "?")), place, routes, name in routing.root.to, notices, redact(fault))
 
 
 def _leads(route: Route, name: str, above: tuple[str, ...]) -> bool:
@@ -78,26 +85,35 @@ def _leads(route: Route, name: str, above: tuple[str, ...]) -> bool:
 
 
 def _entry(row: _Row) -> dict[str, Any]:
-    routes = list(row.routes) if row.routes is not None else None
-    return {"name": row.name, "type": row.kind, "address": row.place, "routes": routes, "fault": row.fault or None}
+    return {
+        "name": row.name,
+        "type": row.kind,
+        "address": row.place,
+        "routes": list(row.routes),
+        "rest": row.rest,
+        "notices": row.notices,
+        "fault": row.fault or None,
+    }
 
 
-def _print(rows: Iterable[_Row]) -> None:
+def _print(rows: Iterable[_Row], config: Config) -> None:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in ("name", "type", "leads to", "gets"):
         table.add_column(column, overflow="fold")
     for row in rows:
         place = Text(plain(row.fault), "red") if row.fault else Text(plain(row.place) or "this machine")
-        table.add_row(Text(plain(row.name)), Text(plain(row.kind)), place, Text(_gets(row.routes)))
+        table.add_row(Text(plain(row.name)), Text(plain(row.kind)), place, Text(_gets(row, config)))
     console().print(table)
 
 
-def _gets(routes: tuple[int, ...] | None) -> str:
-    if routes is None:
-        return "everything"
-    if not routes:
-        return "nothing but notices"
-    return f"route{'' if len(routes) == 1 else 's'} {', '.join(map(str, routes))}"
+def _gets(row: _Row, config: Config) -> str:
+    notices = row.notices and bool(config.operators)
+    parts = [f"route{'' if len(row.routes) == 1 else 's'} {', '.join(map(str, row.routes))}"] if row.routes else []
+    if row.rest:
+        parts.append("what no route takes" if config.routes else "all findings" if config.operators else "everything")
+    if notices:
+        parts.append("notices")
+    return ", ".join(parts) or ("nothing but notices" if row.notices else "nothing")
 
 
 @command.command(name="test")
