@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 from deliveries import Channel, alert, deliver, later, put, routing, rows, waits
+from figures import Figure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -239,7 +240,7 @@ _steps = st.tuples(
 
 
 def test_nothing_is_lost_or_out_of_order_in_any_history(
-    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    tmp_path_factory: pytest.TempPathFactory, figure: Figure
 ) -> None:
     """Findings open and end, sinks fail, processes die, time passes; in the end all is told.
 
@@ -262,9 +263,7 @@ def test_nothing_is_lost_or_out_of_order_in_any_history(
         histories, messages, deaths = histories + 1, messages + len(world.channel.got), deaths + world.deaths
 
     run()
-    with capsys.disabled():
-        told = f"{histories} histories, {messages} messages, {deaths} deaths: none lost, early or out of order"
-        print(f"\n{told}")  # noqa: T201 - the figures are what the proof is for
+    figure(f"{histories} histories, {messages} messages, {deaths} deaths: none lost, early or out of order")
 
 
 class _World:

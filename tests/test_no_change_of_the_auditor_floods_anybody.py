@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from deliveries import later
+from figures import Figure
 from organization import KEY, NOW, served, small
 from slack import serving
 
@@ -119,57 +120,50 @@ def _configure(folder: Path, api: str, store: str, slack: str, storm: str = "") 
     (folder / "auditor.yaml").write_text(text)
 
 
-def tell(capsys: pytest.CaptureFixture[str], what: str, counts: Sequence[int]) -> None:
-    with capsys.disabled():
-        print(f"\n{what}: {', '.join(map(str, counts))} messages")  # noqa: T201 - the figures are the proof
+def tell(figure: Figure, what: str, counts: Sequence[int]) -> None:
+    figure(f"{what}: {', '.join(map(str, counts))} messages")
 
 
-async def test_a_first_run_is_one_message_and_a_restart_none(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_first_run_is_one_message_and_a_restart_none(watch: Watch, figure: Figure) -> None:
     counts = [await watch.step(), await watch.step(), await watch.step()]
-    tell(capsys, f"first run with {watch.open('')} findings, restart, restart", counts)
+    tell(figure, f"first run with {watch.open('')} findings, restart, restart", counts)
     assert counts == [1, 0, 0]
     assert len(watch.told[0].lines) == watch.open("") > 20
 
 
-async def test_a_policy_that_many_resources_fail_is_one_message(
-    watch: Watch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_policy_that_many_resources_fail_is_one_message(watch: Watch, figure: Figure) -> None:
     await watch.step()
     watch.add_policies(1, "user")
     counts = [await watch.step(), await watch.step()]
-    tell(capsys, f"one new policy that {watch.open('extra')} users fail, and the pass after it", counts)
+    tell(figure, f"one new policy that {watch.open('extra')} users fail, and the pass after it", counts)
     assert counts == [1, 0]
     assert watch.named().count("extra-0") == watch.open("extra") > 10
 
 
-async def test_many_new_policies_stay_below_the_cap_and_every_finding_is_told(
-    watch: Watch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_many_new_policies_stay_below_the_cap_and_every_finding_is_told(watch: Watch, figure: Figure) -> None:
     await watch.step()
     later(watch.store, 601, aging=False)
     watch.add_policies(60)
     counts = [await watch.step(), await watch.deliver(1), await watch.deliver(620), await watch.deliver(620)]
-    tell(capsys, f"60 new policies with {watch.open('extra')} findings, and the windows after it", counts)
+    tell(figure, f"60 new policies with {watch.open('extra')} findings, and the windows after it", counts)
     assert max(counts) <= CAP
     told = [name for name in watch.named() if name.startswith("extra")]
     assert len(told) == watch.open("extra") > 60
     assert len(set(told)) == 60
 
 
-async def test_policies_that_are_taken_away_end_their_findings_below_the_cap(
-    watch: Watch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_policies_that_are_taken_away_end_their_findings_below_the_cap(watch: Watch, figure: Figure) -> None:
     watch.add_policies(60)
     await watch.step()
     for file in (watch.folder / "policies").iterdir():
         file.unlink()
     counts = [await watch.step(), await watch.deliver(1), await watch.deliver(620)]
-    tell(capsys, "60 policies taken away, and the windows after it", counts)
+    tell(figure, "60 policies taken away, and the windows after it", counts)
     assert max(counts) <= CAP
     assert watch.open("extra") == 0
 
 
-async def test_an_outage_of_three_days_ends_below_the_cap(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_outage_of_three_days_ends_below_the_cap(watch: Watch, figure: Figure) -> None:
     await watch.step()
     watch.add_policies(60)
     watch.slack.fail_next(Fault(FaultKind.SERVER_ERROR), times=1_000)
@@ -177,7 +171,7 @@ async def test_an_outage_of_three_days_ends_below_the_cap(watch: Watch, capsys: 
     while watch.slack.next_fault():
         pass
     up = [await watch.deliver(900) for _ in range(4)]
-    tell(capsys, f"{sum(down)} in 64 hours without Slack; then in each window", up)
+    tell(figure, f"{sum(down)} in 64 hours without Slack; then in each window", up)
     assert sum(down) == 0
     assert max(up) <= CAP
     assert {name for name in watch.named() if name.startswith("extra")} == {f"extra-{n}" for n in range(60)}
@@ -186,13 +180,13 @@ async def test_an_outage_of_three_days_ends_below_the_cap(watch: Watch, capsys: 
         assert outbox.listing(tx, "dead") == []
 
 
-async def test_the_cap_of_a_sink_is_its_own(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_cap_of_a_sink_is_its_own(watch: Watch, figure: Figure) -> None:
     await watch.step()
     text = (watch.folder / "auditor.yaml").read_text()
     (watch.folder / "auditor.yaml").write_text(text.replace("true}", "true, storm: {messages: 3, window: 1h}}"))
     watch.add_policies(30)
     counts = [await watch.step(3700), await watch.deliver(1200), await watch.deliver(3700)]
-    tell(capsys, "30 new policies to a sink that takes 3 an hour, 20 minutes later, an hour later", counts)
+    tell(figure, "30 new policies to a sink that takes 3 an hour, 20 minutes later, an hour later", counts)
     assert counts[:2] == [3, 0]
     assert watch.told[-1].kind is AlertKind.DIGEST
     told = [name for name in watch.named() if name.startswith("extra")]

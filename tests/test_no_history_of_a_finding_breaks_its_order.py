@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 
+from figures import Figure
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -244,7 +245,7 @@ class Lives(RuleBasedStateMachine):
                 assert not any(each.match.matches(finding) for each in covering)
 
 
-def test_no_order_of_what_pictures_and_people_do_breaks_the_life_of_a_finding() -> None:
+def test_no_order_of_what_pictures_and_people_do_breaks_the_life_of_a_finding(figure: Figure) -> None:
     for name in seen:
         seen[name] = 0
     run_state_machine_as_test(
@@ -257,6 +258,6 @@ def test_no_order_of_what_pictures_and_people_do_breaks_the_life_of_a_finding() 
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(f"{seen['histories']:,} histories, {seen['transitions']:,} transitions: no order violated, none lost")  # noqa: T201 - the figure
+    figure(f"{seen['histories']:,} histories, {seen['transitions']:,} transitions: no order violated, none lost")
     assert seen["histories"] >= HISTORIES
     assert seen["transitions"] > HISTORIES
