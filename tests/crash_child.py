@@ -11,20 +11,18 @@ import json
 import os
 import sqlite3
 import sys
-import time
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import crash_faults
 from crash_points import Kill, Points
+from crash_store import end_leases, is_busy, make_due
 
 from auditor import clock, log
 from auditor.assembly import Parts, assemble
 from auditor.configfile import read
 from auditor.daemon import Daemon
-from auditor.jobs.schedule import KINDS
 from auditor.store.database import Store, open_store
 from auditor.web.metrics import Metrics
 
@@ -124,7 +122,9 @@ async def _play(parts: Parts, store: Store, order: Order, database: Path) -> Non
     daemon = Daemon(parts, store, metrics, now=lambda: clock.from_epoch(order.times[act - 1]), tick=TICK)
     stop = asyncio.Event()
     with contextlib.closing(sqlite3.connect(database, isolation_level=None, timeout=10)) as watching:
-        _pass_time(watching, act)
+        end_leases(watching)
+        if act == 2:
+            make_due(watching)
         running = asyncio.create_task(daemon.run(stop))
         await _quiet(watching, running)
         if act == 1:
@@ -132,30 +132,15 @@ async def _play(parts: Parts, store: Store, order: Order, database: Path) -> Non
             # In one piece: a kill between two bytes would leave the parent half a line.
             await asyncio.to_thread(os.read, 0, len(GO))
             act = 2
-            _pass_time(watching, act)
+            make_due(watching)
             await _quiet(watching, running)
         stop.set()
         await running
 
 
-def _pass_time(watching: sqlite3.Connection, act: int) -> None:
-    """As if the machine had been off for a while: the leases of the dead end, and in act 2 all work is due."""
-    watching.execute("UPDATE work SET lease_until = 0 WHERE lease_until IS NOT NULL")
-    watching.execute("UPDATE outbox SET lease_until = 0 WHERE lease_until IS NOT NULL")
-    if act == 2:
-        watching.execute("UPDATE work SET due_at = 0")
-
-
 async def _quiet(watching: sqlite3.Connection, running: "asyncio.Task[None]") -> None:
-    """Until no work is due or under way, and every message is settled."""
-    busy = """
-        SELECT (SELECT count(*) FROM work) < ?
-            OR EXISTS (SELECT 1 FROM work WHERE lease_until IS NOT NULL OR due_at <= ?)
-            OR EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')
-    """
     while not running.done():
-        answer: Any = watching.execute(busy, (len(KINDS), time.time())).fetchone()
-        if not answer[0]:
+        if not is_busy(watching):
             return
         await asyncio.sleep(0.05)
 

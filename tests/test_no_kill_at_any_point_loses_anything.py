@@ -13,9 +13,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
-from crash_bench import AGO, Bench, Left, losses
+from crash_bench import AGO, Bench
 from crash_faults import HASTY, TORN
 from crash_points import KINDS, Kill
+from crash_stage import Left, losses
+from figures import Figure
 
 PROVE = bool(os.environ.get("AUDITOR_PROVE"))
 SAMPLE = {"sql": 18, "commit": 11, "api": 7, "slack": 12, "file": 4}
@@ -68,16 +70,13 @@ def test_an_undisturbed_run_reads_every_event_and_tells_everything_once(benches:
     assert {kind for kind, _ in left.passed} == set(KINDS)
 
 
-def test_a_kill_at_any_point_loses_nothing_and_repeats_at_most_one_message(
-    benches: Benches, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_kill_at_any_point_loses_nothing_and_repeats_at_most_one_message(benches: Benches, figure: Figure) -> None:
     wanted = dict.fromkeys(KINDS, 10**6) if PROVE else SAMPLE
     runs = benches.kill([kill for kind in KINDS for kill in _spread(benches.undisturbed, kind, wanted[kind])])
     reached = [(kill, left) for kill, left in runs if left.killed]
     lost = {kill: wrong for kill, left in runs if (wrong := losses(left, benches.undisturbed))}
     repeats = Counter(left.repeats for _, left in reached)
-    with capsys.disabled():
-        print(_figures(reached, len(lost)))  # noqa: T201 - the figures are what the proof is for
+    figure(_figures(reached, len(lost)))
     assert lost == {}
     assert max(repeats) == 1, "some kill must fall between Slack's confirmation and the store's, and repeat one"
     assert len(reached) >= 50
@@ -87,7 +86,7 @@ def _figures(reached: Sequence[tuple[tuple[Kill, ...], Left]], lost: int) -> str
     kinds = Counter(kills[-1].kind for kills, _ in reached)
     repeats = [left.repeats for _, left in reached]
     return (
-        f"\nkilled at {len(reached)} points ({', '.join(f'{kind} {kinds[kind]}' for kind in KINDS)}): "
+        f"killed at {len(reached)} points ({', '.join(f'{kind} {kinds[kind]}' for kind in KINDS)}): "
         f"{lost} runs with a loss, {sum(map(bool, repeats))} with a repeated message, at most {max(repeats)} in one"
     )
 
@@ -111,7 +110,11 @@ def test_a_second_kill_while_the_first_is_mended_loses_nothing_either(benches: B
         (TORN, "sql", "before INSERT INTO events", "events lost"),
     ],
 )
-def test_a_planted_fault_is_found(benches: Benches, fault: str, kind: str, place: str, wrong: str) -> None:
+def test_a_planted_fault_is_found(
+    benches: Benches, figure: Figure, fault: str, kind: str, place: str, wrong: str
+) -> None:
     kills = [(Kill(kind, number, place),) for number in range(1, 9 if PROVE else 4)]
-    found = [loss for _, left in benches.kill(kills, fault) for loss in losses(left, benches.undisturbed)]
-    assert any(loss.startswith(wrong) for loss in found), found
+    found = [losses(left, benches.undisturbed) for _, left in benches.kill(kills, fault)]
+    caught = sum(any(loss.startswith(wrong) for loss in losses) for losses in found)
+    figure(f"planted: {fault}: {caught} of {len(kills)} kills find it")
+    assert caught, found
