@@ -16,11 +16,12 @@ Routed = tuple[Alert, Destination]
 def queue(tx: Transaction, alert: Alert, sinks: Iterable[str], now: int) -> None:
     """Queue the alert for each of `sinks`, due at once; queued a second time it is left as it is.
 
-    Alerts of one finding reach a sink in the order of their queueing. `now` is Unix seconds.
+    Alerts of one finding reach a sink in the order of their queueing. `now` is Unix seconds; what is due is decided
+    by the clock of the database, and one that is ahead of it must not hold the alert back.
     """
-    body = encode(alert)
+    body, at = encode(alert), held.now(tx)
     outbox.add(
-        tx, [Message(alert.id, alert.organization, sink, body, now, now, order_key=alert.finding) for sink in sinks]
+        tx, [Message(alert.id, alert.organization, sink, body, now, at, order_key=alert.finding) for sink in sinks]
     )
 
 
