@@ -55,3 +55,17 @@ def test_the_last_message_of_a_window_takes_all_that_is_due() -> None:
         if taken[-1]:
             tried.sent(now)
     assert taken == [1, 1, FOLD_MAX, 0, 0, FOLD_MAX]
+
+
+def test_a_clock_that_is_set_back_makes_no_rest_and_no_window_longer() -> None:
+    year = 365 * 86_400
+    tried = lane(storm_limit=2, storm_window=600)
+    tried.takes(year)
+    tried.failed(year, 30)
+    assert (tried.takes(year + 10), tried.takes(10), tried.takes(29), tried.takes(31)) == (0, 0, 0, 1)
+    tried.sent(31)
+    tried.sent(31)
+    assert tried.takes(year) == 1, "a new window"
+    tried.sent(year)
+    tried.sent(year)
+    assert (tried.takes(year), tried.takes(0), tried.takes(599), tried.takes(600)) == (0, 0, 0, 1)

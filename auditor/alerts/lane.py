@@ -53,15 +53,25 @@ class Lane:
     _rests_until: float = 0
     _fold: int = FOLD_MAX
     _sent: deque[float] = field(default_factory=deque)
+    _asked_at: float = 0
 
     def takes(self, now: float) -> int:
         """How many messages to lease: 0 while the sink rests, many when they must be folded into one."""
+        self._follow(now)
         while self._sent and self._sent[0] <= now - self.terms.storm_window:
             self._sent.popleft()
         free = self.terms.storm_limit - len(self._sent)
         if now < self._rests_until or free <= 0:
             return 0
         return self._fold if free == 1 and not self._failures else 1
+
+    def _follow(self, now: float) -> None:
+        """A clock that was set back takes what it measured with it: a rest of a minute must not last for that long."""
+        back = self._asked_at - now
+        if back > 0:
+            self._rests_until -= back
+            self._sent = deque(each - back for each in self._sent)
+        self._asked_at = now
 
     @property
     def folds(self) -> int:
