@@ -13,7 +13,7 @@ from slack import Server, by_token, by_webhook, serving
 
 from auditor.alerts.deliver import Delivered, Deliverer
 from auditor.alerts.lane import Terms
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.message import Alert, AlertKind, encode
 from auditor.alerts.outgoing import queue
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context, Receipt, Sink, SinkConfig
@@ -237,6 +237,28 @@ async def test_a_message_is_given_up_when_it_is_too_old(store: Store) -> None:
 
     put(store, [ALERT], "a", created_at=int(time.time()) - 72 * 3600)
     assert await deliverer(store, Recorder(fail).named("a")).deliver_due() == Delivered(dead=1)
+
+
+async def test_what_may_have_been_told_together_is_given_up_together(store: Store) -> None:
+    async def fail(_alert: Alert, _context: Context) -> None:
+        raise DeliveryError("down", retryable=True)
+
+    now = int(time.time())
+    old, new = numbered(2)
+    with store.transaction() as tx:
+        both = [(old, now - 72 * 3600), (new, now)]
+        outbox.add(
+            tx, [Message(each.id, "acme", "a", encode(each), at, now - 1, group="g", flush_at=now) for each, at in both]
+        )
+    sink = Recorder(fail)
+    delivery = deliverer(store, sink.named("a"))
+    assert await delivery.deliver_due() == Delivered(failed=2)
+
+
+async def test_a_clock_ahead_of_the_database_s_holds_nothing_up_that_is_due_at_once(store: Store) -> None:
+    sink = Recorder()
+    put(store, [ALERT], "a", created_at=int(time.time()) + 86_400)
+    assert await deliverer(store, sink.named("a")).deliver_due() == Delivered(sent=1)
 
 
 async def test_a_stored_alert_that_cannot_be_read_does_not_block_the_next(store: Store) -> None:

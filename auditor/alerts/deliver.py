@@ -211,12 +211,13 @@ class Deliverer:
             _log.warning("sink.rests", sink=lane.sink, error=error.message)
         if not error.retryable and len(load.parts) > 1:
             return await self._unfold(lane, load, error)
-        lost = [(leased, alert) for leased, alert in load.parts if not error.retryable or self._too_old(leased.message)]
+        # What was told together is given up together: a part of a digest would be another message.
+        if error.retryable and not all(self._too_old(leased.message) for leased, _ in load.parts):
+            return await self._postpone(lane, load, error)
         total = Delivered()
-        for leased, alert in lost:
+        for leased, alert in load.parts:
             total += await self._bury(lane.sink, leased, error.message, alert.title)
-        late = _Load(load.alert, [part for part in load.parts if part not in lost])
-        return total + await self._postpone(lane, late, error) if late.parts else total
+        return total
 
     async def _unfold(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
         """One message that the sink will never take must not take the others with it: smaller digests find it."""
