@@ -18,6 +18,7 @@ from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.route import Routing
 from auditor.alerts.teller import Teller
 from auditor.config import Findings
+from auditor.errors import DeliveryError
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.jobs.context import Audit
 from auditor.jobs.review import release, repeat
@@ -184,6 +185,55 @@ async def test_the_end_of_what_was_told_is_told_after_the_silence(service: Servi
     assert service.review() == 1
     await service.send()
     assert service.told == [("f0", OPENED), ("f0", RESOLVED)]
+
+
+async def test_the_end_of_what_was_told_is_told_whatever_was_held_back_between(service: Service) -> None:
+    service.change(NEW)
+    await service.send()
+    service.silence(level="high")
+    service.change(resolved(NEW), Reason.COMPLIES)
+    service.change(replace(NEW, state=State.REOPENED, changed_at=3000), Reason.DETECTED_AGAIN)
+    service.change(resolved(NEW, 4000), Reason.COMPLIES)
+    await service.send()
+    service.passes(3601)
+    service.review()
+    await service.send()
+    assert service.told == [("f0", OPENED), ("f0", RESOLVED)]
+
+
+async def test_the_end_of_what_may_have_arrived_before_it_was_held_back_is_told(service: Service) -> None:
+    async def no_answer(told: Alert) -> None:
+        if len(service.channel.tried) == 1:
+            service.channel.got.append(told)
+            raise DeliveryError("no answer", retryable=True)
+
+    service.channel.trouble = no_answer
+    service.change(NEW)
+    await service.send()
+    service.silence(level="high")
+    service.passes(60)
+    service.change(resolved(NEW), Reason.COMPLIES)
+    assert await service.send() == Delivered(suppressed=2)
+    service.passes(3601)
+    service.review()
+    await service.send()
+    assert service.told == [("f0", OPENED), ("f0", RESOLVED)]
+
+
+async def test_a_beginning_and_an_end_in_one_message_are_both_told_after_a_silence(service: Service) -> None:
+    service.uses(routing({"to": ["chat"]}))
+    service.silence(level="high")
+    service.change(NEW)
+    service.passes(2)
+    await service.send()
+    service.change(resolved(NEW), Reason.COMPLIES)
+    service.passes(3600)
+    await service.send()
+    service.change(replace(NEW, state=State.REOPENED, changed_at=3000), Reason.DETECTED_AGAIN)
+    service.change(resolved(NEW, 4000), Reason.COMPLIES)
+    service.passes(400)
+    assert (await service.send()).sent == 1
+    assert [line.message for line in service.channel.got[-1].lines] == ["Text", "resolved: Text"]
 
 
 async def test_what_came_back_is_told_as_that_and_its_stale_end_is_not(service: Service) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
+
 from auditor import clock
 from auditor.alerts.matching import covers, labels, matches
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.alerts.teller import Teller
 from auditor.routing import InhibitRule, Match
 from auditor.store import findings, held, silences
@@ -54,11 +56,19 @@ class Judge:
         """Why the alert must not go to `sink` now; None when it may. A protected one always may, and so may events."""
         if alert.protected or alert.kind is AlertKind.EVENT:
             return None
-        if alert.kind is AlertKind.RESOLVED and held.begins_untold(self._tx, sink, alert.finding, alert.id):
+        if alert.kind is AlertKind.RESOLVED and not self._known_open(alert, sink):
             return Hold("what it ends was never told", final=True)
         checks: tuple[Callable[[Alert, str], str], ...] = (self._silenced, self._muted, self._inhibited)
         reasons = (check(alert, sink) for check in checks)
         return next((Hold(reason) for reason in reasons if reason), None)
+
+    def _known_open(self, alert: Alert, sink: str) -> bool:
+        """Whether the sink may take for open what the alert ends. Better an end too many than none."""
+        first, last = held.said_before(self._tx, sink, alert.finding, alert.id)
+        if last is not None:
+            return not _is_end(last)
+        # What a digest of many told is in no message of its own: then an end comes first.
+        return first is None or _is_end(first)
 
     def _silenced(self, alert: Alert, _sink: str) -> str:
         for silence, match in self._silences:
@@ -89,6 +99,13 @@ class Judge:
             firing = findings.search(self._tx, name, states=_FIRING)
             self._sources[name] = [self._teller.standing(each) for each in firing]
         return self._sources[name]
+
+
+def _is_end(stored: bytes) -> bool:
+    try:
+        return decode(stored).kind is AlertKind.RESOLVED
+    except msgspec.DecodeError:
+        return False
 
 
 def inhibits(rule: InhibitRule, source: Alert, target: Alert) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from auditor.store.database import DatabaseTime, Transaction, slices
 from auditor.store.outbox import Progress
@@ -69,20 +69,18 @@ def was_told(tx: Transaction, sink: str, order_key: str, prefix: str) -> bool:
     return tx.execute(query.limit(1)).first() is not None
 
 
-def begins_untold(tx: Transaction, sink: str, order_key: str, end: str) -> bool:
-    """Whether the latest of what was said of `order_key`, but for the message `end`, was held back from `sink`."""
-    query = (
-        select(outbox.c.state)
-        .where(
-            outbox.c.sink == sink,
-            outbox.c.order_key == order_key,
-            outbox.c.id != end,
-            outbox.c.state.in_([Progress.SUPPRESSED, Progress.DELIVERED]),
-        )
-        .order_by(outbox.c.row.desc())
-        .limit(1)
-    )
-    return tx.execute(query).scalar() == Progress.SUPPRESSED
+def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> tuple[bytes | None, bytes | None]:
+    """Of what was said of `order_key` to `sink` before the message `end`: the first, and the last that was told.
+
+    What was tried before it was held back, or given up, may have arrived, and counts as told.
+    """
+    mine = (outbox.c.sink == sink, outbox.c.order_key == order_key)
+    before = select(outbox.c.row).where(*mine, outbox.c.id == end).scalar_subquery()
+    said = select(outbox.c.alert).where(*mine, outbox.c.row < before).limit(1)
+    # Whoever holds a message back leased it for that: one attempt is none.
+    told = said.where(or_(outbox.c.state != Progress.SUPPRESSED, outbox.c.attempts > 1))
+    first, last = said.order_by(outbox.c.row), told.order_by(outbox.c.row.desc())
+    return tx.execute(first).scalar(), tx.execute(last).scalar()
 
 
 def release(tx: Transaction, rows: Iterable[int]) -> int:
