@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import commands
 import slack
 from anyio.from_thread import start_blocking_portal
 from organization import KEY, ledger_of
@@ -195,7 +196,7 @@ class Stage:
 
 def environment() -> dict[str, str]:
     """Without the certificates of the system: reading them takes longer than the daemon's whole start, for nothing."""
-    return {**os.environ, "SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
+    return commands.environment({"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull})
 
 
 def _timeless(name: str) -> str:
