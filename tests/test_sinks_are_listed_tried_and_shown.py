@@ -240,3 +240,49 @@ def test_no_messages_is_said(tmp_path: Path) -> None:
     configured(tmp_path, API, sinks={"hook": by_webhook("http://127.0.0.1:9")})
     open_store(f"sqlite:///{tmp_path}/auditor.db").close()
     assert auditor("deliveries", cwd=tmp_path).out == "no messages\n"
+
+
+def test_what_was_given_up_is_owed_again_as_if_it_was_new(queued: Path) -> None:
+    done = auditor("deliveries", "retry", "lost", "-o", "json", cwd=queued)
+    assert done.code == 0, done.err
+    (lost,) = done.document
+    assert (lost["id"], lost["state"], lost["attempts"], lost["overtaken"]) == ("lost", "pending", 0, False)
+    assert (lost["settled_at"], lost["error"]) == (None, "")
+    assert lost["queued_at"] > next(each["queued_at"] for each in listed(queued) if each["id"] == "owed")
+    assert auditor("deliveries", "retry", "--all", cwd=queued).out == "no messages\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["nobody"], "`auditor deliveries` names them"),
+        (["taken"], "no message that was given up is named `taken`"),
+        (["lost", "--sink", "hook"], "no message that was given up is named `lost`"),
+        (["--sink", "chad"], "did you mean `chat`?"),
+        ([], "--sink NAME or --all"),
+        (["--all", "--sink", "chat"], "--sink NAME or --all"),
+    ],
+)
+def test_what_cannot_be_retried_is_refused_and_nothing_is_changed(queued: Path, asked: list[str], words: str) -> None:
+    done = auditor("deliveries", "retry", *asked, cwd=queued)
+    assert done.code == 2
+    assert words in done.err
+    assert [each["id"] for each in listed(queued, "--state", "dead")] == ["lost"]
+
+
+def test_what_was_overtaken_stays_given_up(queued: Path) -> None:
+    store = open_store(f"sqlite:///{queued}/auditor.db")
+    with store.transaction() as tx:
+        queue(tx, replace(ALERT, id="newer", finding="2"), ["chat"], int(time.time()))
+    with store.transaction() as tx:
+        (newer,) = (each for each in outbox.lease(tx, ["chat"], "test", 60, 10) if each.message.id == "newer")
+    done = auditor("deliveries", "retry", "lost", cwd=queued)
+    assert (done.code, "1 message overtaken" in done.out) == (1, True), "the newer one is on its way"
+    with store.transaction() as tx:
+        outbox.settle(tx, newer, {})
+    store.close()
+    done = auditor("deliveries", "retry", "--sink", "chat", "-o", "json", cwd=queued)
+    assert (done.code, [(each["id"], each["state"], each["overtaken"]) for each in done.document]) == (
+        0,
+        [("lost", "dead", True)],
+    )

@@ -15,7 +15,7 @@ from auditor.errors import AuditorError, ConfigError, FaultyFiles, did_you_mean
 COMMANDS = {
     "changes": "what was added, removed and changed in the organization, and which events explain it",
     "check": "one pass for CI and cron: read, judge, print; exit 3 when something fails",
-    "deliveries": "messages that are owed, and those that were given up",
+    "deliveries": "messages that are owed, and those that were given up: list, retry",
     "demo": "a simulated organization, the daemon that audits it, and its page; nothing to configure",
     "doctor": "what works and what is missing: key, permissions, audit log, clock, store, sinks",
     "events": "the audit log from the store: list, follow, export, coverage; replay of a file",

@@ -1,4 +1,4 @@
-"""`auditor deliveries`: which messages are owed, which were given up and why."""
+"""`auditor deliveries`: which messages are owed, which were given up and why, and another try for those."""
 
 import json
 from collections.abc import Sequence
@@ -12,11 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.alerts.message import decode
+from auditor.alerts.sink import events_queue
+from auditor.alerts.words import counted
 from auditor.cli import options
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
+from auditor.cli.verbs import Verbs
+from auditor.errors import ConfigError, did_you_mean
 from auditor.redaction import redact
-from auditor.store import outbox
+from auditor.store import dead, outbox
 from auditor.store.database import open_store
 from auditor.store.outbox import Entry, Progress
 
@@ -28,7 +32,12 @@ _STYLES = {
 }
 
 
-@click.command(name="deliveries")
+@click.group(name="deliveries", cls=Verbs)
+def command() -> None:
+    """Messages that are owed, and those that were given up."""
+
+
+@command.command(name="list")
 @options.config
 @options.output
 @click.option(
@@ -41,7 +50,7 @@ _STYLES = {
 @click.option("--sink", "sinks", multiple=True, help="Only messages to this sink; may be repeated.")
 @click.option("--organization", help="Only messages about this organization.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
-def command(
+def listing(
     config_path: Path | None,
     form: str,
     states: tuple[str, ...],
@@ -49,7 +58,7 @@ def command(
     organization: str | None,
     limit: int,
 ) -> None:
-    """List messages from the outbox, newest first: those that are owed, and those that were given up."""
+    """List messages, newest first: those that are owed, and those that were given up."""
     loaded = options.load_config(config_path, need_keys=False)
     wanted = tuple(Progress) if "all" in states else tuple(map(Progress, states)) or (Progress.PENDING, Progress.DEAD)
     store = open_store(loaded.config.store)
@@ -64,6 +73,50 @@ def command(
         store.close()
     found.sort(key=lambda entry: entry.message.created_at, reverse=True)
     _print(found[:limit], form)
+
+
+@command.command(name="retry")
+@options.config
+@options.output
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--sink", "sinks", multiple=True, help="Those to this sink; may be repeated.")
+@click.option("--all", "everything", is_flag=True, help="Those to all sinks.")
+def retry(config_path: Path | None, form: str, ids: tuple[str, ...], sinks: tuple[str, ...], everything: bool) -> int:
+    """Put messages that were given up back, as if they were new.
+
+    What was overtaken stays given up: the sink knows something newer of the same finding. Ends with 1 when that is one
+    that was named.
+    """
+    if not ids and everything == bool(sinks):
+        raise click.UsageError("name messages, or say --sink NAME or --all")
+    loaded = options.load_config(config_path, need_keys=False)
+    known = [queue for name in loaded.config.sinks for queue in (name, events_queue(name))]
+    for name in sinks:
+        if name not in known:
+            raise ConfigError(f"no sink is named `{name}`", hint=did_you_mean(name, loaded.config.sinks, "sinks"))
+    store = open_store(loaded.config.store)
+    try:
+        with store.transaction() as tx:
+            back, overtaken = dead.revive(tx, sinks or known, ids or None)
+            for name in set(ids) - {each.message.id for each in (*back, *overtaken)}:
+                raise ConfigError(
+                    f"no message that was given up is named `{name}`", hint="`auditor deliveries` names them"
+                )
+    finally:
+        store.close()
+    _told(back, overtaken, form)
+    return 1 if ids and overtaken else 0
+
+
+def _told(back: Sequence[Entry], overtaken: Sequence[Entry], form: str) -> None:
+    if form == "json":
+        late = {id(each) for each in overtaken}
+        found = [{**_entry(each), "overtaken": id(each) in late} for each in (*back, *overtaken)]
+        click.echo(json.dumps(found, indent=2))
+        return
+    _print([*back, *overtaken], form)
+    if overtaken:
+        click.echo(f"{counted(len(overtaken), 'message')} overtaken: something newer was told, so it stays given up")
 
 
 def _print(found: Sequence[Entry], form: str) -> None:

@@ -10,6 +10,7 @@ from auditor import clock
 from auditor.alerts.words import counted
 from auditor.assembly import policies_of
 from auditor.cli import findingview, options, render
+from auditor.cli.verbs import Verbs
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
 from auditor.findings.duedates import is_overdue
@@ -21,15 +22,7 @@ from auditor.terms import Level, State
 _ACTIVE = tuple(state for state in State if state.active)
 
 
-class _Group(click.Group):
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does it, and without a verb it is `list`."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(name="findings", cls=_Group)
+@click.group(name="findings", cls=Verbs)
 def command() -> None:
     """What was found, from the store; nothing is read from the API."""
 

@@ -85,8 +85,13 @@ def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> tuple[b
 
 def release(tx: Transaction, rows: Iterable[int]) -> int:
     """Let messages that are held back go out now, as if they were new; returns how many."""
-    at = now(tx)
-    values = {
+    values = as_new(now(tx))
+    return sum(tx.execute(update(outbox).where(*_held(some)).values(values)).rowcount for some in slices(list(rows)))
+
+
+def as_new(at: float) -> dict[str, object]:
+    """The values of a message that is owed since `at` (Unix seconds), due then, and was never tried."""
+    return {
         "state": Progress.PENDING,
         "due_at": at,
         "flush_at": at,
@@ -94,7 +99,6 @@ def release(tx: Transaction, rows: Iterable[int]) -> int:
         "attempts": 0,
         "error": "",
     }
-    return sum(tx.execute(update(outbox).where(*_held(some)).values(values)).rowcount for some in slices(list(rows)))
 
 
 def drop(tx: Transaction, rows: Iterable[int]) -> int:

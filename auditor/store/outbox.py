@@ -218,6 +218,15 @@ def listing(
     return [_entry(row) for row in tx.execute(query.order_by(outbox.c.row.desc()).limit(limit))]
 
 
+def of_rows(tx: Transaction, rows: Sequence[int]) -> list[Entry]:
+    """The messages in `rows`, oldest first."""
+    return [
+        _entry(row)
+        for some in slices(sorted(rows))
+        for row in tx.execute(select(outbox).where(outbox.c.row.in_(some)).order_by(outbox.c.row))
+    ]
+
+
 def pending(tx: Transaction) -> dict[str, int]:
     """How many messages are owed to each sink that is owed any."""
     owed = select(outbox.c.sink, func.count().label("number")).where(outbox.c.state == Progress.PENDING)
