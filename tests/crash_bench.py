@@ -21,7 +21,7 @@ AGO, ACT = 7 * 3600, 6 * 3600
 what is due."""
 LATER = 60
 """Seconds that the clock has moved at each new start, so that nothing is the same by chance."""
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds after which a life that does not become quiet counts as stuck."""
 
 

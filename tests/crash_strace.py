@@ -28,7 +28,7 @@ from auditor.store.database import open_store
 
 AGO = 600
 """Seconds for which the organization stands when the daemon first looks."""
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a life that does not become quiet counts as stuck."""
 
 

@@ -19,8 +19,10 @@ def so_far(world: World) -> None:
         names = {name for each in arrived for name in each.names}
         told = {name for (where, name), row in rows.items() if where == sink and row.state is Progress.DELIVERED}
         assert told <= names, "marked as delivered, and never arrived"
-        _in_order(arrived)
-        _under_one_key(arrived, {name for where, name in world.held | world.outside.apart if where == sink})
+        revived = {name for where, name in world.revived if where == sink}
+        _in_order([each for each in arrived if not revived & set(each.names)])
+        apart = world.held | world.outside.apart | world.revived
+        _under_one_key(arrived, {name for where, name in apart if where == sink})
     announced = {row.message.id.removeprefix(ANNOUNCED).partition("/")[0] for row in rows.values()}
     for (sink, name), row in rows.items():
         if row.state is Progress.DEAD and not name.startswith(ANNOUNCED):

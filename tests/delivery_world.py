@@ -26,6 +26,7 @@ from auditor.policy.load import PolicySet
 from auditor.routing import RoutingConfig
 from auditor.store import findings, outbox, silences
 from auditor.store.database import Store
+from auditor.store.dead import revive
 from auditor.store.outbox import Entry
 from auditor.terms import Level, State
 
@@ -128,6 +129,8 @@ class World:
         self.deaths = 0
         self.held: set[tuple[str, str]] = set()
         """Sink and name of what was ever held back."""
+        self.revived: set[tuple[str, str]] = set()
+        """Sink and name of what was given up and is told again: late, and by itself."""
         self.processes = [Process(self, name) for name in ("one", "two")]
 
     @property
@@ -165,6 +168,13 @@ class World:
     def review(self) -> None:
         """What nothing holds back any more is let go."""
         release(self.audit, self.gate)
+
+    def retry(self) -> None:
+        """Whatever the sinks did not like is mended, and what was given up is told again."""
+        self.outside.poison.clear()
+        with self.store.transaction() as tx:
+            back, _ = revive(tx, SINKS)
+        self.revived |= {(each.message.sink, _name(each)) for each in back}
 
     def rows(self) -> dict[tuple[str, str], Entry]:
         """All messages by sink and name, oldest first."""
