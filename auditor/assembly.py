@@ -167,6 +167,7 @@ def audit_of(
         policies=parts.policies,
         registers=parts.registers,
         routing=parts.routing,
+        conversing=frozenset(name for name, sink in parts.sinks.items() if sink.converses),
         link=config.web.external_url,
         report_to=config.reports.to,
         report_directory=config.reports.directory,

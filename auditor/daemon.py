@@ -93,6 +93,7 @@ class Daemon:
         self._ticked_at = time.monotonic()
         self._ready = False
         self._gate = gate_of(parts, now)
+        self._marked_at: dict[str, int] = {}
         self._released_at = self._repeated_at = float("-inf")
 
     def live(self) -> Sequence[str]:
@@ -204,10 +205,22 @@ class Daemon:
         now, gate = clock.epoch(self._now()), self._gate
         if self._ticked_at - self._released_at >= RELEASE:
             self._released_at = self._ticked_at
-            self._spawn(self._reviewed(lambda audit: review.release(audit, gate), deliverer), stop, _REVIEW)
+            self._spawn(
+                self._reviewed(lambda audit: review.release(audit, gate) + self._marked(audit, now), deliverer),
+                stop,
+                _REVIEW,
+            )
         if self._ticked_at - self._repeated_at >= REPEAT:
             self._repeated_at = self._ticked_at
             self._spawn(self._reviewed(lambda audit: review.repeat(audit, now), deliverer), stop, _REVIEW)
+
+    def _marked(self, audit: Audit, now: int) -> int:
+        """Decisions since the last look that went well; after a start, those of days."""
+        looked = self._marked_at.get(audit.organization)
+        since = now - review.LATELY if looked is None else looked - review.SINCE_LAST
+        made = review.mark(audit, since, now)
+        self._marked_at[audit.organization] = now
+        return made
 
     async def _reviewed(self, look: Callable[[Audit], int], deliverer: Deliverer) -> None:
         for name, audit in self._audits.items():

@@ -178,7 +178,7 @@ class Stage:
         sent: dict[str, list[tuple[str, str]]] = {}
         for posted in self._slack.slack.messages:
             name = str(posted.metadata["event_payload"]["id"])
-            sent.setdefault(_timeless(name), []).append((name, json.dumps([posted.text, posted.blocks])))
+            sent.setdefault(_timeless(name), []).append((name, json.dumps(posted.versions[0])))
         with contextlib.closing(sqlite3.connect(self.database)) as database:
             read = database.execute
             return Left(

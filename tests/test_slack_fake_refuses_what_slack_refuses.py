@@ -3,6 +3,8 @@
 import json
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,49 @@ def test_a_message_is_updated_in_place(client: WebClient, slack: FakeSlack) -> N
     client.chat_update(channel="C00000001", ts=ts, text="resolved")
     assert [message.text for message in slack.messages] == ["resolved"]
     assert refusal(lambda: client.chat_update(channel="C00000001", ts="1.0", text="x"))["error"] == "message_not_found"
+
+
+def test_a_message_is_changed_by_its_author_in_time_and_by_the_id_of_its_channel(
+    client: WebClient, slack: FakeSlack, address: str
+) -> None:
+    ts = client.chat_postMessage(channel="#security", text="open")["ts"]
+    named = refusal(lambda: client.chat_update(channel="#security", ts=ts, text="x"))
+    assert named["error"] == "channel_not_found"
+    WebhookClient(address + WEBHOOK_PATH, retry_handlers=[]).send(text="by somebody else")
+    other = slack.messages[-1].ts
+    assert (
+        refusal(lambda: client.chat_update(channel="C00000001", ts=other, text="x"))["error"] == "cant_update_message"
+    )
+    bad = refusal(lambda: client.chat_update(channel="C00000001", ts=ts, text="x", blocks=[{"type": "blink"}]))
+    assert bad["error"] == "invalid_blocks"
+    slack.edit_window = -1
+    assert refusal(lambda: client.chat_update(channel="C00000001", ts=ts, text="x"))["error"] == "edit_window_closed"
+    assert [text for text, _ in slack.messages[0].versions] == ["open"]
+
+
+def test_a_change_may_be_limited_or_lost_like_a_message(client: WebClient, slack: FakeSlack) -> None:
+    ts = client.chat_postMessage(channel="#security", text="open")["ts"]
+    slack.fail_next(Fault(FaultKind.RATE_LIMITED, seconds=3), method="chat.update")
+    with pytest.raises(SlackApiError) as caught:
+        client.chat_update(channel="C00000001", ts=ts, text="x")
+    assert caught.value.response.headers["Retry-After"] == "3"
+    slack.fail_next(Fault(FaultKind.CUT), method="chat.update")
+    with pytest.raises(IncompleteRead):
+        client.chat_update(channel="C00000001", ts=ts, text="taken")
+    assert slack.messages[0].text == "taken"
+
+
+def test_an_answer_needs_a_message_in_the_channel_and_may_be_seen_there(client: WebClient, slack: FakeSlack) -> None:
+    ts = client.chat_postMessage(channel="#security", text="open")["ts"]
+    client.chat_postMessage(channel="#security", text="more", thread_ts=ts)
+    client.chat_postMessage(channel="#security", text="loud", thread_ts=ts, reply_broadcast=True)
+    assert [(posted.thread_ts, posted.broadcast) for posted in slack.messages] == [("", False), (ts, False), (ts, True)]
+    for channel, thread in (("#platform", ts), ("#security", "1.0")):
+        answer = refusal(partial(client.chat_postMessage, channel=channel, text="x", thread_ts=thread))
+        assert answer["error"] == "thread_not_found"
+    slack.delete(ts)
+    gone = refusal(lambda: client.chat_postMessage(channel="#security", text="x", thread_ts=ts))
+    assert gone["error"] == "thread_not_found"
 
 
 def test_a_rate_limit_says_how_long_to_wait(client: WebClient, slack: FakeSlack) -> None:

@@ -15,13 +15,12 @@ from slack_sdk.models.blocks import (
     HeaderBlock,
     PlainTextObject,
     RichTextBlock,
-    RichTextElement,
     RichTextElementParts,
-    RichTextListElement,
     RichTextSectionElement,
     SectionBlock,
 )
 
+from auditor.alerts import richtext as rich
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.untrusted import one_line, paragraph
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
@@ -42,23 +41,32 @@ def fallback(alert: Alert) -> str:
     """The text of notifications and screen readers: escaped, addresses and mentions defanged."""
     name = "" if alert.resource_name in alert.text else alert.resource_name
     parts = (f"{sign(alert)} {label(alert)}: {alert.title}", alert.text, name)
-    text = one_line(" - ".join(part for part in parts if part), FALLBACK_MAX // 2)
+    return literal(" - ".join(part for part in parts if part))
+
+
+def literal(words: str) -> str:
+    """`words` as Slack shows them in a text in which it knows mentions and links."""
+    text = one_line(words, FALLBACK_MAX // 2)
     for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("://", "[:]//")):
         text = text.replace(letter, entity)
     return _MENTION.sub("@ ", text)
 
 
-def blocks(alert: Alert) -> list[dict[str, Any]]:
-    """The blocks of the message, at most a dozen, within every limit of Slack."""
-    made: list[Block] = [HeaderBlock(text=_plain(f"{sign(alert)} {label(alert)}: {alert.title}", HEADER_MAX))]
+def blocks(alert: Alert, *state: str) -> list[dict[str, Any]]:
+    """The blocks of the message, at most a dozen, within every limit of Slack.
+
+    `state` are lines on how things stand with what is told: `Resolved at 2026-01-31 08:00:00 UTC`.
+    """
+    made: list[Block] = [HeaderBlock(text=rich.plain(f"{sign(alert)} {label(alert)}: {alert.title}", HEADER_MAX))]
     if alert.text:
         made.append(SectionBlock(text=PlainTextObject(text=paragraph(alert.text, TEXT_MAX) or "-", emoji=False)))
+    made += [RichTextBlock(elements=[rich.section(rich.bold(one_line(line, TEXT_MAX)))]) for line in state]
     made += _counts(alert)
     made += _lines(alert.lines)
     made += _facts(alert)
     made += _remedy(alert)
-    made += _link(alert)
-    made.append(ContextBlock(elements=[_plain(" · ".join(_origin(alert)), VALUE_MAX * 2)]))
+    made += link(alert.link)
+    made.append(ContextBlock(elements=[rich.plain(" · ".join(_origin(alert)), VALUE_MAX * 2)]))
     return [block.to_dict() for block in made]
 
 
@@ -74,78 +82,58 @@ def _origin(alert: Alert) -> Iterable[str]:
 def _counts(alert: Alert) -> list[Block]:
     known = {level.value: SHAPES[level] for level in Level}
     parts = [f"{known.get(name, '')} {number:,} {name}".strip() for name, number in alert.counts.items()]
-    return [SectionBlock(text=_plain("   ".join(parts), TEXT_MAX))] if parts else []
+    return [SectionBlock(text=rich.plain("   ".join(parts), TEXT_MAX))] if parts else []
 
 
 def _lines(lines: Sequence[Line]) -> list[Block]:
     """One list a level, worst first; what does not fit is counted."""
     made: list[Block] = []
     for level, same in groupby(lines[:LINES_MAX], key=lambda line: line.level):
-        head = _section(_bold(f"{SHAPES[level]} {level.value.capitalize()}"))
-        made.append(RichTextBlock(elements=[head, _list([_line(line) for line in same])]))
+        head = rich.section(rich.bold(f"{SHAPES[level]} {level.value.capitalize()}"))
+        made.append(RichTextBlock(elements=[head, rich.bullets([line_of(line) for line in same])]))
     left = len(lines) - LINES_MAX
     if left > 0:
-        made.append(ContextBlock(elements=[_plain(f"... and {counted(left, 'more finding')}", VALUE_MAX)]))
+        made.append(ContextBlock(elements=[rich.plain(f"... and {counted(left, 'more finding')}", VALUE_MAX)]))
     return made
 
 
-def _line(line: Line) -> RichTextSectionElement:
-    return _section(
-        _bold(one_line(line.resource, 80) or "-"),
-        _text(f" {one_line(line.message, 200)} "),
-        _code(line.policy),
+def line_of(line: Line) -> RichTextSectionElement:
+    """One finding in a list."""
+    return rich.section(
+        rich.bold(one_line(line.resource, 80) or "-"),
+        rich.text(f" {one_line(line.message, 200)} "),
+        rich.code(line.policy),
     )
 
 
 def _facts(alert: Alert) -> list[Block]:
-    items = [_section(_bold(f"{one_line(name, 40)}: "), _text(_value(value))) for name, value in alert.facts]
+    items = [
+        rich.section(rich.bold(f"{one_line(name, 40)}: "), rich.text(_value(value))) for name, value in alert.facts
+    ]
     if alert.resource_id:
         items.insert(0, _resource(alert))
-    return [RichTextBlock(elements=[_list(items[:FACTS_MAX])])] if items else []
+    return [RichTextBlock(elements=[rich.bullets(items[:FACTS_MAX])])] if items else []
 
 
 def _resource(alert: Alert) -> RichTextSectionElement:
-    name = [] if alert.resource_name in ("", alert.resource_id) else [_text(f"{_value(alert.resource_name)} ")]
-    return _section(_bold(f"{thing(alert.resource_kind) or 'Resource'}: "), *name, _code(_value(alert.resource_id)))
+    name = [] if alert.resource_name in ("", alert.resource_id) else [rich.text(f"{_value(alert.resource_name)} ")]
+    kind = thing(alert.resource_kind) or "Resource"
+    return rich.section(rich.bold(f"{kind}: "), *name, rich.code(_value(alert.resource_id)))
 
 
 def _remedy(alert: Alert) -> list[Block]:
     if not alert.remediation or alert.kind is AlertKind.RESOLVED:
         return []
     text = paragraph(alert.remediation, TEXT_MAX)
-    return [RichTextBlock(elements=[_section(_bold("What to do: "), _text(text or "-"))])]
+    return [RichTextBlock(elements=[rich.section(rich.bold("What to do: "), rich.text(text or "-"))])]
 
 
-def _link(alert: Alert) -> list[Block]:
-    if not alert.link.startswith(("https://", "http://")):
+def link(address: str) -> list[Block]:
+    """The link to the page; nothing without one."""
+    if not address.startswith(("https://", "http://")):
         return []
-    link = RichTextElementParts.Link(url=alert.link, text="Open in the auditor")
-    return [RichTextBlock(elements=[_section(link)])]
+    return [RichTextBlock(elements=[rich.section(RichTextElementParts.Link(url=address, text="Open in the auditor"))])]
 
 
 def _value(text: str) -> str:
     return one_line(text, VALUE_MAX) or "-"
-
-
-def _plain(text: str, limit: int) -> PlainTextObject:
-    return PlainTextObject(text=one_line(text, limit), emoji=False)
-
-
-def _section(*parts: RichTextElement) -> RichTextSectionElement:
-    return RichTextSectionElement(elements=parts)
-
-
-def _list(items: Sequence[RichTextElement]) -> RichTextListElement:
-    return RichTextListElement(elements=items, style="bullet")
-
-
-def _text(text: str) -> RichTextElement:
-    return RichTextElementParts.Text(text=text)
-
-
-def _bold(text: str) -> RichTextElement:
-    return RichTextElementParts.Text(text=text, style={"bold": True})
-
-
-def _code(text: str) -> RichTextElement:
-    return RichTextElementParts.Text(text=text or "-", style={"code": True})

@@ -12,6 +12,7 @@ from auditor.inventory.model import Record
 from auditor.inventory.schema import AUDIT_LOG
 from auditor.policy.model import Policy
 from auditor.redaction import redact
+from auditor.store.outbox import MARK
 from auditor.terms import Level, State
 
 TEXT_MAX = 4000
@@ -33,6 +34,16 @@ _CAUSES = {
 """What is told of a change without an event, by the evidence's `cause`."""
 
 
+_DECIDED = {State.ACKNOWLEDGED: AlertKind.ACKNOWLEDGED, State.WAIVED: AlertKind.WAIVED}
+
+_STATES = {
+    AlertKind.ACKNOWLEDGED: "acknowledged: ",
+    AlertKind.WAIVED: "risk accepted: ",
+    AlertKind.RESOLVED: "resolved: ",
+}
+"""What stands before a finding in a digest that is no fault to mend any more."""
+
+
 def from_transition(transition: Transition, policy: Policy | None, link_base: str = "") -> Alert | None:
     """The alert of a change of state; None when it is no news.
 
@@ -40,10 +51,24 @@ def from_transition(transition: Transition, policy: Policy | None, link_base: st
     and the end of a fault of which nobody was told. `policy` is None when it was removed. `link_base` is the address
     of the page, empty for no link. The id is the same on every call.
     """
-    finding = transition.finding
     kind = _kind(transition)
+    return None if kind is None else _of_finding(transition, kind, policy, link_base)
+
+
+def mark(transition: Transition, policy: Policy | None, link_base: str = "") -> Alert | None:
+    """The alert of what a person decided, for where the finding was told; None for other changes.
+
+    It is no news, and goes nowhere else. The id is the same on every call.
+    """
+    kind = _DECIDED.get(transition.finding.state)
     if kind is None:
         return None
+    alert = _of_finding(transition, kind, policy, link_base)
+    return replace(alert, id=f"{MARK}{alert.id}", by=_bounded(transition.by))
+
+
+def _of_finding(transition: Transition, kind: AlertKind, policy: Policy | None, link_base: str) -> Alert:
+    finding = transition.finding
     return Alert(
         id=f"{finding.id}.{finding.state}.{transition.at}",
         kind=kind,
@@ -244,6 +269,7 @@ def _about(alert: Alert, finding: Finding, link_base: str) -> Alert:
         alert,
         title=_bounded(alert.title),
         policy=finding.policy,
+        about=finding.id,
         resource_name=_bounded(finding.name),
         resource_kind=finding.kind,
         link=f"{link_base.rstrip('/')}/findings/{finding.id}" if link_base else "",
@@ -285,7 +311,7 @@ def _owner(finding: Finding) -> str:
 def _told(alert: Alert) -> Line:
     if alert.kind is AlertKind.EVENT:
         return Line(alert.level, "event", alert.title, ", ".join(f"{name}: {value}" for name, value in alert.facts))
-    state = "resolved: " if alert.kind is AlertKind.RESOLVED else ""
+    state = _STATES.get(alert.kind, "")
     return Line(alert.level, alert.policy, alert.resource_name or alert.title, state + (alert.text or alert.title))
 
 
@@ -317,8 +343,12 @@ def _facts(transition: Transition) -> Iterable[tuple[str, str]]:
     finding = transition.finding
     yield from _actor(finding.evidence.get("actor"))
     yield from _cause(finding.evidence)
+    if finding.state in _DECIDED:
+        yield from _decided(transition)
     if finding.occurrence:
         yield "When", moment(finding.opened_at)
+    elif finding.state in _DECIDED:
+        yield "Since", moment(finding.stands_since)
     elif finding.state is State.RESOLVED:
         yield "Why", str(transition.reason.value)
         yield "Open since", moment(finding.opened_at)
@@ -328,6 +358,16 @@ def _facts(transition: Transition) -> Iterable[tuple[str, str]]:
     matched = finding.evidence.get("matched")
     if isinstance(matched, list | tuple) and matched and not finding.occurrence:
         yield "Matched", ", ".join(map(str, matched))
+
+
+def _decided(transition: Transition) -> Iterable[tuple[str, str]]:
+    """What a person had to say, and until when it holds."""
+    if transition.comment:
+        yield "Comment", transition.comment
+    if transition.until is not None:
+        yield "Until", moment(transition.until)
+    if transition.waiver:
+        yield "Waiver", transition.waiver
 
 
 def _ended(transition: Transition) -> Iterable[tuple[str, str]]:

@@ -13,9 +13,11 @@ from typing import TypeVar
 import msgspec
 
 from auditor import clock, log
-from auditor.alerts import compose
+from auditor.alerts import compose, conversing
+from auditor.alerts.conversation import Turn
 from auditor.alerts.gate import Gate, Judge
 from auditor.alerts.lane import UNLIMITED, Lane, Terms
+from auditor.alerts.load import Load, loaded
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.outgoing import queue
 from auditor.alerts.sink import Context, Receipt, Sink
@@ -51,19 +53,6 @@ class Delivered:
             self.dead + other.dead,
             self.suppressed + other.suppressed,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Load:
-    """What goes out as one message: an alert, or many folded into a digest."""
-
-    alert: Alert
-    parts: Sequence[tuple[Leased, Alert]]
-
-    @property
-    def attempt(self) -> int:
-        """How often the most tried part was tried, this time included."""
-        return max(leased.attempts for leased, _ in self.parts)
 
 
 class Deliverer:
@@ -173,7 +162,7 @@ class Deliverer:
             lane.sent(self._seconds() - age)
         self._fresh.discard(lane.sink)
 
-    async def _loaded(self, sink: str, leased: Sequence[Leased]) -> tuple[_Load | None, Delivered]:
+    async def _loaded(self, sink: str, leased: Sequence[Leased]) -> tuple[Load | None, Delivered]:
         """What of `leased` can go out; the unreadable is given up."""
         alerts: list[tuple[Leased, Alert]] = []
         unreadable = Delivered()
@@ -184,20 +173,55 @@ class Deliverer:
                 unreadable += await self._bury(sink, one, f"the stored alert cannot be read: {error}", one.message.id)
         if not alerts:
             return None, unreadable
-        return _Load(_folded(alerts, int(self._seconds())), alerts), unreadable
+        return loaded(alerts, int(self._seconds())), unreadable
 
-    async def _sent(self, lane: Lane, load: _Load) -> Delivered:
+    async def _sent(self, lane: Lane, load: Load) -> Delivered:
+        turn = await self._turn_of(lane, load)
+        if turn is None and all(alert.marks for _, alert in load.parts):
+            return await self._unsaid(lane, load)
         try:
-            receipt = await self._send(self._sinks[lane.sink], load.alert, Context(load.attempt))
+            receipt = await self._send(self._sinks[lane.sink], load.alert, Context(load.attempt, turn))
         except DeliveryError as error:
             return await self._failed(lane, load, error)
         lane.sent(self._seconds())
-        folded = {outbox.DIGEST: load.alert.id} if len(load.parts) > 1 else {}
-        details = {**receipt.details, **folded}
-        await self._each(load, lambda tx, leased: outbox.settle(tx, leased, details))
+        await self._settle(lane, load, turn, receipt)
         _log.info("alert.sent", sink=lane.sink, alert=load.alert.id, attempt=load.attempt, told=len(load.parts))
         self._tell(load.alert, lane.sink)
         return Delivered(sent=1)
+
+    async def _turn_of(self, lane: Lane, load: Load) -> Turn | None:
+        if not self._sinks[lane.sink].converses:
+            return None
+        now = int(self._seconds())
+        return await self._transact(lambda tx: conversing.turn_of(tx, lane.sink, load.parts, now))
+
+    async def _unsaid(self, lane: Lane, load: Load) -> Delivered:
+        """What people decided is marked where the finding was told, and nowhere else; a digest of many shows no marks.
+
+        Those of several conversations are shown when each is next changed.
+        """
+
+        def settle(tx: Transaction) -> None:
+            self._each_of(tx, load, lambda leased: outbox.suppress(tx, leased, "nothing to mark", final=True))
+            conversing.note(tx, lane.sink, load.parts)
+
+        await self._transact(settle)
+        return Delivered()
+
+    async def _settle(self, lane: Lane, load: Load, turn: Turn | None, receipt: Receipt) -> None:
+        """What was confirmed and how the conversation stands with it, in one transaction."""
+        folded = {outbox.DIGEST: load.alert.id} if len(load.parts) > 1 else {}
+        details, now = {**receipt.details, **folded}, int(self._seconds())
+
+        def settle(tx: Transaction) -> None:
+            if not self._each_of(tx, load, lambda leased: outbox.settle(tx, leased, details)):
+                return
+            if turn:
+                conversing.keep(tx, lane.sink, load.parts, turn, receipt.place, now)
+            elif self._sinks[lane.sink].converses:
+                conversing.note(tx, lane.sink, load.parts)
+
+        await self._transact(settle)
 
     async def _send(self, sink: Sink, alert: Alert, context: Context) -> Receipt:
         try:
@@ -206,7 +230,7 @@ class Deliverer:
         except TimeoutError:
             raise DeliveryError(f"no answer within {self._terms.send_timeout:g} seconds", retryable=True) from None
 
-    async def _failed(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
+    async def _failed(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         if error.retryable and lane.failed(self._seconds(), error.retry_after):
             _log.warning("sink.rests", sink=lane.sink, error=error.message)
         if not error.retryable and len(load.parts) > 1:
@@ -219,14 +243,14 @@ class Deliverer:
             total += await self._bury(lane.sink, leased, error.message, alert.title)
         return total
 
-    async def _unfold(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
+    async def _unfold(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         """One message that the sink will never take must not take the others with it: smaller digests find it."""
         _log.warning("digest.refused", sink=lane.sink, alert=load.alert.id, told=len(load.parts), error=error.message)
         lane.refused(len(load.parts))
         await self._each(load, lambda tx, leased: outbox.postpone(tx, leased, 0, error.message))
         return Delivered(failed=len(load.parts))
 
-    async def _postpone(self, lane: Lane, load: _Load, error: DeliveryError) -> Delivered:
+    async def _postpone(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         wait = self._terms.wait(load.attempt, error.retry_after, lane.chance())
         _log.warning(
             "alert.postponed",
@@ -281,7 +305,8 @@ class Deliverer:
         seconds = ceil(self._terms.send_timeout + self._terms.settle_margin)
 
         def take(tx: Transaction) -> tuple[Sequence[Leased], int]:
-            leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit)
+            apart = self._sinks[lane.sink].converses
+            leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit, apart=apart)
             if limit == 1 and leased and leased[0].message.group and lane.folds > 1:
                 leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, lane.folds - 1)
             free = self._admitted(tx, leased)
@@ -303,18 +328,22 @@ class Deliverer:
         for name in pending.keys() - self._sinks.keys():
             _log.warning("alerts.without_sink", sink=name, messages=pending[name])
 
-    async def _each(self, load: _Load, act: Callable[[Transaction, Leased], None]) -> None:
+    async def _each(self, load: Load, act: Callable[[Transaction, Leased], None]) -> None:
         """Do `act` to every message of the load, in one transaction."""
+        await self._transact(lambda tx: self._each_of(tx, load, lambda leased: act(tx, leased)))
 
-        def run(tx: Transaction) -> None:
-            for leased, _ in load.parts:
-                try:
-                    act(tx, leased)
-                except LeaseLost as error:
-                    # Another process took the message over after our lease ended; it decides what becomes of it.
-                    _log.warning("alert.lease_lost", sink=leased.message.sink, error=error.message)
-
-        await self._transact(run)
+    @staticmethod
+    def _each_of(tx: Transaction, load: Load, act: Callable[[Leased], None]) -> int:
+        """Do `act` to every message of the load; returns how many of them were still ours."""
+        ours = 0
+        for leased, _ in load.parts:
+            try:
+                act(leased)
+                ours += 1
+            except LeaseLost as error:
+                # Another process took the message over after our lease ended; it decides what becomes of it.
+                _log.warning("alert.lease_lost", sink=leased.message.sink, error=error.message)
+        return ours
 
     async def _transact(self, act: Callable[[Transaction], T]) -> T:
         def run() -> T:
@@ -336,15 +365,6 @@ def _terms_of(sink: Sink, terms: Terms) -> Terms:
         return replace(terms, storm_limit=UNLIMITED if sink.takes_events else 1)
     storm = sink.config.storm
     return replace(terms, storm_limit=storm.messages, storm_window=storm.window) if storm else terms
-
-
-def _folded(parts: Sequence[tuple[Leased, Alert]], at: int) -> Alert:
-    """What goes out for `parts`: the one alert, the digest of a group, or that of a storm."""
-    alerts = [alert for _, alert in parts]
-    if len(alerts) == 1:
-        return alerts[0]
-    groups = {leased.message.group for leased, _ in parts}
-    return compose.together(alerts, at) if len(groups) == 1 and "" not in groups else compose.merged(alerts, at)
 
 
 def _suppressed(tx: Transaction, judge: Judge, leased: Leased) -> bool:

@@ -53,8 +53,11 @@ class Judge:
         self._sources: dict[str, Sequence[Alert]] = {}
 
     def hold(self, alert: Alert, sink: str) -> Hold | None:
-        """Why the alert must not go to `sink` now; None when it may. A protected one always may, and so may events."""
-        if alert.protected or alert.kind is AlertKind.EVENT:
+        """Why the alert must not go to `sink` now; None when it may.
+
+        A protected one always may, and so may events, and marks, which go only where the finding was told.
+        """
+        if alert.protected or alert.marks or alert.kind is AlertKind.EVENT:
             return None
         if alert.kind is AlertKind.RESOLVED and not self._known_open(alert, sink):
             return Hold("what it ends was never told", final=True)

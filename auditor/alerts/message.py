@@ -16,6 +16,7 @@ class AlertKind(StrEnum):
     OPENED = "opened"
     REOPENED = "reopened"
     ACKNOWLEDGED = "acknowledged"
+    WAIVED = "waived"
     RESOLVED = "resolved"
     OCCURRED = "occurred"
     DIGEST = "digest"
@@ -24,6 +25,10 @@ class AlertKind(StrEnum):
     """An audit event as the API sent it, whatever it means."""
     NOTICE = "notice"
     """About the auditor itself: a gap in the audit log, a dead letter."""
+
+
+DECIDED = frozenset({AlertKind.ACKNOWLEDGED, AlertKind.WAIVED})
+"""What people here decided themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class Alert:
     """Unix seconds of what is told, not of the sending."""
     policy: str = ""
     finding: str = ""
+    about: str = ""
+    """Of a notice: the finding that it is about. It tells of no change of it, and so is not of its `finding`."""
+    by: str = ""
+    """Who decided what is told; empty for what was seen."""
     resource_kind: str = ""
     resource_id: str = ""
     resource_name: str = ""
@@ -75,6 +84,11 @@ class Alert:
     """Those of the configuration that the project or the owner belongs to."""
     protected: bool = False
     """No silence, mute time or inhibition holds it back: the auditor itself cannot see, or cannot be believed."""
+
+    @property
+    def marks(self) -> bool:
+        """Whether it is no news, and only shown where the finding was told."""
+        return self.kind in DECIDED
 
 
 def encode(alert: Alert) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from auditor.alerts.grouping import told_at
 from auditor.alerts.message import Alert, encode
@@ -23,6 +24,15 @@ def queue(tx: Transaction, alert: Alert, sinks: Iterable[str], now: int) -> None
     outbox.add(
         tx, [Message(alert.id, alert.organization, sink, body, now, at, order_key=alert.finding) for sink in sinks]
     )
+
+
+def mark(tx: Transaction, alert: Alert, destination: Destination, now: int) -> int:
+    """Queue a mark for where the finding was told, due at once; returns 0 when it was queued before.
+
+    It is no message of its group: that is told when it would be told without it.
+    """
+    message = Message(alert.id, alert.organization, destination.sink, encode(alert), now, held.now(tx), alert.finding)
+    return outbox.add(tx, [replace(message, group=destination.group(alert))])
 
 
 def gather(tx: Transaction, routed: Sequence[Routed], now: int) -> None:

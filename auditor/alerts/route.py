@@ -75,7 +75,9 @@ class Destination:
     def group(self, alert: Alert) -> str:
         """The group of the alert in this sink: 32 hex digits; hostile names are of any length."""
         given, by = labels(alert), self.node.group_by
-        values = {EACH: [alert.finding or alert.id]} if EACH in by else {name: given[name] for name in by}
+        values = (
+            {EACH: [alert.finding or alert.about or alert.id]} if EACH in by else {name: given[name] for name in by}
+        )
         return sha256(json.dumps([self.node.key, values]).encode("utf-8", "replace")).hexdigest()[:32]
 
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 
 from auditor.alerts import compose
-from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.message import DECIDED, Alert, AlertKind, Line
 from auditor.inventory.events import record_of
 from auditor.terms import Level
 
@@ -63,6 +63,7 @@ _OF_FINDINGS = (
     AlertKind.OPENED,
     AlertKind.REOPENED,
     AlertKind.ACKNOWLEDGED,
+    AlertKind.WAIVED,
     AlertKind.RESOLVED,
     AlertKind.OCCURRED,
 )
@@ -79,6 +80,7 @@ def _finding(kind: AlertKind, organization: str, at: int, link: str) -> Alert:
         at=at,
         policy="project-key-stale",
         finding="5a3b1e",
+        by="ada" if kind in DECIDED else "",
         resource_kind="project_api_key",
         resource_id="key_1",
         resource_name="ci-bot",

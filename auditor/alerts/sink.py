@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from auditor import redaction
+from auditor.alerts.conversation import Place, Turn
 from auditor.alerts.message import Alert
 from auditor.alerts.wording import Templates, worded
 from auditor.configfile import read_secret
@@ -38,6 +39,11 @@ class SinkConfig(Section):
         """
         return None
 
+    @property
+    def converses(self) -> bool:
+        """Whether a message can be changed later and has a thread: what belongs together is one message then."""
+        return False
+
     def ready(self) -> None:
         """Raise ConfigError when something that the settings name cannot be used. Called once, at the start."""
 
@@ -48,6 +54,8 @@ class Context:
 
     attempt: int = 1
     """From 1; above 1 the other side may have the message already, under the same `alert.id`."""
+    turn: Turn | None = None
+    """For a sink that converses: the conversation that the alert belongs to; None for a message of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,8 @@ class Receipt:
 
     details: Mapping[str, str] = field(default_factory=dict)
     """`{"channel": "C1", "ts": "1.2"}` for Slack; whatever is needed to find the message again."""
+    place: Place | None = None
+    """Where the conversation is from now on; None without one, and for one that cannot be carried on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +103,17 @@ class Sink:
     alerts: bool = True
     """False for the queue of audit events, which the same sink has beside that of its alerts."""
 
+    @property
+    def converses(self) -> bool:
+        """Whether what belongs together is one message, which is kept up to date."""
+        return self.alerts and self.config.converses
+
     async def send(self, alert: Alert, context: Context) -> Receipt:
         """Send once and return what the other side confirmed. Raises DeliveryError; never retries by itself."""
+        if context.turn:
+            context = replace(context, turn=context.turn.worded(self._worded))
         try:
-            return await self._send(self.config, worded(alert, self.config.templates), context)
+            return await self._send(self.config, self._worded(alert), context)
         except ConfigError as error:
             # A secret file that is missing or wrong now may be right when the message is tried again.
             raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
@@ -107,7 +124,10 @@ class Sink:
 
     def preview(self, alert: Alert) -> str:
         """What would go out, as text, without any secret; nothing is sent."""
-        return self._render(self.config, worded(alert, self.config.templates))
+        return self._render(self.config, self._worded(alert))
+
+    def _worded(self, alert: Alert) -> Alert:
+        return worded(alert, self.config.templates)
 
 
 def events_queue(sink: str) -> str:

@@ -21,10 +21,11 @@ class Teller:
 
     def of(self, change: Transition) -> Alert | None:
         """The alert of a change of state; None when it is no news."""
-        alert = compose.from_transition(change, self.policies.get(change.finding.policy), self.link)
-        if alert is None:
-            return None
-        return replace(alert, teams=self.routing.teams(alert.project, alert.project_name, alert.owner))
+        return self._complete(compose.from_transition(change, self.policies.get(change.finding.policy), self.link))
+
+    def mark(self, change: Transition) -> Alert | None:
+        """The alert of what a person decided, for where the finding was told; None for other changes."""
+        return self._complete(compose.mark(change, self.policies.get(change.finding.policy), self.link))
 
     def overdue(self, finding: Finding, now: int) -> Alert:
         """The notice that the finding was not mended in time."""
@@ -33,6 +34,11 @@ class Teller:
     def flapping(self, finding: Finding, times: int, now: int) -> Alert:
         """The notice that the finding opened `times` times within a day."""
         return self._about(finding, compose.flapping(finding, times, now, self.link))
+
+    def _complete(self, alert: Alert | None) -> Alert | None:
+        if alert is None:
+            return None
+        return replace(alert, teams=self.routing.teams(alert.project, alert.project_name, alert.owner))
 
     def _about(self, finding: Finding, notice: Alert) -> Alert:
         """`notice` with what routes and silences ask of the finding, so that it goes where the finding goes."""

@@ -15,28 +15,31 @@ SHAPES: Mapping[Level, str] = {
 }
 """Told apart by shape, not only by colour: octagon, triangle, large and small diamond, circle."""
 
+SIGNS: Mapping[AlertKind, str] = {
+    AlertKind.ACKNOWLEDGED: "👀",
+    AlertKind.WAIVED: "📝",
+    AlertKind.RESOLVED: "✅",
+    AlertKind.REPORT: "📄",
+    AlertKind.DIGEST: "📋",
+    AlertKind.EVENT: "📋",
+}
+"""Of alerts whose level is not what they are about."""
+
 
 def sign(alert: Alert) -> str:
     """The one emoji at the head of the message."""
-    match alert.kind:
-        case AlertKind.RESOLVED:
-            return "✅"
-        case AlertKind.REPORT:
-            return "📄"
-        case AlertKind.DIGEST | AlertKind.EVENT:
-            return "📋"
-        case _:
-            return SHAPES[alert.level]
+    return SIGNS.get(alert.kind, SHAPES[alert.level])
 
 
 def label(alert: Alert) -> str:
-    """`Critical`, `Critical again`, `Acknowledged`, `Resolved`, `Digest`, `Report`, `About the auditor` and so on."""
+    """`Critical`, `Critical again`, `Acknowledged`, `Risk accepted`, `Resolved`, `Digest`, `Report` and so on."""
     level = alert.level.value.capitalize()
     return {
         AlertKind.OPENED: level,
         AlertKind.OCCURRED: level,
         AlertKind.REOPENED: f"{level} again",
         AlertKind.ACKNOWLEDGED: "Acknowledged",
+        AlertKind.WAIVED: "Risk accepted",
         AlertKind.RESOLVED: "Resolved",
         AlertKind.DIGEST: "Digest",
         AlertKind.EVENT: "Audit event",

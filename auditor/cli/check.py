@@ -133,6 +133,7 @@ async def _pass(parts: Parts, store: Store, name: str, progress: Progress) -> Ta
         await usage.refresh(audit, now, audit.usage_every)
         taken = await snapshot.take(audit, polled, now)
         await asyncio.to_thread(review.release, audit, gate_of(parts))
+        await asyncio.to_thread(review.mark, audit, now - review.LATELY, now)
         await asyncio.to_thread(review.repeat, audit, now)
     gap = blind(taken.run.coverage)
     if gap:

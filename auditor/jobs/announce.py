@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from auditor.alerts import compose
 from auditor.alerts.message import Alert
-from auditor.alerts.outgoing import Routed, gather, queue
+from auditor.alerts.outgoing import Routed, gather, mark, queue
 from auditor.alerts.sink import events_queue
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.inventory.model import Collection, Gap, Record
@@ -27,6 +27,19 @@ def transitions(tx: Transaction, audit: Audit, changes: Iterable[Transition], no
     teller = audit.teller
     alerts = [alert for change in changes if (alert := teller.of(change))]
     return _told(tx, audit, alerts, now, fold=fold)
+
+
+def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int) -> int:
+    """Queue a mark for each change that a person decided, for sinks that show it where the finding was told.
+
+    Returns how many were not queued before.
+    """
+    queued = 0
+    for alert in filter(None, map(audit.teller.mark, changes)):
+        for goes in audit.routing.destinations(alert):
+            if goes.sink in audit.conversing:
+                queued += mark(tx, alert, goes, now)
+    return queued
 
 
 def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, fold: bool) -> int:

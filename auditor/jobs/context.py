@@ -27,6 +27,8 @@ class Audit:
     policies: PolicySet
     routing: Routing = field(default_factory=Routing)
     """The sinks that exist, and who of them is told what."""
+    conversing: frozenset[str] = frozenset()
+    """Sinks whose messages are kept up to date."""
     link: str = ""
     """Address of the page, for links in alerts; empty for none."""
     report_to: tuple[str, ...] = ()

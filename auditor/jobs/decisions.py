@@ -1,6 +1,7 @@
 """What a person decides: acknowledge a finding, waive findings, end a waiver. The same for a command, a button, a page.
 
-Nothing is announced from here: people were there, and a fault that is told again is told by the next snapshot.
+Nothing is announced from here: people were there, and a fault that is told again is told by the next snapshot. Where
+the finding was told it is marked a little later, by auditor/jobs/review.py.
 """
 
 import glob

@@ -9,16 +9,21 @@ from auditor.alerts.gate import Gate
 from auditor.alerts.grouping import repeats
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.alerts.outgoing import Routed, gather
-from auditor.findings.model import Finding
+from auditor.findings.model import Finding, Transition
+from auditor.jobs import announce
 from auditor.jobs.context import Audit
 from auditor.log import get
-from auditor.store import findings, held, organizations
+from auditor.store import findings, held, organizations, transitions
 from auditor.store.database import Transaction
 from auditor.store.held import Held
 from auditor.terms import State
 
 log = get(__name__)
 
+LATELY = 3 * 86_400
+"""Seconds for which decisions are looked for after a start: longer than a daemon stands still."""
+SINCE_LAST = 900
+"""The same after the last look: whoever decides may have a clock that is behind."""
 _UNDECIDED = frozenset({State.OPEN, State.REOPENED})
 
 
@@ -41,6 +46,25 @@ def repeat(audit: Audit, now: int) -> int:
     """
     with audit.store.transaction() as tx:
         return _repeat(tx, audit, now)
+
+
+def mark(audit: Audit, since: int, now: int) -> int:
+    """Queue what people decided since `since` (Unix seconds), to mark where it was told; returns how many that makes.
+
+    Whoever decides (a command, a button, a page, a file of waivers) writes it down, and needs to know of no sink.
+    Running it again, or in two processes at once, makes nothing twice.
+    """
+    if not audit.conversing:
+        return 0
+    with audit.store.transaction() as tx:
+        rows = transitions.decided(tx, audit.organization, since)
+        known = findings.by_ids(tx, rows)
+        changes = [
+            Transition(known[id_], row.before, row.reason, row.at, row.by, row.comment, row.waiver, row.until)
+            for id_, row in rows.items()
+            if known[id_].state is row.after
+        ]
+        return announce.marks(tx, audit, changes, now)
 
 
 def _release(tx: Transaction, audit: Audit, gate: Gate) -> int:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from auditor.simulator.slack_workspace import Body, Channel, FakeSlack, Fault, FaultKind, Refusal
+from auditor.simulator.slack_workspace import POST, Body, Channel, FakeSlack, Fault, FaultKind, Refusal
 
 WEBHOOK_PATH = "/services/T00000000/B00000000/simulatedwebhook"
 
@@ -56,7 +56,7 @@ def create_app(slack: FakeSlack) -> Starlette:
 
 
 async def _answer(slack: FakeSlack, method: str, act: Callable[[], Response]) -> Response:
-    fault = slack.next_fault() if method in ("chat.postMessage", "webhook") else None
+    fault = slack.next_fault(method)
     before = _instead(fault) if fault else None
     if before is not None:
         return before
@@ -141,7 +141,7 @@ def _webhook(slack: FakeSlack, body: Body) -> Response:
 
 
 def _post_message(slack: FakeSlack, body: Body) -> Response:
-    posted = slack.post(body, slack.find_channel(body.get("channel")), "chat.postMessage")
+    posted = slack.post(body, slack.find_channel(body.get("channel")), POST)
     return _ok(channel=posted.channel, ts=posted.ts, message={"text": posted.text, "blocks": posted.blocks})
 
 

@@ -1,7 +1,7 @@
 """The state of a fake Slack workspace: its channels and people, what was posted, and what goes wrong next."""
 
 import json
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +13,7 @@ from auditor.simulator import slack_blocks
 
 TOKEN = "xoxb-simulated-token"
 TEXT_MAX = 40_000
+POST = "chat.postMessage"
 
 Body = Mapping[str, Any]
 
@@ -66,6 +67,11 @@ class Posted:
     via: str
     """`chat.postMessage` or `webhook`."""
     thread_ts: str = ""
+    """The message in whose thread it is."""
+    broadcast: bool = False
+    """Whether the channel sees it, too."""
+    versions: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
+    """Text and blocks as they were first, and after each change."""
     options: dict[str, Any] = field(default_factory=dict)
     """`parse`, `unfurl_links` and the like, as sent."""
 
@@ -83,7 +89,8 @@ class FakeSlack:
     """One workspace: its channels and people, what was posted, and what goes wrong next.
 
     `journal` gets one JSON line per accepted message, flushed. `pace` is the least time in seconds between two
-    messages to one channel (Slack's own is about 1); sooner ones are answered 429.
+    messages to one channel (Slack's own is about 1); sooner ones are answered 429. `edit_window` is how many seconds a
+    message can be changed.
     """
 
     def __init__(
@@ -94,6 +101,7 @@ class FakeSlack:
         people: Mapping[str, str] | None = None,
         journal: Path | None = None,
         pace: float = 0,
+        edit_window: float = float("inf"),
         now: clock.Clock = clock.now,
     ) -> None:
         self.token = token
@@ -102,20 +110,27 @@ class FakeSlack:
         """E-mail address to user id."""
         self.journal = journal
         self.pace = pace
+        self.edit_window = edit_window
         self.messages: list[Posted] = []
         self.calls: list[str] = []
         """Every call by method, refused ones too."""
-        self._faults: deque[Fault] = deque()
+        self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._now = now
         self._last: dict[str, float] = {}
+        self._number = 0
 
-    def fail_next(self, fault: Fault, times: int = 1) -> None:
-        """Let the next `times` answers to chat.postMessage or the webhook go wrong."""
-        self._faults.extend([fault] * times)
+    def fail_next(self, fault: Fault, times: int = 1, method: str = POST) -> None:
+        """Let the next `times` answers to `method` go wrong; to chat.postMessage or the webhook when none is given."""
+        self._faults[method].extend([fault] * times)
 
-    def next_fault(self) -> Fault | None:
+    def next_fault(self, method: str = POST) -> Fault | None:
         """The fault of this answer, used up by asking."""
-        return self._faults.popleft() if self._faults else None
+        faults = self._faults[POST if method == "webhook" else method]
+        return faults.popleft() if faults else None
+
+    def delete(self, ts: str) -> None:
+        """A person deletes a message; its thread stays, and nobody can answer in it."""
+        self.messages = [posted for posted in self.messages if posted.ts != ts]
 
     def find_channel(self, name: object) -> Channel:
         """By id, or by name with or without `#`."""
@@ -130,15 +145,21 @@ class FakeSlack:
         blocks, text = _checked(body)
         if not channel.member:
             raise Refusal("not_in_channel")
+        thread = str(body.get("thread_ts") or "")
+        if thread and not any((each.channel, each.ts) == (channel.id, thread) for each in self.messages):
+            raise Refusal("thread_not_found")
         self._keep_pace(channel)
+        self._number += 1
         posted = Posted(
-            ts=f"{clock.epoch(self._now())}.{len(self.messages) + 1:06d}",
+            ts=f"{clock.epoch(self._now())}.{self._number:06d}",
             channel=channel.id,
             text=text,
             blocks=blocks,
             metadata=dict(body.get("metadata") or {}),
             via=via,
-            thread_ts=str(body.get("thread_ts") or ""),
+            thread_ts=thread,
+            broadcast=bool(thread) and body.get("reply_broadcast") in (True, "true", "1"),
+            versions=[(text, blocks)],
             options={key: body[key] for key in sorted(body.keys() & _OPTIONS)},
         )
         self.messages.append(posted)
@@ -146,14 +167,21 @@ class FakeSlack:
         return posted
 
     def update(self, body: Body) -> Posted:
-        """Replace the text and blocks of a message that was posted."""
-        channel = self.find_channel(body.get("channel"))
+        """Replace the text and blocks of a message that the bot posted, or raise what Slack would answer."""
+        channel = next((each for each in self.channels if each.id == body.get("channel")), None)
+        if channel is None:
+            raise Refusal("channel_not_found")
         blocks, text = _checked(body)
-        for posted in self.messages:
-            if (posted.channel, posted.ts) == (channel.id, str(body.get("ts"))):
-                posted.blocks, posted.text = blocks, text
-                return posted
-        raise Refusal("message_not_found")
+        posted = next((each for each in self.messages if (each.channel, each.ts) == (channel.id, body.get("ts"))), None)
+        if posted is None:
+            raise Refusal("message_not_found")
+        if posted.via != POST:
+            raise Refusal("cant_update_message")
+        if self._now().timestamp() - float(posted.ts) > self.edit_window:
+            raise Refusal("edit_window_closed")
+        posted.blocks, posted.text = blocks, text
+        posted.versions.append((text, blocks))
+        return posted
 
     def _keep_pace(self, channel: Channel) -> None:
         moment = self._now().timestamp()
@@ -164,13 +192,15 @@ class FakeSlack:
     def _write(self, posted: Posted) -> None:
         if self.journal is None:
             return
-        line = {
+        line: dict[str, Any] = {
             "ts": posted.ts,
             "channel": posted.channel,
             "text": posted.text,
             "blocks": posted.blocks,
             "metadata": posted.metadata,
         }
+        if posted.thread_ts:
+            line |= {"thread_ts": posted.thread_ts, "reply_broadcast": posted.broadcast}
         with self.journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 

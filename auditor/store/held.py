@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, or_, select, update
 
 from auditor.store.database import DatabaseTime, Transaction, slices
-from auditor.store.outbox import Progress
+from auditor.store.outbox import MARK, Progress
 from auditor.store.tables import outbox
 
 
@@ -72,9 +72,10 @@ def was_told(tx: Transaction, sink: str, order_key: str, prefix: str) -> bool:
 def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> tuple[bytes | None, bytes | None]:
     """Of what was said of `order_key` to `sink` before the message `end`: the first, and the last that was told.
 
-    What was tried before it was held back, or given up, may have arrived, and counts as told.
+    What was tried before it was held back, or given up, may have arrived, and counts as told. Marks do not count.
     """
-    mine = (outbox.c.sink == sink, outbox.c.order_key == order_key)
+    marks = outbox.c.id.startswith(MARK, autoescape=True)
+    mine = (outbox.c.sink == sink, outbox.c.order_key == order_key, ~marks)
     before = select(outbox.c.row).where(*mine, outbox.c.id == end).scalar_subquery()
     said = select(outbox.c.alert).where(*mine, outbox.c.row < before).limit(1)
     # Whoever holds a message back leased it for that: one attempt is none.

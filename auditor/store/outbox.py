@@ -24,6 +24,8 @@ class Progress(StrEnum):
     """Held back by a silence, a mute time or an inhibition; for good once it is settled."""
 
 
+MARK = "mark/"
+"""How the id of a message begins that only marks, where it was told, what people here decided: no news."""
 DIGEST = "digest"
 """In the receipt of a message that went out folded into another one: the id of that one."""
 
@@ -74,8 +76,8 @@ class Entry:
     """Unix seconds at which it was delivered or given up."""
 
 
-def add(tx: Transaction, messages: Sequence[Message]) -> None:
-    """Queue messages; one that was queued for its sink before is left as it is."""
+def add(tx: Transaction, messages: Sequence[Message]) -> int:
+    """Queue messages; one that was queued for its sink before is left as it is. Returns how many were not."""
     rows: list[dict[str, object]] = [
         {
             "id": message.id,
@@ -94,14 +96,16 @@ def add(tx: Transaction, messages: Sequence[Message]) -> None:
         }
         for message in messages
     ]
-    for some in slices(rows):
-        tx.add_new(outbox, some)
+    return sum(tx.add_new(outbox, some) for some in slices(rows))
 
 
-def lease(tx: Transaction, sinks: Iterable[str], owner: str, seconds: float, limit: int) -> list[Leased]:
+def lease(
+    tx: Transaction, sinks: Iterable[str], owner: str, seconds: float, limit: int, *, apart: bool = False
+) -> list[Leased]:
     """Take at most `limit` messages that are due for `sinks`, for `seconds`; the longest due first.
 
-    A message waits while an older one of the same order key is owed to the same sink.
+    A message waits while an older one of the same order key is owed to the same sink; with `apart`, while any other of
+    its group is on its way.
     """
     older = outbox.alias("older")
     owed = exists().where(
@@ -111,6 +115,8 @@ def lease(tx: Transaction, sinks: Iterable[str], owner: str, seconds: float, lim
         older.c.state == Progress.PENDING,
     )
     query = select(outbox).where(outbox.c.sink.in_(list(sinks)), *_free(), ~owed)
+    if apart:
+        query = query.where(~_talked_of())
     return _taken(tx, query.order_by(outbox.c.due_at, outbox.c.row), owner, seconds, limit)
 
 
@@ -135,6 +141,18 @@ def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit
         for some in slices(free)
         for leased in _taken(tx, select(outbox).where(outbox.c.row.in_(some)), owner, seconds, len(some))
     ]
+
+
+def _talked_of() -> ColumnElement[bool]:
+    """Whether another message of the group is on its way."""
+    other = outbox.alias("other")
+    return exists().where(
+        other.c.sink == outbox.c.sink,
+        other.c.group_key == outbox.c.group_key,
+        other.c.group_key != "",
+        other.c.state == Progress.PENDING,
+        other.c.lease_until > DatabaseTime(),
+    )
 
 
 def _blocked(tx: Transaction, first: Message, found: Mapping[int, str]) -> set[int]:
@@ -234,12 +252,16 @@ def pending(tx: Transaction) -> dict[str, int]:
 
 
 def counts(tx: Transaction, organization: str, since: int) -> dict[tuple[str, Progress], int]:
-    """Messages of an organization by sink and progress: those queued since `since`, and older ones still owed."""
+    """Messages of an organization by sink and progress: those queued since `since`, and older ones still owed.
+
+    A mark that found nothing to mark is no message that was held back.
+    """
     query = (
         select(outbox.c.sink, outbox.c.state, func.count().label("number"))
         .where(
             outbox.c.organization == organization,
             or_(outbox.c.created_at >= since, outbox.c.state == Progress.PENDING),
+            or_(outbox.c.state != Progress.SUPPRESSED, ~outbox.c.id.startswith(MARK, autoescape=True)),
         )
         .group_by(outbox.c.sink, outbox.c.state)
     )

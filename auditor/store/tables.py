@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0006"
+HEAD = "0007"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -327,6 +327,18 @@ outbox = Table(
     Index(None, "state", "due_at"),
     Index(None, "sink", "order_key", "row"),
     Index(None, "sink", "group_key", "flush_at"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("sink", Words, primary_key=True),
+    Column("key", Words, primary_key=True),
+    Column("organization", Words, nullable=False),
+    Column("place", Json, nullable=False),
+    Column("began_at", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Index(None, "sink", "began_at"),
 )
 
 silences = Table(

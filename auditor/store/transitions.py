@@ -56,6 +56,20 @@ def of_finding(tx: Transaction, finding: str) -> list[TransitionRow]:
     return [_transition(row) for row in tx.execute(query)]
 
 
+def decided(tx: Transaction, organization: str, since: int) -> dict[str, TransitionRow]:
+    """The last decision of a person since `since` (Unix seconds, included) about each finding that has one, by id."""
+    query = (
+        select(transitions)
+        .where(
+            transitions.c.organization == organization,
+            transitions.c.at >= since,
+            transitions.c.reason.in_([Reason.ACKNOWLEDGED, Reason.WAIVED]),
+        )
+        .order_by(transitions.c.row)
+    )
+    return {row.finding: _transition(row) for row in tx.execute(query)}
+
+
 def openings(tx: Transaction, ids: Iterable[str], since: int) -> dict[str, int]:
     """How often each of these findings opened or came back by itself at `since` (Unix seconds) or later."""
     found: dict[str, int] = {}

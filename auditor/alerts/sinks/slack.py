@@ -7,24 +7,25 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 import asyncio
 import json
 import logging
+import time
 import urllib.request
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import SecretStr, field_validator, model_validator
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from auditor.alerts import blockkit
 from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.message import Alert
 from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
+from auditor.alerts.slackerrors import explained, harmless
+from auditor.alerts.slacktalk import body_of, converse, standing_of
 from auditor.config import sane_url
-from auditor.errors import DeliveryError
 
 # The SDK logs answers that it cannot read, and at DEBUG the webhook's address; the outbox logs each failure itself.
 _quiet = logging.getLogger("auditor.slack_sdk")
@@ -56,6 +57,11 @@ class Config(RemoteConfig):
             checked_url(self.webhook_url.get_secret_value(), self, "webhook_url")
         return self
 
+    @property
+    def converses(self) -> bool:
+        """With a bot token; a webhook can change nothing that it sent."""
+        return self.token is not None or self.token_file is not None
+
     def address(self) -> tuple[str, int] | None:
         """Slack's own host, or the one of the webhook."""
         return host_and_port(secret(self.webhook_url, self.webhook_url_file) or self.base_url)
@@ -74,41 +80,30 @@ EXAMPLES = {
 
 
 def render(config: Config, alert: Alert) -> str:
-    """The body of the message."""
-    return json.dumps(_body(alert), indent=2, ensure_ascii=False)
-
-
-def _body(alert: Alert) -> dict[str, Any]:
-    return {
-        "text": blockkit.fallback(alert),
-        "blocks": blockkit.blocks(alert),
-        "metadata": {"event_type": "auditor_alert", "event_payload": {"id": alert.id}},
-        "unfurl_links": False,
-        "unfurl_media": False,
-        "parse": "none",
-        "link_names": False,
-    }
+    """The body of the message, as it stands after the alert where it is kept up to date."""
+    body = standing_of(alert) if config.converses else body_of(alert)
+    return json.dumps(body, indent=2, ensure_ascii=False)
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     """Post the alert and return `channel` and `ts`; for a webhook the channel is unknown and the receipt empty.
 
-    The alert's id travels in the metadata, so that a repeat after a lost answer can be recognised.
+    What belongs to a conversation is shown in its message, and told in the thread of that. The alert's id travels in
+    the metadata, so that a repeat after a lost answer can be recognised.
     Raises DeliveryError: retryable for 429, 5xx, timeouts, Slack's own troubles and what an operator
     sets right (the token, the bot's membership), final for the rest.
     """
-    body = _body(alert)
     try:
-        if config.webhook_url or config.webhook_url_file:
-            return await aside(lambda: _by_webhook(config, body))
-        return await aside(lambda: _by_token(config, body))
+        if not config.converses:
+            return await aside(lambda: _by_webhook(config, alert))
+        return await aside(lambda: _by_token(config, alert, context))
     except SlackApiError as error:
-        _explain(error)
+        raise explained(error) from None
     except SlackClientError as error:
         raise unreachable("Slack", error) from None
 
 
-def _by_token(config: Config, body: dict[str, Any]) -> Receipt:
+def _by_token(config: Config, alert: Alert, context: Context) -> Receipt:
     token = credential("bot token", config.token, config.token_file)
     client = _Web(
         config,
@@ -118,78 +113,42 @@ def _by_token(config: Config, body: dict[str, Any]) -> Receipt:
         logger=_quiet,
         retry_handlers=[],
     )
-    answer = client.chat_postMessage(channel=config.channel, **body)
-    return Receipt({"channel": str(answer["channel"]), "ts": str(answer["ts"])})
+    return converse(client, config.channel, alert, context.turn)
 
 
-def _by_webhook(config: Config, body: dict[str, Any]) -> Receipt:
+def _by_webhook(config: Config, alert: Alert) -> Receipt:
     url = credential("webhook address", config.webhook_url, config.webhook_url_file)
-    answer = _Webhook(config, url=url, timeout=config.timeout, logger=_quiet, retry_handlers=[]).send_dict(body)
+    client = _Webhook(config, url=url, timeout=config.timeout, logger=_quiet, retry_handlers=[])
+    answer = client.send_dict(body_of(alert))
     if answer.status_code != 200 or answer.body != "ok":
-        raise refused("Slack", answer.status_code, answer.headers, _word(answer.body))
+        raise refused("Slack", answer.status_code, answer.headers, harmless(answer.body))
     return Receipt()
 
 
-_TRANSIENT = frozenset(
-    {
-        "fatal_error",
-        "internal_error",
-        "message_limit_exceeded",
-        "rate_limited",
-        "ratelimited",
-        "request_timeout",
-        "service_unavailable",
-    }
-)
-"""Errors in a 200 answer that pass by themselves."""
-
-_MENDED = {
-    "account_inactive": "the bot was removed from the workspace: install it again and store the new token",
-    "channel_not_found": "check the channel's name; a private channel is invisible until the bot is invited",
-    "invalid_auth": "check the bot token (it begins with xoxb-) and base_url",
-    "missing_scope": "give the bot the scope chat:write and install it again",
-    "not_in_channel": "invite the bot to the channel: /invite @auditor",
-    "token_revoked": "store the new bot token",
-}
-"""Errors in a 200 answer that somebody sets right, and how; what was found meanwhile is told then."""
-
-_HINTS = {**_MENDED, "is_archived": "the channel is archived: choose another one"}
-
-
-def _explain(error: SlackApiError) -> NoReturn:
-    answer = error.response
-    word = _word(str(answer.data.get("error", "")) if isinstance(answer.data, dict) else "")
-    if answer.status_code != 200:
-        raise refused("Slack", answer.status_code, answer.headers, word) from None
-    raise DeliveryError(
-        f"Slack refused the message: {word}",
-        hint=_HINTS.get(word, ""),
-        retryable=word in _TRANSIENT or word in _MENDED or word == _UNREADABLE,
-    ) from None
-
-
-_UNREADABLE = "unreadable answer"
-
-
-def _word(text: str) -> str:
-    """Slack's own error word; anything longer comes from somebody else, a proxy's page say, and is not repeated."""
-    plain = text.replace("_", "")
-    return text if text.isascii() and plain.isalnum() and len(text) <= 60 else _UNREADABLE
-
-
-def _ask(request: urllib.request.Request, config: Config) -> Answer:
+def _ask(request: urllib.request.Request, config: Config, until: float) -> Answer:
     # The SDK is made of blocking calls, and runs aside, on a thread that has no event loop.
+    return asyncio.run(_asked(request, config, until))
+
+
+async def _asked(request: urllib.request.Request, config: Config, until: float) -> Answer:
     body = request.data if isinstance(request.data, bytes) else b""
-    return asyncio.run(post("Slack", request.full_url, body, dict(request.header_items()), config))
+    try:
+        async with asyncio.timeout(until - time.monotonic()):
+            return await post("Slack", request.full_url, body, dict(request.header_items()), config)
+    except TimeoutError as error:
+        raise unreachable("Slack", error) from None
 
 
 class _Web(WebClient):
+    """For one message: all calls that it takes together have the time of the sink."""
+
     def __init__(self, config: Config, **settings: Any) -> None:
         super().__init__(**settings)
         self._config = config
+        self._until = time.monotonic() + config.timeout
 
     def _perform_urllib_http_request_internal(self, url: str, req: urllib.request.Request) -> dict[str, Any]:
-        answer = _ask(req, self._config)
+        answer = _ask(req, self._config, self._until)
         # The SDK takes any JSON for an object.
         return {"status": answer.status, "headers": answer.headers, "body": json.dumps(answer.json())}
 
@@ -198,8 +157,9 @@ class _Webhook(WebhookClient):
     def __init__(self, config: Config, **settings: Any) -> None:
         super().__init__(**settings)
         self._config = config
+        self._until = time.monotonic() + config.timeout
 
     def _perform_http_request_internal(self, url: str, req: urllib.request.Request) -> WebhookResponse:
-        answer = _ask(req, self._config)
+        answer = _ask(req, self._config, self._until)
         body = answer.body.decode("utf-8", "replace")
         return WebhookResponse(url=url, status_code=answer.status, body=body, headers=dict(answer.headers))

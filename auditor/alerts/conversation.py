@@ -1,0 +1,177 @@
+"""What belongs together in one message that is kept up to date: how each of its findings stands. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from auditor.alerts.message import DECIDED, Alert, AlertKind, Line
+
+LONGEST = 14 * 86_400
+"""Seconds after which what is new begins a message of its own: nobody scrolls back further."""
+FINDINGS_MAX = 100
+"""Findings in one conversation before the resolved ones are only counted, and before what is new begins another one."""
+MESSAGE_MAX = 300
+"""Characters kept of what is told of a finding."""
+
+_OPENING = frozenset({AlertKind.OPENED, AlertKind.REOPENED})
+_NEWS = _OPENING | {AlertKind.OCCURRED}
+_SEEN = _NEWS | {AlertKind.RESOLVED}
+_LIFE = _SEEN | DECIDED
+
+Place = Mapping[str, str]
+"""Where a message is, in the words of the sink: `{"channel": "C1", "ts": "1.2"}`. Empty for one that is to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one finding stands."""
+
+    finding: str
+    kind: AlertKind
+    """What was told of it last."""
+    title: str
+    line: Line
+    at: int
+    """Unix seconds of that."""
+    by: str = ""
+    """Who decided it."""
+
+    @property
+    def resolved(self) -> bool:
+        """Whether it is over."""
+        return self.kind is AlertKind.RESOLVED
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One message of a sink and its thread."""
+
+    began_at: int
+    """Unix seconds."""
+    organization: str = ""
+    link: str = ""
+    """Address of the page, empty for none."""
+    standings: tuple[Standing, ...] = ()
+    """Of each finding, in the order in which they came."""
+    forgotten: int = 0
+    """How many more are resolved."""
+    alone: Alert | None = None
+    """The last alert whole, while all is about one finding."""
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left in it that may change."""
+        return all(each.resolved for each in self.standings)
+
+    def has(self, finding: str) -> bool:
+        """Whether it tells of the finding."""
+        return any(each.finding == finding for each in self.standings)
+
+    def after(self, alerts: Iterable[Alert]) -> "Conversation":
+        """How it stands after `alerts`. What is only told again changes nothing, nor does a notice."""
+        known = {each.finding: each for each in self.standings}
+        last = self.alone
+        organization, link = self.organization, self.link
+        for alert in alerts:
+            if alert.kind not in _LIFE or not alert.finding or _says_nothing(alert, known.get(alert.finding)):
+                continue
+            known[alert.finding] = _standing(alert)
+            last = alert
+            organization = organization or alert.organization
+            link = link or alert.link.rpartition("/findings/")[0]
+        return replace(
+            self,
+            organization=organization,
+            link=link,
+            standings=tuple(known.values()),
+            alone=last if len(known) == 1 and not self.forgotten else None,
+        )
+
+    def trimmed(self, limit: int = FINDINGS_MAX) -> "Conversation":
+        """The same with at most `limit` findings, as far as leaving out resolved ones, the first of them, makes it."""
+        extra = len(self.standings) - limit
+        gone = {each.finding for each in [each for each in self.standings if each.resolved][: max(extra, 0)]}
+        kept = tuple(each for each in self.standings if each.finding not in gone)
+        return replace(self, standings=kept, forgotten=self.forgotten + len(gone)) if gone else self
+
+    def lasting(self, now: int) -> "Conversation":
+        """A new one, of `now` (Unix seconds), with what is not resolved in this one."""
+        kept = tuple(each for each in self.standings if not each.resolved)
+        return replace(self, began_at=now, standings=kept, forgotten=0, alone=self.alone if kept else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is to be shown of a conversation."""
+
+    told: tuple[Alert, ...]
+    """What happened."""
+    standing: Conversation
+    """How it stands with that."""
+    fresh: Conversation
+    """What stands in a new message where the old one cannot be changed any more."""
+    place: Place = field(default_factory=dict)
+    """Where its message is; empty when it begins."""
+    ended: Conversation | None = None
+    """The one before, which is not kept up to date from now on."""
+    ended_at: Place = field(default_factory=dict)
+    """Where that one is."""
+
+    @property
+    def news(self) -> bool:
+        """Whether people have to hear of it, rather than only find it where they were told of the rest."""
+        return any(not alert.marks for alert in self.told)
+
+    def worded(self, words: Callable[[Alert], Alert]) -> "Turn":
+        """The same in other words."""
+
+        def said(one: Conversation) -> Conversation:
+            return replace(one, alone=words(one.alone)) if one.alone else one
+
+        ended = said(self.ended) if self.ended else None
+        return replace(self, standing=said(self.standing), fresh=said(self.fresh), ended=ended)
+
+
+def turn(known: Conversation | None, place: Place, alerts: Sequence[Alert], now: int) -> Turn | None:
+    """What is to be shown after `alerts` (of one group) at `now` (Unix seconds); None when they are no part of one.
+
+    `known` is the conversation as it stood, and `place` where it is.
+    """
+    fresh = Conversation(now).after(alerts)
+    if known is None:
+        return Turn(tuple(alerts), fresh, fresh) if any(alert.kind in _SEEN for alert in alerts) else None
+    if not any(alert.kind in _SEEN or known.has(alert.finding or alert.about) for alert in alerts):
+        return None
+    after = known.after(alerts).trimmed()
+    if not any(alert.kind in _NEWS for alert in alerts):
+        return Turn(tuple(alerts), after, fresh, place)
+    old = known.after(alert for alert in alerts if known.has(alert.finding))
+    if now - known.began_at >= LONGEST:
+        return Turn(tuple(alerts), old.lasting(now).after(alerts), fresh, ended=old, ended_at=place)
+    if known.over or len(after.standings) > max(FINDINGS_MAX, len(known.standings)):
+        return Turn(tuple(alerts), fresh, fresh, ended=old, ended_at=place)
+    return Turn(tuple(alerts), after, fresh, place)
+
+
+def _says_nothing(alert: Alert, standing: Standing | None) -> bool:
+    """Whether it is told again what stands there, or marked what does not."""
+    if standing is None:
+        return alert.marks
+    return alert.kind in _OPENING and standing.kind in _OPENING
+
+
+def _standing(alert: Alert) -> Standing:
+    name = alert.resource_name or alert.resource_id or alert.title
+    line = Line(alert.level, alert.policy, name[:MESSAGE_MAX], (alert.text or alert.title)[:MESSAGE_MAX])
+    return Standing(alert.finding, alert.kind, alert.title, line, alert.at, alert.by)
+
+
+def encode(conversation: Conversation) -> bytes:
+    """JSON for the store."""
+    return msgspec.json.encode(conversation)
+
+
+def decode(data: bytes) -> Conversation:
+    """The conversation that `encode` wrote. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(data, type=Conversation)

@@ -1,0 +1,34 @@
+"""What goes out as one message: an alert, or many folded into a digest. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditor.alerts import compose
+from auditor.alerts.message import Alert
+from auditor.store.outbox import Leased
+
+Parts = Sequence[tuple[Leased, Alert]]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What goes out as one message, and the messages of the outbox that it is made of."""
+
+    alert: Alert
+    parts: Parts
+
+    @property
+    def attempt(self) -> int:
+        """How often the most tried part was tried, this time included."""
+        return max(leased.attempts for leased, _ in self.parts)
+
+
+def loaded(parts: Parts, at: int) -> Load:
+    """What goes out for `parts`: the one alert, the digest of a group, or that of a storm, which shows no marks."""
+    alerts = [alert for _, alert in parts]
+    if len(alerts) == 1:
+        return Load(alerts[0], parts)
+    groups = {leased.message.group for leased, _ in parts}
+    if len(groups) == 1 and "" not in groups:
+        return Load(compose.together(alerts, at), parts)
+    return Load(compose.merged([alert for alert in alerts if not alert.marks] or alerts, at), parts)

@@ -1,0 +1,61 @@
+"""What Slack's refusals mean: what passes by itself, what somebody sets right, and what is final.
+
+Error words: the pages of the methods at https://docs.slack.dev/reference/methods
+"""
+
+from slack_sdk.errors import SlackApiError
+
+from auditor.alerts.answers import refused
+from auditor.errors import DeliveryError
+
+_TRANSIENT = frozenset(
+    {
+        "fatal_error",
+        "internal_error",
+        "message_limit_exceeded",
+        "rate_limited",
+        "ratelimited",
+        "request_timeout",
+        "service_unavailable",
+    }
+)
+"""Errors in a 200 answer that pass by themselves."""
+
+_MENDED = {
+    "account_inactive": "the bot was removed from the workspace: install it again and store the new token",
+    "channel_not_found": "check the channel's name; a private channel is invisible until the bot is invited",
+    "invalid_auth": "check the bot token (it begins with xoxb-) and base_url",
+    "missing_scope": "give the bot the scope chat:write and install it again",
+    "not_in_channel": "invite the bot to the channel: /invite @auditor",
+    "token_revoked": "store the new bot token",
+}
+"""Errors in a 200 answer that somebody sets right, and how; what was found meanwhile is told then."""
+
+_HINTS = {**_MENDED, "is_archived": "the channel is archived: choose another one"}
+
+
+def explained(error: SlackApiError) -> DeliveryError:
+    """The error of a call that Slack refused."""
+    answer, word = error.response, said(error)
+    if answer.status_code != 200:
+        return refused("Slack", answer.status_code, answer.headers, word)
+    return DeliveryError(
+        f"Slack refused the message: {word}",
+        hint=_HINTS.get(word, ""),
+        retryable=word in _TRANSIENT or word in _MENDED or word == _UNREADABLE,
+    )
+
+
+def said(error: SlackApiError) -> str:
+    """Slack's error word."""
+    data = error.response.data
+    return harmless(str(data.get("error", "")) if isinstance(data, dict) else "")
+
+
+_UNREADABLE = "unreadable answer"
+
+
+def harmless(text: str) -> str:
+    """Slack's own error word; anything longer comes from somebody else, a proxy's page say, and is not repeated."""
+    plain = text.replace("_", "")
+    return text if text.isascii() and plain.isalnum() and len(text) <= 60 else _UNREADABLE

@@ -1,0 +1,118 @@
+"""Talks in Slack with a bot token: a message of its own, or one that is kept up to date and has a thread.
+
+Methods: https://docs.slack.dev/reference/methods/chat.postMessage and https://docs.slack.dev/reference/methods/chat.update
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse, WebClient
+
+from auditor.alerts import blockkit, board
+from auditor.alerts.conversation import Conversation, Place, Turn
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.sink import Receipt
+from auditor.alerts.slackerrors import explained, said
+from auditor.log import get
+from auditor.terms import Level
+
+log = get(__name__)
+
+_LOUD = frozenset({AlertKind.OPENED, AlertKind.REOPENED, AlertKind.OCCURRED})
+"""What the channel hears of, too, when it is high or critical."""
+_LITERAL: Mapping[str, Any] = {"parse": "none", "link_names": False}
+
+
+def body_of(alert: Alert) -> dict[str, Any]:
+    """The message that tells of the alert."""
+    return _body(alert.id, blockkit.fallback(alert), blockkit.blocks(alert))
+
+
+def standing_of(alert: Alert) -> dict[str, Any]:
+    """The message of a finding as it stands after the alert; of other alerts, the message that tells of them."""
+    told = (replace(alert, kind=AlertKind.OPENED), alert) if alert.marks else (alert,)
+    one = Conversation(alert.at).after(told)
+    return _body(alert.id, board.fallback(one), board.blocks(one)) if one.standings else body_of(alert)
+
+
+def converse(client: WebClient, channel: str, alert: Alert, turn: Turn | None) -> Receipt:
+    """Post the alert to `channel`, or show `turn`, to which it belongs, and tell of it in the thread.
+
+    The message is changed before the thread is told: cut off in between, both are done again, and nobody sees that the
+    change was made twice. Raises SlackApiError.
+    """
+    if turn is None:
+        return _receipt(client.chat_postMessage(channel=channel, **body_of(alert)))
+    if turn.ended:
+        _end(client, turn.ended, turn.ended_at)
+    if not turn.place:
+        return _begin(client, channel, alert, turn.standing)
+    if turn.place.get("asked") == channel:
+        try:
+            return _carry_on(client, alert, turn)
+        except SlackApiError as error:
+            if not _gone(error):
+                raise
+            log.info("conversation.ended", channel=turn.place["channel"], ts=turn.place["ts"], error=said(error))
+    return _begin(client, channel, alert, turn.fresh) if turn.news else Receipt()
+
+
+def _begin(client: WebClient, channel: str, alert: Alert, standing: Conversation) -> Receipt:
+    if not standing.standings:
+        return _receipt(client.chat_postMessage(channel=channel, **body_of(alert)))
+    body = _body(alert.id, board.fallback(standing), board.blocks(standing))
+    answer = client.chat_postMessage(channel=channel, **body)
+    receipt = _receipt(answer)
+    return Receipt(receipt.details, {**receipt.details, "asked": channel})
+
+
+def _carry_on(client: WebClient, alert: Alert, turn: Turn) -> Receipt:
+    _update(client, turn.place, turn.standing)
+    loud = any(each.kind in _LOUD and each.level.rank >= Level.HIGH.rank for each in turn.told)
+    more: dict[str, Any] = {"reply_broadcast": True} if loud else {}
+    place = turn.place
+    answer = client.chat_postMessage(channel=place["channel"], thread_ts=place["ts"], **more, **body_of(alert))
+    return Receipt({**_receipt(answer).details, "thread_ts": place["ts"]}, place)
+
+
+def _end(client: WebClient, one: Conversation, place: Place) -> None:
+    """Say in the old message that it is not kept up to date any more; where nobody can, nobody needs to."""
+    try:
+        _update(client, place, one, ended=True)
+    except SlackApiError as error:
+        if not _gone(error):
+            raise
+        log.info("conversation.ended", channel=place["channel"], ts=place["ts"], error=said(error))
+
+
+def _update(client: WebClient, place: Place, one: Conversation, *, ended: bool = False) -> None:
+    # What is not given stays as it is: the metadata, with the id of the alert that began it.
+    client.chat_update(
+        channel=place["channel"],
+        ts=place["ts"],
+        text=board.fallback(one),
+        blocks=board.blocks(one, ended=ended),
+        **_LITERAL,
+    )
+
+
+def _gone(error: SlackApiError) -> bool:
+    """Whether the message can never be changed or answered: deleted, somebody else's, too old, in a lost channel."""
+    return said(error) == "channel_not_found" or not explained(error).retryable
+
+
+def _receipt(answer: SlackResponse) -> Receipt:
+    return Receipt({"channel": str(answer["channel"]), "ts": str(answer["ts"])})
+
+
+def _body(id_: str, text: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "text": text,
+        "blocks": blocks,
+        "metadata": {"event_type": "auditor_alert", "event_payload": {"id": id_}},
+        "unfurl_links": False,
+        "unfurl_media": False,
+        **_LITERAL,
+    }

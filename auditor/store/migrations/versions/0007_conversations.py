@@ -1,0 +1,21 @@
+"""Messages that sinks keep up to date."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Add the table. Messages of before stay as they were sent."""
+    op.create_table(
+        "conversations",
+        sa.Column("sink", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("organization", sa.Text, nullable=False),
+        sa.Column("place", sa.Text, nullable=False),
+        sa.Column("began_at", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("ix_conversations_sink_began_at", "conversations", ["sink", "began_at"])
