@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from auditor import clock
 from auditor.configtypes import Seconds, Section, Zone
-from auditor.routing import InhibitRule, Root, Route, RoutingConfig, SilenceLimits, Team
+from auditor.routing import OWNER, InhibitRule, Root, Route, RoutingConfig, SilenceLimits, Team
 from auditor.terms import Level
 from auditor.timeintervals import Named
 
@@ -199,6 +199,7 @@ class Config(BaseSettings):
         """Who is told what, when."""
         return RoutingConfig(
             sinks=tuple(self.sinks),
+            personal=frozenset(name for name, raw in self.sinks.items() if raw.get("channel") == OWNER),
             root=self.route,
             routes=self.routes,
             operators=self.operators,

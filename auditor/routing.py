@@ -15,6 +15,10 @@ EACH = "..."
 """In `group_by`: every alert is a group of its own."""
 
 
+OWNER = "@owner"
+"""In place of a sink's channel: whoever owns what is told of."""
+
+
 class AlertClass(StrEnum):
     """What an alert is about."""
 
@@ -148,6 +152,8 @@ class RoutingConfig(Section):
     """All of it, as one value for those who decide."""
 
     sinks: tuple[str, ...] = ()
+    personal: frozenset[str] = frozenset()
+    """Those of the sinks that write to the owner of what is told of."""
     root: Root = Root()
     routes: tuple[Route, ...] = ()
     operators: tuple[str, ...] = ()

@@ -51,7 +51,7 @@ def test_sinks_are_listed_with_where_they_lead_and_what_they_get(config: Path, s
     done = auditor("sinks", "list", "-o", "json", cwd=config.parent)
     assert done.code == 0
     place = server.address.removeprefix("http://")
-    gets = {"rest": False, "notices": True, "fault": None}
+    gets = {"rest": False, "notices": False, "fault": None}
     assert done.document == [
         {"name": "chat", "type": "slack", "address": place, "routes": [1, 2], **gets},
         {"name": "file", "type": "jsonl", "address": "", "routes": [2], **gets},

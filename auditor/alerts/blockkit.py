@@ -135,5 +135,10 @@ def link(address: str) -> list[Block]:
     return [RichTextBlock(elements=[rich.section(RichTextElementParts.Link(url=address, text="Open in the auditor"))])]
 
 
+def aside(words: str) -> list[dict[str, Any]]:
+    """A small line at the end; nothing without words."""
+    return [ContextBlock(elements=[rich.plain(words, VALUE_MAX)]).to_dict()] if words else []
+
+
 def _value(text: str) -> str:
     return one_line(text, VALUE_MAX) or "-"

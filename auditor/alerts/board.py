@@ -51,8 +51,7 @@ def blocks(one: Conversation, *, ended: bool = False) -> list[dict[str, Any]]:
         shown = blockkit.blocks(one.alone, *_state(one.standings[0]))
     else:
         shown = [block.to_dict() for block in _of_many(one)]
-    end = [ContextBlock(elements=[rich.plain(ENDED, blockkit.VALUE_MAX)]).to_dict()] if ended else []
-    return [*shown, *end]
+    return [*shown, *blockkit.aside(ENDED if ended else "")]
 
 
 def fallback(one: Conversation) -> str:

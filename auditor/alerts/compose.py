@@ -104,14 +104,17 @@ def digest(
     counts: Mapping[str, int],
     at: int,
     link_base: str = "",
+    owner: str | None = None,
 ) -> Alert:
     """The one message of a first run: `findings` worst first, `counts` in the order of telling.
 
-    The id holds only the organization: however often the first run is begun, it is told once.
+    `owner` is whose findings these are where everybody is told of their own; None where they are anybody's. The id
+    holds only the organization, and the owner: however often the first run is begun, it is told once.
     """
     lines = _ranked(line(finding) for finding in findings)
     return Alert(
-        id=f"baseline/{organization}",
+        id=f"baseline/{organization}"
+        + ("" if owner is None else f"/{hashlib.sha256(owner.encode()).hexdigest()[:16]}"),
         kind=AlertKind.DIGEST,
         organization=organization,
         level=lines[0].level if lines else Level.INFORMATIONAL,
@@ -121,6 +124,7 @@ def digest(
         lines=lines[:LINES_MAX],
         counts=counts,
         link=link_base,
+        owner=owner or "",
     )
 
 
@@ -162,6 +166,7 @@ def together(alerts: Sequence[Alert], at: int) -> Alert:
 def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) -> Alert:
     lines = _ranked(line for alert in alerts for line in (alert.lines or (_told(alert),)))
     ids = "\n".join(sorted(alert.id for alert in alerts))
+    owners = {alert.person for alert in alerts}
     counts: dict[str, int] = {}
     for alert in alerts:
         counts[alert.kind.value] = counts.get(alert.kind.value, 0) + 1
@@ -176,6 +181,7 @@ def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) 
         lines=lines,
         counts=counts,
         link=next((alert.link.rpartition("/findings/")[0] for alert in alerts if "/findings/" in alert.link), ""),
+        owner=owners.pop() if len(owners) == 1 else "",
         protected=any(alert.protected for alert in alerts),
     )
 

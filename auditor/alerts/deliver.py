@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from auditor import clock, log
-from auditor.alerts import compose, conversing
+from auditor.alerts import addressing, compose, conversing
 from auditor.alerts.conversation import Turn
 from auditor.alerts.gate import Gate, Judge
 from auditor.alerts.lane import UNLIMITED, Lane, Terms
@@ -310,7 +310,7 @@ class Deliverer:
             if limit == 1 and leased and leased[0].message.group and lane.folds > 1:
                 leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, lane.folds - 1)
             free = self._admitted(tx, leased)
-            return free, len(leased) - len(free)
+            return addressing.for_one(tx, self._sinks[lane.sink], free), len(leased) - len(free)
 
         return await self._transact(take)
 

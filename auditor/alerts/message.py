@@ -1,6 +1,7 @@
 """What goes to people: one alert, whatever the sink. Pure data, stored in the outbox as JSON."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,6 +30,9 @@ class AlertKind(StrEnum):
 
 DECIDED = frozenset({AlertKind.ACKNOWLEDGED, AlertKind.WAIVED})
 """What people here decided themselves."""
+
+
+_ADDRESS = re.compile(r"[^\s@<>\"',;:\\]{1,64}@[^\s@<>\"',;:\\]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,11 @@ class Alert:
     """Those of the configuration that the project or the owner belongs to."""
     protected: bool = False
     """No silence, mute time or inhibition holds it back: the auditor itself cannot see, or cannot be believed."""
+
+    @property
+    def person(self) -> str:
+        """The e-mail address of the person who answers for the resource; empty when no person does."""
+        return self.owner.lower() if self.owner.isascii() and _ADDRESS.fullmatch(self.owner) else ""
 
     @property
     def marks(self) -> bool:

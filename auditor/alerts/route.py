@@ -71,13 +71,20 @@ class Destination:
 
     sink: str
     node: Node
+    personal: bool = False
+    """Whether each owner is told of what is theirs alone."""
+
+    def whose(self, alert: Alert) -> str:
+        """The person with whose alerts alone it may be told; empty for nobody's, and where it does not matter."""
+        return alert.person if self.personal else ""
 
     def group(self, alert: Alert) -> str:
         """The group of the alert in this sink: 32 hex digits; hostile names are of any length."""
         given, by = labels(alert), self.node.group_by
-        values = (
-            {EACH: [alert.finding or alert.about or alert.id]} if EACH in by else {name: given[name] for name in by}
-        )
+        each = {EACH: [alert.finding or alert.about or alert.id]}
+        values: dict[str, object] = dict(each) if EACH in by else {name: given[name] for name in by}
+        if self.personal:
+            values["person"] = self.whose(alert)
         return sha256(json.dumps([self.node.key, values]).encode("utf-8", "replace")).hexdigest()[:32]
 
 
@@ -135,15 +142,15 @@ class Routing:
         """The sinks that get the alert, each once, in the order of the routes.
 
         A digest goes wherever one of its lines would go. A notice about the auditor itself is never dropped: it goes
-        to every sink when no route takes it.
+        to every sink when no route takes it, but to no owner of anything.
         """
         found: dict[str, Destination] = {}
         for subject in subjects(alert):
             for node in self.taken(subject):
                 for sink in node.to:
-                    found.setdefault(sink, Destination(sink, node))
+                    found.setdefault(sink, Destination(sink, node, sink in self.config.personal))
         if not found and class_of(alert) is AlertClass.NOTICE:
-            return tuple(Destination(sink, self.root) for sink in self.config.sinks)
+            return tuple(Destination(sink, self.root) for sink in self.config.sinks if sink not in self.config.personal)
         return tuple(found.values())
 
     def taken(self, alert: Alert) -> tuple[Node, ...]:

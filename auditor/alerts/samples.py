@@ -10,8 +10,8 @@ from auditor.inventory.events import record_of
 from auditor.terms import Level
 
 
-def trial(organization: str, at: int) -> Alert:
-    """The message that says that it is a test; a new one on each call."""
+def trial(organization: str, at: int, owner: str = "") -> Alert:
+    """The message that says that it is a test, to `owner` if it goes to owners; a new one on each call."""
     return Alert(
         id=f"test-{uuid.uuid4().hex}",
         kind=AlertKind.NOTICE,
@@ -20,6 +20,7 @@ def trial(organization: str, at: int) -> Alert:
         title="A test message",
         text="Somebody tries whether messages arrive. Nothing has happened.",
         at=at,
+        owner=owner,
     )
 
 

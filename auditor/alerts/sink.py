@@ -44,6 +44,11 @@ class SinkConfig(Section):
         """Whether a message can be changed later and has a thread: what belongs together is one message then."""
         return False
 
+    @property
+    def personal(self) -> bool:
+        """Whether each message goes to who owns what it tells of, and to nobody else."""
+        return False
+
     def ready(self) -> None:
         """Raise ConfigError when something that the settings name cannot be used. Called once, at the start."""
 

@@ -25,11 +25,14 @@ _MENDED = {
     "account_inactive": "the bot was removed from the workspace: install it again and store the new token",
     "channel_not_found": "check the channel's name; a private channel is invisible until the bot is invited",
     "invalid_auth": "check the bot token (it begins with xoxb-) and base_url",
-    "missing_scope": "give the bot the scope chat:write and install it again",
+    "missing_scope": "give the bot chat:write (for @owner users:read.email and im:write, too) and install it again",
     "not_in_channel": "invite the bot to the channel: /invite @auditor",
     "token_revoked": "store the new bot token",
 }
 """Errors in a 200 answer that somebody sets right, and how; what was found meanwhile is told then."""
+
+SCOPES = ("chat:write", "users:read.email", "im:write")
+"""What a bot needs; the last two for messages to owners."""
 
 _HINTS = {**_MENDED, "is_archived": "the channel is archived: choose another one"}
 
@@ -41,9 +44,17 @@ def explained(error: SlackApiError) -> DeliveryError:
         return refused("Slack", answer.status_code, answer.headers, word)
     return DeliveryError(
         f"Slack refused the message: {word}",
-        hint=_HINTS.get(word, ""),
+        hint=_scope(error) or _HINTS.get(word, ""),
         retryable=word in _TRANSIENT or word in _MENDED or word == _UNREADABLE,
     )
+
+
+def _scope(error: SlackApiError) -> str:
+    """What to do about a scope that Slack names."""
+    data = error.response.data
+    needed = str(data.get("needed", "")) if isinstance(data, dict) else ""
+    known = [scope for scope in SCOPES if scope in needed.split(",")]
+    return f"give the bot the scope {known[0]} and install it again" if known else ""
 
 
 def said(error: SlackApiError) -> str:

@@ -3,8 +3,8 @@
 Methods: https://docs.slack.dev/reference/methods/chat.postMessage and https://docs.slack.dev/reference/methods/chat.update
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -25,6 +25,29 @@ _LOUD = frozenset({AlertKind.OPENED, AlertKind.REOPENED, AlertKind.OCCURRED})
 _LITERAL: Mapping[str, Any] = {"parse": "none", "link_names": False}
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A channel to write to."""
+
+    channel: str
+    instead: str = ""
+    """For whom it was meant, and why it goes here; empty when this is where it was meant to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where new messages go."""
+
+    asked: str
+    """As the settings say it: a conversation that was begun by other words is not carried on."""
+    find: Callable[[], Found] | None = None
+    """Finds the channel when it is needed; None where the settings name it."""
+
+    def found(self) -> Found:
+        """The channel. Raises SlackApiError, or DeliveryError where there is none."""
+        return self.find() if self.find else Found(self.asked)
+
+
 def body_of(alert: Alert) -> dict[str, Any]:
     """The message that tells of the alert."""
     return _body(alert.id, blockkit.fallback(alert), blockkit.blocks(alert))
@@ -37,35 +60,40 @@ def standing_of(alert: Alert) -> dict[str, Any]:
     return _body(alert.id, board.fallback(one), board.blocks(one)) if one.standings else body_of(alert)
 
 
-def converse(client: WebClient, channel: str, alert: Alert, turn: Turn | None) -> Receipt:
-    """Post the alert to `channel`, or show `turn`, to which it belongs, and tell of it in the thread.
+def converse(client: WebClient, target: Target, alert: Alert, turn: Turn | None) -> Receipt:
+    """Post the alert to `target`, or show `turn`, to which it belongs, and tell of it in the thread.
 
     The message is changed before the thread is told: cut off in between, both are done again, and nobody sees that the
     change was made twice. Raises SlackApiError.
     """
     if turn is None:
-        return _receipt(client.chat_postMessage(channel=channel, **body_of(alert)))
+        return _post(client, target.found(), body_of(alert))
     if turn.ended:
         _end(client, turn.ended, turn.ended_at)
     if not turn.place:
-        return _begin(client, channel, alert, turn.standing)
-    if turn.place.get("asked") == channel:
+        return _begin(client, target, alert, turn.standing)
+    if turn.place.get("asked") == target.asked:
         try:
             return _carry_on(client, alert, turn)
         except SlackApiError as error:
             if not _gone(error):
                 raise
             log.info("conversation.ended", channel=turn.place["channel"], ts=turn.place["ts"], error=said(error))
-    return _begin(client, channel, alert, turn.fresh) if turn.news else Receipt()
+    return _begin(client, target, alert, turn.fresh) if turn.news else Receipt()
 
 
-def _begin(client: WebClient, channel: str, alert: Alert, standing: Conversation) -> Receipt:
+def _begin(client: WebClient, target: Target, alert: Alert, standing: Conversation) -> Receipt:
+    found = target.found()
     if not standing.standings:
-        return _receipt(client.chat_postMessage(channel=channel, **body_of(alert)))
-    body = _body(alert.id, board.fallback(standing), board.blocks(standing))
-    answer = client.chat_postMessage(channel=channel, **body)
-    receipt = _receipt(answer)
-    return Receipt(receipt.details, {**receipt.details, "asked": channel})
+        return _post(client, found, body_of(alert))
+    receipt = _post(client, found, _body(alert.id, board.fallback(standing), board.blocks(standing)))
+    place = {**receipt.details, "asked": target.asked, "instead": found.instead}
+    return Receipt(receipt.details, {name: value for name, value in place.items() if value})
+
+
+def _post(client: WebClient, found: Found, body: dict[str, Any]) -> Receipt:
+    blocks = [*body["blocks"], *blockkit.aside(found.instead)]
+    return _receipt(client.chat_postMessage(channel=found.channel, **{**body, "blocks": blocks}))
 
 
 def _carry_on(client: WebClient, alert: Alert, turn: Turn) -> Receipt:
@@ -93,7 +121,7 @@ def _update(client: WebClient, place: Place, one: Conversation, *, ended: bool =
         channel=place["channel"],
         ts=place["ts"],
         text=board.fallback(one),
-        blocks=board.blocks(one, ended=ended),
+        blocks=[*board.blocks(one, ended=ended), *blockkit.aside(place.get("instead", ""))],
         **_LITERAL,
     )
 

@@ -44,8 +44,10 @@ class _Row:
     rest: bool
     """Whether it gets what no route takes: everything, where no route is for alerts."""
     notices: bool
-    """Whether it gets what the auditor says of itself; without operators that goes to all where no route takes it."""
+    """Whether it gets what the auditor says of itself. Without operators no sink alone does: routes decide."""
     fault: str
+    personal: bool = False
+    """Whether each owner is told of what is theirs."""
 
 
 @command.command(name="list")
@@ -68,14 +70,19 @@ def _row(loaded: Loaded, name: str, raw: Mapping[str, Any]) -> _Row:
     routing = Routing(loaded.config.routing)
     above = loaded.config.route.to
     routes = tuple(number for number, route in enumerate(loaded.config.routes, 1) if _leads(route, name, above))
-    notices = name in (loaded.config.operators or loaded.config.sinks)
+    notices = name in loaded.config.operators
     place = fault = ""
+    personal = False
     try:
-        address = registry.build(name, raw).config.address()
+        config = registry.build(name, raw).config
+        address = config.address()
         place = f"{address[0]}:{address[1]}" if address else ""
+        personal = config.personal
     except ConfigError as error:
         fault = f"{error.message} ({error.hint})" if error.hint else error.message
-    return _Row(name, str(raw.get("type", "?")), place, routes, name in routing.root.to, notices, redact(fault))
+    return _Row(
+        name, str(raw.get("type", "?")), place, routes, name in routing.root.to, notices, redact(fault), personal
+    )
 
 
 def _leads(route: Route, name: str, above: tuple[str, ...]) -> bool:
@@ -85,7 +92,7 @@ def _leads(route: Route, name: str, above: tuple[str, ...]) -> bool:
 
 
 def _entry(row: _Row) -> dict[str, Any]:
-    return {
+    told = {
         "name": row.name,
         "type": row.kind,
         "address": row.place,
@@ -94,6 +101,7 @@ def _entry(row: _Row) -> dict[str, Any]:
         "notices": row.notices,
         "fault": row.fault or None,
     }
+    return {**told, "to": "owners"} if row.personal else told
 
 
 def _print(rows: Iterable[_Row], config: Config) -> None:
@@ -101,37 +109,38 @@ def _print(rows: Iterable[_Row], config: Config) -> None:
     for column in ("name", "type", "leads to", "gets"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        place = Text(plain(row.fault), "red") if row.fault else Text(plain(row.place) or "this machine")
+        leads = (plain(row.place) or "this machine") + (", to owners" if row.personal else "")
+        place = Text(plain(row.fault), "red") if row.fault else Text(leads)
         table.add_row(Text(plain(row.name)), Text(plain(row.kind)), place, Text(_gets(row, config)))
     console().print(table)
 
 
 def _gets(row: _Row, config: Config) -> str:
-    notices = row.notices and bool(config.operators)
     parts = [f"route{'' if len(row.routes) == 1 else 's'} {', '.join(map(str, row.routes))}"] if row.routes else []
     if row.rest:
         parts.append("what no route takes" if config.routes else "all findings" if config.operators else "everything")
-    if notices:
+    if row.notices:
         parts.append("notices")
-    return ", ".join(parts) or ("nothing but notices" if row.notices else "nothing")
+    return ", ".join(parts) or ("nothing" if config.operators or row.personal else "nothing but notices")
 
 
 @command.command(name="test")
 @options.config
 @click.argument("names", nargs=-1, required=True)
-def test(config_path: Path | None, names: tuple[str, ...]) -> int:
+@click.option("--owner", default="", metavar="EMAIL", help="Whom a sink that writes to owners writes to.")
+def test(config_path: Path | None, names: tuple[str, ...], owner: str) -> int:
     """Send a test message through sinks, at once and beside the outbox. Exit 1 when one is not confirmed."""
     log.configure("error")
     loaded = options.load_config(config_path, need_keys=False)
     chosen = [_chosen(loaded, name) for name in names]
     organization = next(iter(loaded.config.organizations))
-    results = [asyncio.run(_try(sink, organization)) for sink in chosen]
+    results = [asyncio.run(_try(sink, organization, owner)) for sink in chosen]
     return 0 if all(results) else 1
 
 
-async def _try(sink: Sink, organization: str) -> bool:
+async def _try(sink: Sink, organization: str, owner: str) -> bool:
     try:
-        receipt = await sink.send(trial(organization, clock.epoch(clock.now())), Context())
+        receipt = await sink.send(trial(organization, clock.epoch(clock.now()), owner), Context())
     except AuditorError as error:
         click.echo(f"{sink.name}: not confirmed: {redact(error.message)}", err=True)
         if error.hint:

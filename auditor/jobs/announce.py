@@ -43,12 +43,12 @@ def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int
 
 
 def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, fold: bool) -> int:
-    by_sink: dict[str, list[Routed]] = {}
+    by_sink: dict[tuple[str, str], list[Routed]] = {}
     for alert in alerts:
         for goes in audit.routing.destinations(alert):
-            by_sink.setdefault(goes.sink, []).append((alert, goes))
+            by_sink.setdefault((goes.sink, goes.whose(alert)), []).append((alert, goes))
     queued = 0
-    for sink, routed in by_sink.items():
+    for (sink, _), routed in by_sink.items():
         if fold and len(routed) > FEW:
             queue(tx, compose.merged([alert for alert, _ in routed], now), [sink], now)
             queued += 1
@@ -166,15 +166,18 @@ def _unheard(audit: Audit, kind: str, now: int) -> Alert:
 
 
 def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: int) -> int:
-    """Queue the one digest of a first run for each sink: what stood already before anybody watched."""
-    teller = audit.teller
-    routed: dict[str, list[Finding]] = {sink: [] for sink in audit.routing.config.sinks}
+    """Queue the one digest of a first run for each sink, or for each owner: what stood before anybody watched."""
+    teller, config = audit.teller, audit.routing.config
+    routed: dict[tuple[str, str | None], list[Finding]] = {
+        (sink, None): [] for sink in config.sinks if sink not in config.personal
+    }
     for finding in findings:
         alert = teller.of(Transition(finding, None, Reason.DETECTED, now))
         for goes in audit.routing.destinations(alert) if alert else ():
-            routed[goes.sink].append(finding)
-    for sink, mine in routed.items():
+            owner = goes.whose(alert) if alert and goes.personal else None
+            routed.setdefault((goes.sink, owner), []).append(finding)
+    for (sink, owner), mine in routed.items():
         levels = [finding.level for finding in mine]
         counts = {level.value: levels.count(level) for level in reversed(Level) if level in levels}
-        queue(tx, compose.digest(audit.organization, mine, counts, now, audit.link), [sink], now)
+        queue(tx, compose.digest(audit.organization, mine, counts, now, audit.link, owner), [sink], now)
     return len(routed)

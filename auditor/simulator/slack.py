@@ -34,7 +34,7 @@ def create_app(slack: FakeSlack) -> Starlette:
             return _refused(Refusal("invalid_auth" if _token(request, body) else "not_authed"))
         if method not in _METHODS:
             return _refused(Refusal("unknown_method"))
-        return await _answer(slack, method, lambda: _METHODS[method](slack, body))
+        return await _answer(slack, method, lambda: _permitted(slack, method)(slack, body))
 
     async def webhook(request: Request) -> Response:
         slack.calls.append("webhook")
@@ -53,6 +53,13 @@ def create_app(slack: FakeSlack) -> Starlette:
             Route("/services/{rest:path}", lambda _request: PlainTextResponse("no_service", 404), methods=["POST"]),
         ]
     )
+
+
+def _permitted(slack: FakeSlack, method: str) -> Callable[[FakeSlack, Body], Response]:
+    needed = _SCOPES.get(method)
+    if needed and needed not in slack.scopes:
+        raise Refusal("missing_scope", needed=needed)
+    return _METHODS[method]
 
 
 async def _answer(slack: FakeSlack, method: str, act: Callable[[], Response]) -> Response:
@@ -107,6 +114,8 @@ def _refused(refusal: Refusal) -> Response:
     answer: dict[str, object] = {"ok": False, "error": refusal.error}
     if refusal.messages:
         answer |= {"errors": refusal.messages, "response_metadata": {"messages": refusal.messages}}
+    if refusal.needed:
+        answer |= {"needed": refusal.needed, "provided": "none"}
     return JSONResponse(answer)
 
 
@@ -193,6 +202,13 @@ def _lookup(slack: FakeSlack, body: Body) -> Response:
         raise Refusal("users_not_found")
     return _ok(user={"id": slack.people[email], "profile": {"email": email}})
 
+
+_SCOPES = {
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "conversations.open": "im:write",
+    "users.lookupByEmail": "users:read.email",
+}
 
 _METHODS: Mapping[str, Callable[[FakeSlack, Body], Response]] = {
     "auth.test": _auth_test,

@@ -79,10 +79,12 @@ class Posted:
 class Refusal(Exception):
     """What Slack answers with `ok: false`: its error word, and for blocks what is wrong with them."""
 
-    def __init__(self, error: str, messages: Sequence[str] = ()) -> None:
+    def __init__(self, error: str, messages: Sequence[str] = (), needed: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.messages = list(messages)
+        self.needed = needed
+        """The scope that is missing."""
 
 
 class FakeSlack:
@@ -111,6 +113,8 @@ class FakeSlack:
         self.journal = journal
         self.pace = pace
         self.edit_window = edit_window
+        self.scopes = {"chat:write", "users:read.email", "im:write"}
+        """What the bot may do."""
         self.messages: list[Posted] = []
         self.calls: list[str] = []
         """Every call by method, refused ones too."""

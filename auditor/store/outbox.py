@@ -207,6 +207,11 @@ def postpone(tx: Transaction, leased: Leased, seconds: float, error: str) -> Non
     _change(tx, leased, due_at=DatabaseTime() + seconds, error=error)
 
 
+def give_back(tx: Transaction, leased: Leased) -> None:
+    """The message is not tried now, and is due as before. Raises LeaseLost."""
+    _change(tx, leased, attempts=leased.attempts - 1)
+
+
 def bury(tx: Transaction, leased: Leased, error: str) -> None:
     """The message is given up, and stays in the listing. Raises LeaseLost."""
     _change(tx, leased, state=Progress.DEAD, error=error, settled_at=DatabaseTime())

@@ -9,10 +9,11 @@ import json
 import logging
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, field_validator, model_validator
+from pydantic import PrivateAttr, SecretStr, field_validator, model_validator
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
@@ -24,8 +25,11 @@ from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
 from auditor.alerts.slackerrors import explained, harmless
-from auditor.alerts.slacktalk import body_of, converse, standing_of
+from auditor.alerts.slackpeople import People
+from auditor.alerts.slacktalk import Found, Target, body_of, converse, standing_of
 from auditor.config import sane_url
+from auditor.errors import DeliveryError
+from auditor.routing import OWNER
 
 # The SDK logs answers that it cannot read, and at DEBUG the webhook's address; the outbox logs each failure itself.
 _quiet = logging.getLogger("auditor.slack_sdk")
@@ -38,10 +42,13 @@ class Config(RemoteConfig):
     token: SecretStr | None = None
     token_file: Path | None = None
     channel: str = ""
-    """`#name` or the channel's id. The bot must be a member."""
+    """`#name` or the channel's id; the bot must be a member. `@owner` for direct messages to owners."""
+    otherwise: str = ""
+    """With `@owner`: the channel for what no person owns, or one whom Slack does not know."""
     webhook_url: SecretStr | None = None
     webhook_url_file: Path | None = None
     base_url: str = "https://slack.com/api/"
+    _people: People = PrivateAttr(default_factory=People)
 
     @field_validator("base_url")
     @classmethod
@@ -53,6 +60,12 @@ class Config(RemoteConfig):
         require_one(self, "token", "token_file", "webhook_url", "webhook_url_file")
         if (self.token or self.token_file) and not self.channel:
             raise ValueError("a bot token needs the channel to post to, for example '#security'")
+        if self.channel.startswith("@") and self.channel != OWNER:
+            raise ValueError(f"no single person is a channel: `{OWNER}`, or '#name'")
+        if self.channel == OWNER and not self.converses:
+            raise ValueError(f"a webhook is bound to one channel: `{OWNER}` needs a bot token")
+        if self.otherwise and (self.channel != OWNER or self.otherwise.startswith("@")):
+            raise ValueError(f"`otherwise` is the channel beside `channel: '{OWNER}'`, for example '#security'")
         if self.webhook_url:
             checked_url(self.webhook_url.get_secret_value(), self, "webhook_url")
         return self
@@ -61,6 +74,11 @@ class Config(RemoteConfig):
     def converses(self) -> bool:
         """With a bot token; a webhook can change nothing that it sent."""
         return self.token is not None or self.token_file is not None
+
+    @property
+    def personal(self) -> bool:
+        """Whether it writes to owners."""
+        return self.channel == OWNER
 
     def address(self) -> tuple[str, int] | None:
         """Slack's own host, or the one of the webhook."""
@@ -113,7 +131,32 @@ def _by_token(config: Config, alert: Alert, context: Context) -> Receipt:
         logger=_quiet,
         retry_handlers=[],
     )
-    return converse(client, config.channel, alert, context.turn)
+    if not config.personal:
+        return converse(client, Target(config.channel), alert, context.turn)
+    asked = f"{OWNER} {config.otherwise}"
+    try:
+        return converse(client, Target(asked, partial(_owner, client, config, alert)), alert, context.turn)
+    except SlackApiError:
+        config._people.forget(alert.person)
+        raise
+
+
+def _owner(client: WebClient, config: Config, alert: Alert) -> Found:
+    """Where the person is written to who owns what the alert is about, or who else is told."""
+    channel = config._people.direct(client, alert.person) if alert.person else ""
+    if channel:
+        return Found(channel)
+    if config.otherwise:
+        whom = f"for {alert.owner}, " if alert.owner else "for its owner, "
+        why = (
+            "whom Slack does not know." if alert.person else "who is no person." if alert.owner else "which is nobody."
+        )
+        return Found(config.otherwise, f"Meant {whom}{why}")
+    raise DeliveryError(
+        "Slack knows nobody with the address of the owner" if alert.person else "no person owns what it is about",
+        hint=f"set `otherwise: '#channel'` beside `channel: '{OWNER}'`, or route only what people own to this sink",
+        retryable=False,
+    )
 
 
 def _by_webhook(config: Config, alert: Alert) -> Receipt:
@@ -132,9 +175,11 @@ def _ask(request: urllib.request.Request, config: Config, until: float) -> Answe
 
 async def _asked(request: urllib.request.Request, config: Config, until: float) -> Answer:
     body = request.data if isinstance(request.data, bytes) else b""
+    # `Content-type` of urllib is `Content-Type` of ours, and a call that is no JSON says so in it.
+    headers = {name.title(): value for name, value in request.header_items()}
     try:
         async with asyncio.timeout(until - time.monotonic()):
-            return await post("Slack", request.full_url, body, dict(request.header_items()), config)
+            return await post("Slack", request.full_url, body, headers, config)
     except TimeoutError as error:
         raise unreachable("Slack", error) from None
 
