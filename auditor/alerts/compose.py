@@ -261,6 +261,16 @@ def overdue(finding: Finding, at: int, link_base: str = "") -> Alert:
     return _about(alert, finding, link_base)
 
 
+def ending(finding: Finding, ends: int, stage: int, at: int, link_base: str = "") -> Alert:
+    """The notice that what a finding is about ends soon; once for each `stage` (days before) of one end."""
+    left = f"Expires in {counted(-((at - ends) // 86_400), 'day')}"
+    facts = [("Expires", moment(ends)), *_known_by(finding)]
+    key = f"ending/{finding.id}/{ends}/{stage}"
+    told = f"{left}: {finding.message}"
+    alert = notice(key, finding.organization, finding.level, f"{left}: {finding.title}", told, at, facts)
+    return _about(alert, finding, link_base)
+
+
 def flapping(finding: Finding, times: int, at: int, link_base: str = "") -> Alert:
     """The notice that a finding opened `times` times within a day, and is not told each time any more."""
     told = f"Comes and goes: opened {times} times within a day, told again once it stays for a day: {finding.message}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from auditor.alerts import compose
 from auditor.alerts.message import Alert
 from auditor.alerts.route import Routing
+from auditor.findings.expiry import Ending
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.policy.model import Policy
 from auditor.terms import State
@@ -30,6 +31,11 @@ class Teller:
     def overdue(self, finding: Finding, now: int) -> Alert:
         """The notice that the finding was not mended in time."""
         return self._about(finding, compose.overdue(finding, now, self.link))
+
+    def ending(self, ending: Ending, now: int) -> Alert:
+        """The notice that what a finding is about ends soon."""
+        finding = ending.finding
+        return self._about(finding, compose.ending(finding, ending.ends, ending.days, now, self.link))
 
     def flapping(self, finding: Finding, times: int, now: int) -> Alert:
         """The notice that the finding opened `times` times within a day."""

@@ -75,6 +75,8 @@ class Finding:
     """When it came back, or its waiver ended; None while it stands since it was opened."""
     overdue_told: int | None = None
     """When people were told that it is overdue; not again before it comes back."""
+    ending_told: int | None = None
+    """When the last stage began of which people were told that what it is about ends soon."""
     flapping_since: int | None = None
     """Since when it comes and goes too often to be told each time."""
 

@@ -7,6 +7,7 @@ from auditor.alerts import compose
 from auditor.alerts.message import Alert
 from auditor.alerts.outgoing import Routed, gather, mark, queue
 from auditor.alerts.sink import events_queue
+from auditor.findings.expiry import Ending
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.inventory.model import Collection, Gap, Record
 from auditor.inventory.settingtypes import Standing
@@ -136,6 +137,12 @@ def overdue(tx: Transaction, audit: Audit, findings: Iterable[Finding], now: int
     """Queue a notice for each finding that was not mended in time; more than FEW at once are one digest a sink."""
     teller = audit.teller
     return _told(tx, audit, [teller.overdue(finding, now) for finding in findings], now, fold=True)
+
+
+def ending(tx: Transaction, audit: Audit, endings: Iterable[Ending], now: int) -> int:
+    """Queue a notice for each finding of something that ends soon; more than FEW at once are one digest a sink."""
+    teller = audit.teller
+    return _told(tx, audit, [teller.ending(each, now) for each in endings], now, fold=True)
 
 
 def flapping(tx: Transaction, audit: Audit, findings: Iterable[tuple[Finding, int]], now: int) -> int:

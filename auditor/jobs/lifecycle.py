@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from auditor.alerts import compose
 from auditor.alerts.words import counted, moment
 from auditor.findings.duedates import newly_overdue
+from auditor.findings.expiry import newly_ending
 from auditor.findings.model import Finding, Reconciled, Transition
 from auditor.findings.waiverbook import Known
 from auditor.findings.waivers import Decided, Facts, Waiver, decide
@@ -52,6 +53,27 @@ def overdue(tx: Transaction, audit: Audit, standing: Sequence[Finding], decided:
     late = newly_overdue(latest.values(), audit.rules.due.by_level, now)
     announce.overdue(tx, audit, late, now)
     return late
+
+
+def ending(tx: Transaction, audit: Audit, standing: Iterable[Finding], facts: Facts, now: int) -> list[Finding]:
+    """Queue a notice for each finding of something that ends soon, at each stage; returns them, marked as told.
+
+    What ends is what the policy of the finding compares with the time to come (`expires_at|within`). Of several
+    findings with one id the last counts; nothing is told before the first picture was.
+    """
+    if organizations.read(tx, audit.organization).baseline_at is None:
+        return []
+    fields = {each.policy.name: each.matcher.detection.compared_by("within") for each in audit.policies.states}
+
+    def ends(finding: Finding) -> int | None:
+        names = fields.get(finding.policy)
+        seen = facts(finding) if names else None
+        times = [at for name in names or () if isinstance(at := (seen or {}).get(name), int)]
+        return min(times, default=None)
+
+    soon = newly_ending({each.id: each for each in standing}.values(), ends, now)
+    announce.ending(tx, audit, soon, now)
+    return [each.finding for each in soon]
 
 
 def news(changed: Iterable[Transition], decided: Decided) -> list[Transition]:

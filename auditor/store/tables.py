@@ -137,6 +137,7 @@ findings = Table(
     Column("decision", Json),
     Column("since", BigInteger),
     Column("overdue_told", BigInteger),
+    Column("ending_told", BigInteger),
     Column("flapping_since", BigInteger),
     Index(None, "organization", "state"),
 )

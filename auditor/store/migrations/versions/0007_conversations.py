@@ -1,4 +1,4 @@
-"""Messages that sinks keep up to date."""
+"""Messages that sinks keep up to date, and of which stage before its end a finding was told."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,8 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the table. Messages of before stay as they were sent."""
+    """Add the table and the column. Messages of before stay as they were sent."""
+    op.add_column("findings", sa.Column("ending_told", sa.BigInteger))
     op.create_table(
         "conversations",
         sa.Column("sink", sa.Text, primary_key=True),
