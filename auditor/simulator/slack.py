@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from auditor.simulator.slack_interactive import Interactive
 from auditor.simulator.slack_workspace import POST, Body, Channel, FakeSlack, Fault, FaultKind, Refusal
 
 WEBHOOK_PATH = "/services/T00000000/B00000000/simulatedwebhook"
@@ -30,6 +31,8 @@ def create_app(slack: FakeSlack) -> Starlette:
         method = request.path_params["method"]
         slack.calls.append(method)
         body = await _body(request)
+        if method == "apps.connections.open":
+            return await _answer(slack, method, lambda: _ok(url=_interactive(slack).open(_token(request, body))))
         if not _authorized(slack, request, body):
             return _refused(Refusal("invalid_auth" if _token(request, body) else "not_authed"))
         if method not in _METHODS:
@@ -203,6 +206,24 @@ def _lookup(slack: FakeSlack, body: Body) -> Response:
     return _ok(user={"id": slack.people[email], "profile": {"email": email}})
 
 
+def _interactive(slack: FakeSlack) -> Interactive:
+    if slack.interactive is None:
+        raise Refusal("forbidden_team")
+    return slack.interactive
+
+
+def _ephemeral(slack: FakeSlack, body: Body) -> Response:
+    return _ok(message_ts=_interactive(slack).whisper(body))
+
+
+def _view(slack: FakeSlack, body: Body) -> Response:
+    return _ok(view=_interactive(slack).show(body))
+
+
+def _user(slack: FakeSlack, body: Body) -> Response:
+    return _ok(user=_interactive(slack).person(str(body.get("user") or "")))
+
+
 _SCOPES = {
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
@@ -212,11 +233,14 @@ _SCOPES = {
 
 _METHODS: Mapping[str, Callable[[FakeSlack, Body], Response]] = {
     "auth.test": _auth_test,
+    "chat.postEphemeral": _ephemeral,
     "chat.postMessage": _post_message,
     "chat.update": _update,
     "conversations.info": _info,
     "conversations.join": _join,
     "conversations.list": _list,
     "conversations.open": _open,
+    "users.info": _user,
     "users.lookupByEmail": _lookup,
+    "views.open": _view,
 }

@@ -1,6 +1,7 @@
 """Slack's rules for Block Kit, as far as the auditor's messages reach: what Slack would refuse, in its own words.
 
-Limits: https://docs.slack.dev/reference/block-kit/blocks and .../composition-objects/text-object
+Limits: https://docs.slack.dev/reference/block-kit/blocks and .../composition-objects/text-object;
+of dialogs https://docs.slack.dev/reference/views
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,10 @@ BUTTON_MAX = 75
 URL_MAX = 3000
 ALT_MAX = 2000
 ID_MAX = 255
+VIEW_WORDS_MAX = 24
+METADATA_MAX = 3000
+LABEL_MAX = 2000
+INPUT_MAX = 3000
 
 Faults = Iterator[str]
 Rule = Callable[[Mapping[str, object], str], Faults]
@@ -32,6 +37,19 @@ def faults(blocks: object) -> list[str]:
     if len(names) != len(set(map(str, names))):
         found.append(_fault("block_id must be unique", "/blocks"))
     return found
+
+
+def view_faults(view: object) -> list[str]:
+    """What is wrong with a modal view, as `faults` tells it of blocks."""
+    if not isinstance(view, dict) or view.get("type") != "modal":
+        return [_fault("must be a modal", "/view")]
+    known = {"type", "callback_id", "private_metadata", "title", "submit", "close", "blocks"}
+    found = list(_keys(view, known, "/view"))
+    for name in ("title", "submit", "close"):
+        found += _text(view.get(name), f"/view/{name}", VIEW_WORDS_MAX, ("plain_text",))
+    for name, longest in (("callback_id", ID_MAX), ("private_metadata", METADATA_MAX)):
+        found += _string(view.get(name, "-"), f"/view/{name}", longest)
+    return found + faults(view.get("blocks"))
 
 
 def _fault(what: str, where: str) -> str:
@@ -121,6 +139,22 @@ def _button(item: object, where: str) -> Faults:
             yield from _string(item[key], f"{where}/{key}", longest)
 
 
+def _input(block: Mapping[str, object], where: str) -> Faults:
+    yield from _text(block.get("label"), f"{where}/label", LABEL_MAX, ("plain_text",))
+    if "hint" in block:
+        yield from _text(block["hint"], f"{where}/hint", LABEL_MAX, ("plain_text",))
+    element = block.get("element")
+    kind = element.get("type") if isinstance(element, dict) else None
+    if not isinstance(element, dict) or kind not in _INPUTS:
+        yield _fault(f"unsupported type: {kind}", f"{where}/element")
+        return
+    yield from _keys(element, {"type", "action_id", *_INPUTS[str(kind)]}, f"{where}/element")
+    yield from _string(element.get("action_id"), f"{where}/element/action_id", ID_MAX)
+    longest = element.get("max_length", 1)
+    if not isinstance(longest, int) or not 1 <= longest <= INPUT_MAX:
+        yield _fault(f"must be 1 to {INPUT_MAX}", f"{where}/element/max_length")
+
+
 def _rich_text(block: Mapping[str, object], where: str) -> Faults:
     yield from _each(block.get("elements"), f"{where}/elements", None, _rich_part)
 
@@ -174,6 +208,11 @@ _BLOCKS: Mapping[str, tuple[set[str], Rule]] = {
     "actions": ({"elements"}, _actions),
     "image": ({"image_url", "alt_text", "title", "slack_file"}, _image),
     "rich_text": ({"elements"}, _rich_text),
+    "input": ({"label", "element", "hint", "optional", "dispatch_action"}, _input),
+}
+_INPUTS: Mapping[str, set[str]] = {
+    "plain_text_input": {"multiline", "min_length", "max_length", "initial_value", "placeholder"},
+    "datepicker": {"initial_date", "placeholder"},
 }
 _RICH_PARTS = {"rich_text_section", "rich_text_list", "rich_text_quote", "rich_text_preformatted"}
 _RICH_LEAVES: Mapping[str, tuple[str, ...]] = {

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor import clock
 from auditor.simulator import slack_blocks
 
+if TYPE_CHECKING:
+    from auditor.simulator.slack_interactive import Interactive
+
 TOKEN = "xoxb-simulated-token"
+APP_TOKEN = "xapp-simulated-token"
+TEAM = "T00000000"
 TEXT_MAX = 40_000
 POST = "chat.postMessage"
 
@@ -118,6 +123,8 @@ class FakeSlack:
         self.messages: list[Posted] = []
         self.calls: list[str] = []
         """Every call by method, refused ones too."""
+        self.interactive: Interactive | None = None
+        """What makes its buttons work; without it Socket Mode is switched off."""
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._now = now
         self._last: dict[str, float] = {}
@@ -146,7 +153,7 @@ class FakeSlack:
 
     def post(self, body: Body, channel: Channel, via: str) -> Posted:
         """Accept a message or raise what Slack would answer."""
-        blocks, text = _checked(body)
+        blocks, text = checked(body)
         if not channel.member:
             raise Refusal("not_in_channel")
         thread = str(body.get("thread_ts") or "")
@@ -175,7 +182,7 @@ class FakeSlack:
         channel = next((each for each in self.channels if each.id == body.get("channel")), None)
         if channel is None:
             raise Refusal("channel_not_found")
-        blocks, text = _checked(body)
+        blocks, text = checked(body)
         posted = next((each for each in self.messages if (each.channel, each.ts) == (channel.id, body.get("ts"))), None)
         if posted is None:
             raise Refusal("message_not_found")
@@ -212,7 +219,8 @@ class FakeSlack:
 _OPTIONS = {"parse", "link_names", "unfurl_links", "unfurl_media", "mrkdwn"}
 
 
-def _checked(body: Body) -> tuple[list[dict[str, Any]], str]:
+def checked(body: Body) -> tuple[list[dict[str, Any]], str]:
+    """Blocks and text of a message. Raises Refusal."""
     blocks, text = _parsed(body.get("blocks")), body.get("text") or ""
     if not isinstance(text, str) or (not text and not blocks):
         raise Refusal("no_text")
