@@ -1,6 +1,6 @@
 """From a checked configuration to the parts that work: policies, sinks, clients. Nothing is started here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,8 @@ from auditor.inventory.attestations import Attestation
 from auditor.inventory.calendar import Calendar
 from auditor.inventory.collect import Progress, no_progress
 from auditor.jobs.context import Audit
+from auditor.jobs.slackdesk import Desk, Rules
+from auditor.jobs.slacklisten import Listener, Listeners, Watch, apps
 from auditor.policy.load import PolicySet, load
 from auditor.registers.read import read
 from auditor.registers.table import NONE, REGISTERS, Registers
@@ -132,7 +134,20 @@ def sinks_of(loaded: Loaded) -> dict[str, Sink]:
             faults.append(loaded.fault(("sinks", name), error.message, error.hint))
     if faults:
         raise FaultyFiles(faults)
+    apps(built.values())
     return built
+
+
+def listeners_of(parts: Parts, store: Store, now: clock.Clock, watch: Callable[[Sequence[str]], Watch]) -> Listeners:
+    """Who listens to the buttons of the Slack sinks; `watch` says who is told of those of the sinks that it names."""
+    config = parts.loaded.config
+    rules = Rules(tuple(config.organizations), config.findings.max_waiver)
+    return Listeners(
+        [
+            Listener(", ".join(names), settings, Desk(store, settings, rules, now), watch(names))
+            for names, settings in apps(parts.sinks.values())
+        ]
+    )
 
 
 def client_of(

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC
+from functools import partial
 from urllib.parse import urlsplit
 
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -19,9 +20,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from starlette.applications import Starlette
 
 from auditor import clock, systemd
+from auditor.alerts.aside import aside
 from auditor.alerts.deliver import Delivered, Deliverer
 from auditor.alerts.message import Alert
-from auditor.assembly import Parts, audit_of, client_of, gate_of
+from auditor.assembly import Parts, audit_of, client_of, gate_of, listeners_of
 from auditor.errors import AuditorError, LeaseLost
 from auditor.inventory.collect import Progress, no_progress
 from auditor.jobs import announce, poll, report, review, snapshot, usage
@@ -29,6 +31,7 @@ from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.report import Written
 from auditor.jobs.schedule import KINDS, REPORT, SNAPSHOT, SWEEP, USAGE, first_due, next_due
+from auditor.jobs.slacklisten import Listeners, Watch
 from auditor.jobs.snapshot import Taken
 from auditor.log import get
 from auditor.store import work
@@ -138,11 +141,15 @@ class Daemon:
                 scheduler.start()
                 drained = asyncio.Event()
                 self._spawn(deliverer.drain(drained), stop, _DELIVERY)
+                listeners = self._listeners(stop)
+                listeners.start()
                 systemd.notify("READY=1")
                 await _first_of(stop, hangup)
                 systemd.notify("STOPPING=1" if stop.is_set() else "STATUS=reloading")
                 scheduler.shutdown(wait=False)
+                listeners.stop()
                 await self._drain(drained)
+                await aside(partial(listeners.ended, self._drain_seconds))
             if self._failure:
                 raise self._failure
             if hangup.is_set() and not stop.is_set():
@@ -168,6 +175,23 @@ class Daemon:
             on_delivered=self._watchers.delivered,
             on_turn=self._delivered,
         )
+
+    def _listeners(self, stop: asyncio.Event) -> Listeners:
+        """Who listens to the buttons of the sinks in force, on threads of their own."""
+        loop = asyncio.get_running_loop()
+
+        def broken(bug: BaseException) -> None:
+            self._failure = self._failure or bug
+            loop.call_soon_threadsafe(stop.set)
+
+        def watch(sinks: Sequence[str]) -> Watch:
+            return Watch(partial(self._heard, sinks), self._metrics.slack_press, broken)
+
+        return listeners_of(self._parts, self._store, self._now, watch)
+
+    def _heard(self, sinks: Sequence[str], connected: bool | None) -> None:
+        for sink in sinks:
+            self._metrics.slack_socket(sink, connected)
 
     def _ensure_work(self) -> None:
         now, schedule = clock.epoch(self._now()), self._parts.loaded.config.schedule

@@ -27,9 +27,11 @@ from auditor.jobs.schedule import USAGE
 from auditor.simulator import takeover
 from auditor.simulator.model import Organization
 from auditor.simulator.server import create_app
-from auditor.simulator.slack_workspace import TOKEN, FakeSlack
-from auditor.store import outbox
+from auditor.simulator.slack_interactive import Interactive
+from auditor.simulator.slack_workspace import APP_TOKEN, TOKEN, FakeSlack
+from auditor.store import findings, outbox
 from auditor.store.tables import usage_readings, work
+from auditor.terms import State
 from auditor.web.server import serve
 
 
@@ -280,6 +282,88 @@ def test_two_daemons_on_one_store_tell_everything_once(
 
     ids = [json.dumps(message.metadata, sort_keys=True) for message in workspace.messages]
     assert len(set(ids)) == len(ids)
+
+
+def interactive(slack_address: str) -> dict[str, Any]:
+    """Settings of a daemon whose messages have buttons, and are one for each finding."""
+    route = {"group_by": ["..."], "group_wait": "0s", "group_interval": "0s"}
+    sink = slack.by_token(slack_address, app_token=APP_TOKEN, deciders=["U0000000A"], storm={"messages": 1000})
+    return {**settings(slack_address), "sinks": {"slack": sink}, "route": route}
+
+
+def test_what_is_pressed_in_slack_is_decided_in_the_store(
+    tmp_path: Path, chat: slack.Server, organization: Organization, api: tuple[str, Starlette]
+) -> None:
+    workspace = chat.slack = FakeSlack()
+    people = Interactive(workspace)
+    people.add_person("U0000000A", "ada@example.com")
+    config = configured(tmp_path, api[0], **interactive(chat.address))
+
+    with running(config) as daemon:
+        daemon.says("snapshot.taken")
+        takeover.add_owner(organization, int(time.time()))
+        eventually(lambda: "auditor.waive" in str([each.blocks for each in workspace.messages]))
+        message = next(each for each in workspace.messages if "auditor.waive" in str(each.blocks))
+        assert daemon.metric('auditor_slack_socket_connected{sink="slack"}') == 1
+
+        sent = people.click("U0000000A", message, "auditor.acknowledge")
+        assert sent.wait()
+        daemon.says("slack.pressed")
+        id_ = sent.message["payload"]["actions"][0]["value"]
+        with opened(tmp_path) as store, store.transaction() as tx:
+            found = findings.by_ids(tx, [id_])[id_]
+        assert (found.state, found.decision and found.decision.by) == (State.ACKNOWLEDGED, "ada@example.com")
+        assert daemon.metric('auditor_slack_interactions_total{result="acknowledged"}') == 1
+
+        assert people.click("U0000000A", message, "auditor.waive").wait()
+        people.wait(lambda: bool(people.views))
+        until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+        assert people.submit("U0000000A", people.views[0], "moves in May", until).wait()
+        daemon.says("slack.pressed", 3)
+        with opened(tmp_path) as store, store.transaction() as tx:
+            assert findings.by_ids(tx, [id_])[id_].state is State.WAIVED
+
+        assert daemon.stop() < 10
+        people.wait(lambda: not people.connections)
+        assert [line for line in daemon.log if APP_TOKEN in str(line) or "ticket-" in str(line)] == []
+    assert APP_TOKEN.encode() not in stored_bytes(tmp_path)
+    people.close()
+
+
+def test_a_reload_begins_and_ends_to_listen_to_slack(
+    tmp_path: Path, chat: slack.Server, api: tuple[str, Starlette]
+) -> None:
+    people = Interactive(FakeSlack())
+    chat.slack = people.slack
+    people.refuse = "invalid_auth"
+    config = configured(tmp_path, api[0], **interactive(chat.address))
+    connected = 'auditor_slack_socket_connected{sink="slack"}'
+
+    with running(config) as daemon:
+        daemon.says("slack.socket_refused")
+        assert "app-level token" in daemon.events("slack.socket_refused")[0]["hint"]
+        eventually(lambda: daemon.metric(connected) == 0)
+        assert daemon.ask("/readyz").status_code == 200, "alerts go out all the same"
+
+        configured(tmp_path, api[0], **settings(chat.address))
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("config.reloaded")
+        eventually(lambda: daemon.metric(connected) is None)
+
+        people.refuse = ""
+        configured(tmp_path, api[0], **interactive(chat.address))
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("slack.socket_connected")
+        eventually(lambda: daemon.metric(connected) == 1)
+
+        wrong = interactive(chat.address)
+        wrong["sinks"]["other"] = slack.by_token(chat.address, app_token=APP_TOKEN)
+        configured(tmp_path, api[0], **wrong)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("config.refused")
+        assert "different deciders" in daemon.events("config.refused")[0]["error"]
+        daemon.stop()
+    people.close()
 
 
 def test_a_configuration_that_is_broken_from_the_start_starts_nothing(tmp_path: Path) -> None:

@@ -56,12 +56,20 @@ def test_requests_deliveries_and_reloads_are_counted_as_they_happen(metrics: Met
     metrics.api_request(200)
     metrics.api_request(None)
     metrics.delivery("security", "delivered")
+    metrics.slack_socket("security", True)
+    metrics.slack_socket("oncall", True)
+    metrics.slack_socket("oncall", None)
+    metrics.slack_socket("gone", None)
+    metrics.slack_press("waived")
     metrics.config_loaded(sample.NOW)
     metrics.config_refused()
     found = _samples(metrics)
     assert found["auditor_api_requests_total", (("status", "200"),)] == 2
     assert found["auditor_api_requests_total", (("status", "error"),)] == 1
     assert found["auditor_deliveries_total", (("result", "delivered"), ("sink", "security"))] == 1
+    assert found["auditor_slack_socket_connected", (("sink", "security"),)] == 1
+    assert ("auditor_slack_socket_connected", (("sink", "oncall"),)) not in found
+    assert found["auditor_slack_interactions_total", (("result", "waived"),)] == 1
     assert found["auditor_config_last_reload_successful", ()] == 0
     assert found["auditor_config_last_reload_success_timestamp_seconds", ()] == sample.NOW
 

@@ -3,7 +3,7 @@
 What members of the organization wrote stands only where Slack reads it literally, as in auditor/alerts/blockkit.py.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -19,12 +19,15 @@ from slack_sdk.models.blocks import (
 from auditor.alerts import blockkit
 from auditor.alerts import richtext as rich
 from auditor.alerts.conversation import Conversation, Standing
-from auditor.alerts.message import AlertKind
+from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.untrusted import one_line
 from auditor.alerts.words import SHAPES, SIGNS, counted, moment
 
 LINES_MAX = 30
 """Findings that are listed, worst first; the others are counted."""
+
+Buttons = Callable[[Alert], Sequence[Block]]
+"""What people can press who are told of an alert."""
 
 ENDED = "Not kept up to date any more: what changes from now on is told in newer messages."
 
@@ -45,10 +48,16 @@ _DONE = {
 """What nobody has to look at, and the head of its list."""
 
 
-def blocks(one: Conversation, *, ended: bool = False) -> list[dict[str, Any]]:
+def no_buttons(_alert: Alert) -> Sequence[Block]:
+    """Nobody listens to what is pressed."""
+    return ()
+
+
+def blocks(one: Conversation, buttons: Buttons = no_buttons, *, ended: bool = False) -> list[dict[str, Any]]:
     """The blocks of the message, at most a dozen and a half; `ended` when it will not be changed any more."""
     if one.alone:
-        shown = blockkit.blocks(one.alone, *_state(one.standings[0]))
+        decide = () if ended else buttons(one.alone)
+        shown = blockkit.blocks(one.alone, *_state(one.standings[0]), buttons=decide)
     else:
         shown = [block.to_dict() for block in _of_many(one)]
     return [*shown, *blockkit.aside(ENDED if ended else "")]

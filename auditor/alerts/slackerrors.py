@@ -3,6 +3,9 @@
 Error words: the pages of the methods at https://docs.slack.dev/reference/methods
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from slack_sdk.errors import SlackApiError
 
 from auditor.alerts.answers import refused
@@ -37,14 +40,16 @@ SCOPES = ("chat:write", "users:read.email", "im:write")
 _HINTS = {**_MENDED, "is_archived": "the channel is archived: choose another one"}
 
 
-def explained(error: SlackApiError) -> DeliveryError:
-    """The error of a call that Slack refused."""
+def explained(
+    error: SlackApiError, what: str = "the message", hints: Mapping[str, str] = MappingProxyType(_HINTS)
+) -> DeliveryError:
+    """The error of an answer that refuses `what`; `hints` say by Slack's words what somebody can set right."""
     answer, word = error.response, said(error)
     if answer.status_code != 200:
         return refused("Slack", answer.status_code, answer.headers, word)
     return DeliveryError(
-        f"Slack refused the message: {word}",
-        hint=_scope(error) or _HINTS.get(word, ""),
+        f"Slack refused {what}: {word}",
+        hint=_scope(error) or hints.get(word, ""),
         retryable=word in _TRANSIENT or word in _MENDED or word == _UNREADABLE,
     )
 

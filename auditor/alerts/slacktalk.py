@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse, WebClient
 
 from auditor.alerts import blockkit, board
+from auditor.alerts.board import Buttons, no_buttons
 from auditor.alerts.conversation import Conversation, Place, Turn
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.sink import Receipt
@@ -48,82 +49,89 @@ class Target:
         return self.find() if self.find else Found(self.asked)
 
 
-def body_of(alert: Alert) -> dict[str, Any]:
+def body_of(alert: Alert, buttons: Buttons = no_buttons) -> dict[str, Any]:
     """The message that tells of the alert."""
-    return _body(alert.id, blockkit.fallback(alert), blockkit.blocks(alert))
+    return _body(alert.id, blockkit.fallback(alert), blockkit.blocks(alert, buttons=buttons(alert)))
 
 
-def standing_of(alert: Alert) -> dict[str, Any]:
+def standing_of(alert: Alert, buttons: Buttons = no_buttons) -> dict[str, Any]:
     """The message of a finding as it stands after the alert; of other alerts, the message that tells of them."""
     told = (replace(alert, kind=AlertKind.OPENED), alert) if alert.marks else (alert,)
     one = Conversation(alert.at).after(told)
-    return _body(alert.id, board.fallback(one), board.blocks(one)) if one.standings else body_of(alert)
+    return _body(alert.id, board.fallback(one), board.blocks(one, buttons)) if one.standings else body_of(alert)
 
 
-def converse(client: WebClient, target: Target, alert: Alert, turn: Turn | None) -> Receipt:
-    """Post the alert to `target`, or show `turn`, to which it belongs, and tell of it in the thread.
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What is said to `target`, with `buttons` on what somebody may decide."""
 
-    The message is changed before the thread is told: cut off in between, both are done again, and nobody sees that the
-    change was made twice. Raises SlackApiError.
-    """
-    if turn is None:
-        return _post(client, target.found(), body_of(alert))
-    if turn.ended:
-        _end(client, turn.ended, turn.ended_at)
-    if not turn.place:
-        return _begin(client, target, alert, turn.standing)
-    if turn.place.get("asked") == target.asked:
+    client: WebClient
+    target: Target
+    buttons: Buttons = no_buttons
+
+    def tell(self, alert: Alert, turn: Turn | None) -> Receipt:
+        """Post the alert, or show `turn`, to which it belongs, and tell of it in the thread.
+
+        The message is changed before the thread is told: cut off in between, both are done again, and nobody sees that
+        the change was made twice. Raises SlackApiError.
+        """
+        if turn is None:
+            return self._post(self.target.found(), body_of(alert, self.buttons))
+        if turn.ended:
+            self._end(turn.ended, turn.ended_at)
+        if not turn.place:
+            return self._begin(alert, turn.standing)
+        if turn.place.get("asked") == self.target.asked:
+            try:
+                return self._carry_on(alert, turn)
+            except SlackApiError as error:
+                if not _gone(error):
+                    raise
+                log.info("conversation.ended", channel=turn.place["channel"], ts=turn.place["ts"], error=said(error))
+        return self._begin(alert, turn.fresh) if turn.news else Receipt()
+
+    def _begin(self, alert: Alert, standing: Conversation) -> Receipt:
+        found = self.target.found()
+        if not standing.standings:
+            return self._post(found, body_of(alert, self.buttons))
+        body = _body(alert.id, board.fallback(standing), board.blocks(standing, self.buttons))
+        receipt = self._post(found, body)
+        place = {**receipt.details, "asked": self.target.asked, "instead": found.instead}
+        return Receipt(receipt.details, {name: value for name, value in place.items() if value})
+
+    def _post(self, found: Found, body: dict[str, Any]) -> Receipt:
+        blocks = [*body["blocks"], *blockkit.aside(found.instead)]
+        return _receipt(self.client.chat_postMessage(channel=found.channel, **{**body, "blocks": blocks}))
+
+    def _carry_on(self, alert: Alert, turn: Turn) -> Receipt:
+        self._update(turn.place, turn.standing)
+        loud = any(each.kind in _LOUD and each.level.rank >= Level.HIGH.rank for each in turn.told)
+        more: dict[str, Any] = {"reply_broadcast": True} if loud else {}
+        place = turn.place
+        # The message above shows the buttons of what it tells of alone, and changes them when somebody decided.
+        body = body_of(alert, no_buttons if turn.standing.alone else self.buttons)
+        answer = self.client.chat_postMessage(channel=place["channel"], thread_ts=place["ts"], **more, **body)
+        return Receipt({**_receipt(answer).details, "thread_ts": place["ts"]}, place)
+
+    def _end(self, one: Conversation, place: Place) -> None:
+        """Say in the old message that it is not kept up to date any more; where nobody can, nobody needs to."""
         try:
-            return _carry_on(client, alert, turn)
+            self._update(place, one, ended=True)
         except SlackApiError as error:
             if not _gone(error):
                 raise
-            log.info("conversation.ended", channel=turn.place["channel"], ts=turn.place["ts"], error=said(error))
-    return _begin(client, target, alert, turn.fresh) if turn.news else Receipt()
+            log.info("conversation.ended", channel=place["channel"], ts=place["ts"], error=said(error))
 
-
-def _begin(client: WebClient, target: Target, alert: Alert, standing: Conversation) -> Receipt:
-    found = target.found()
-    if not standing.standings:
-        return _post(client, found, body_of(alert))
-    receipt = _post(client, found, _body(alert.id, board.fallback(standing), board.blocks(standing)))
-    place = {**receipt.details, "asked": target.asked, "instead": found.instead}
-    return Receipt(receipt.details, {name: value for name, value in place.items() if value})
-
-
-def _post(client: WebClient, found: Found, body: dict[str, Any]) -> Receipt:
-    blocks = [*body["blocks"], *blockkit.aside(found.instead)]
-    return _receipt(client.chat_postMessage(channel=found.channel, **{**body, "blocks": blocks}))
-
-
-def _carry_on(client: WebClient, alert: Alert, turn: Turn) -> Receipt:
-    _update(client, turn.place, turn.standing)
-    loud = any(each.kind in _LOUD and each.level.rank >= Level.HIGH.rank for each in turn.told)
-    more: dict[str, Any] = {"reply_broadcast": True} if loud else {}
-    place = turn.place
-    answer = client.chat_postMessage(channel=place["channel"], thread_ts=place["ts"], **more, **body_of(alert))
-    return Receipt({**_receipt(answer).details, "thread_ts": place["ts"]}, place)
-
-
-def _end(client: WebClient, one: Conversation, place: Place) -> None:
-    """Say in the old message that it is not kept up to date any more; where nobody can, nobody needs to."""
-    try:
-        _update(client, place, one, ended=True)
-    except SlackApiError as error:
-        if not _gone(error):
-            raise
-        log.info("conversation.ended", channel=place["channel"], ts=place["ts"], error=said(error))
-
-
-def _update(client: WebClient, place: Place, one: Conversation, *, ended: bool = False) -> None:
-    # What is not given stays as it is: the metadata, with the id of the alert that began it.
-    client.chat_update(
-        channel=place["channel"],
-        ts=place["ts"],
-        text=board.fallback(one),
-        blocks=[*board.blocks(one, ended=ended), *blockkit.aside(place.get("instead", ""))],
-        **_LITERAL,
-    )
+    def _update(self, place: Place, one: Conversation, *, ended: bool = False) -> None:
+        # What is not given stays as it is: the metadata, with the id of the alert that began it.
+        blocks = board.blocks(one, self.buttons, ended=ended)
+        self.client.chat_update(
+            channel=place["channel"],
+            ts=place["ts"],
+            text=board.fallback(one),
+            blocks=[*blocks, *blockkit.aside(place.get("instead", ""))],
+            **_LITERAL,
+        )
 
 
 def _gone(error: SlackApiError) -> bool:

@@ -1,6 +1,6 @@
 """The file of waivers: who accepted which risk until when, in a strict shape, every fault with its line."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -107,16 +107,26 @@ def single(values: Mapping[str, object], organizations: Collection[str], longest
 
     Raises ConfigError with everything that is wrong with it.
     """
+    found = _single(values, organizations, longest)
+    if isinstance(found, Waiver):
+        return found
+    raise ConfigError("; ".join(message for _, message, _ in found), hint=found[0][2])
+
+
+def faults(values: Mapping[str, object], organizations: Collection[str], longest: int) -> dict[str, str]:
+    """What is wrong with an entry without an id, by the key that holds it."""
+    found = _single(values, organizations, longest)
+    return {} if isinstance(found, Waiver) else {place[0]: message for place, message, _ in found}
+
+
+def _single(values: Mapping[str, object], organizations: Collection[str], longest: int) -> "Waiver | Sequence[_Misfit]":
     try:
         written = Written.model_validate({**values, "id": "new"})
     except ValidationError as error:
         wrong = {str(each["loc"][-1] if each["loc"] else "waiver"): each["msg"] for each in error.errors()}
-        told = (f"`{name}`: {_KIND.words.get(name, text)}" for name, text in wrong.items())
-        raise ConfigError("; ".join(told).replace("Value error, ", "")) from None
-    misfits = list(_misfits(written, organizations, longest))
-    if misfits:
-        raise ConfigError("; ".join(message for _, message, _ in misfits), hint=misfits[0][2])
-    return waiver_of(written)
+        told = {name: f"`{name}`: {_KIND.words.get(name, text)}" for name, text in wrong.items()}
+        return [((name,), text.replace("Value error, ", ""), "") for name, text in told.items()]
+    return list(_misfits(written, organizations, longest)) or waiver_of(written)
 
 
 def waiver_of(written: Written) -> Waiver:

@@ -61,16 +61,23 @@ def waive(
     longest: int,
     organizations_: Collection[str],
     now: int,
+    key: str = "",
 ) -> tuple[Waiver, int]:
     """Write a waiver into the store; returns it and how many findings it covers from now on.
 
     `written` is an entry as waivers.yaml has it, without an id. One that pins facts needs to see them, and covers
-    nothing before the next snapshot. Raises ConfigError with everything that is wrong with it.
+    nothing before the next snapshot. With a `key` (lower case letters and digits) it is done once, however often it
+    is asked for: after that, the first waiver is returned as it stands. Raises ConfigError with everything that is
+    wrong with it.
     """
-    id_ = f"{waiverfile.STORED}{uuid.uuid4().hex[:8]}"
+    id_ = f"{waiverfile.STORED}{key or uuid.uuid4().hex[:8]}"
     waiver = replace(waiverfile.single(written, organizations_, longest), id=id_, origin=Origin.STORE, by=by)
     with store.transaction() as tx:
         organizations.hold(tx, organization)
+        if key and (
+            before := next((each for each in waivers.listing(tx, organization) if each.waiver.id == id_), None)
+        ):
+            return before.waiver, 0
         waivers.write(tx, organization, waiver, now)
         standing = findings.active(tx, organization).values()
         decided = decide([waiver], [each for each in standing if not each.waived], lambda _: None, {}, now)

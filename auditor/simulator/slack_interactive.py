@@ -54,7 +54,7 @@ class Interactive:
     """Makes the buttons of a workspace work, on a port of its own, until it is closed."""
 
     def __init__(self, slack: FakeSlack) -> None:
-        self._slack = slack
+        self.slack = slack
         slack.interactive = self
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._numbers = itertools.count(1)
@@ -79,7 +79,7 @@ class Interactive:
 
     def close(self) -> None:
         """End all connections, and take no more."""
-        self._slack.interactive = None
+        self.slack.interactive = None
         self._listener.close()
         for each in list(self.connections):
             each.cut()
@@ -96,7 +96,7 @@ class Interactive:
         if self.refuse:
             raise Refusal(self.refuse)
         if token != APP_TOKEN:
-            raise Refusal("not_allowed_token_type" if token == self._slack.token else "invalid_auth")
+            raise Refusal("not_allowed_token_type" if token == self.slack.token else "invalid_auth")
         ticket = f"ticket-{next(self._numbers)}"
         self._tickets.add(ticket)
         port = self._listener.getsockname()[1]
@@ -119,7 +119,7 @@ class Interactive:
 
     def whisper(self, body: Body) -> str:
         """Show a message to one person."""
-        channel = self._slack.find_channel(body.get("channel"))
+        channel = self.slack.find_channel(body.get("channel"))
         blocks, text = checked(body)
         if not channel.member:
             raise Refusal("not_in_channel")
@@ -136,7 +136,7 @@ class Interactive:
 
     # What people and Slack do.
 
-    def click(self, user: str, message: Posted, action: str, **more: Any) -> Sent:
+    def click(self, user: str, message: Posted, action: str) -> Sent:
         """Somebody presses a button of a message."""
         (element,) = [
             each
@@ -145,10 +145,10 @@ class Interactive:
             for each in block["elements"]
             if each["action_id"] == action
         ]
-        return self.press(user, message.channel, action, element["value"], **more)
+        return self.press(user, message.channel, action, element["value"])
 
-    def press(self, user: str, channel: str, action: str, value: str, **more: Any) -> Sent:
-        """Somebody presses a button, whether it stands there or not."""
+    def press(self, user: str, channel: str, action: str, value: str, more: Mapping[str, Any] | None = None) -> Sent:
+        """Somebody presses a button, whether it stands there or not; `more` says what else is in the payload."""
         trigger = f"{next(self._numbers)}.{TEAM}.trigger"
         self._triggers[trigger] = time.monotonic()
         payload = {
@@ -162,7 +162,7 @@ class Interactive:
             "trigger_id": trigger,
             "actions": [{"action_id": action, "type": "button", "value": value, "action_ts": f"{time.time():.6f}"}],
         }
-        return self.envelope(payload | more)
+        return self.envelope(payload | dict(more or {}))
 
     def submit(self, user: str, view: Mapping[str, Any], reason: str, until: str, ticket: str = "") -> Sent:
         """Somebody sends a dialog off."""

@@ -31,6 +31,18 @@ class Metrics:
             ["sink", "result"],
             registry=self._registry,
         )
+        self._sockets = Gauge(
+            "auditor_slack_socket_connected",
+            "Whether there is a connection over which Slack tells what is pressed, by sink.",
+            ["sink"],
+            registry=self._registry,
+        )
+        self._presses = Counter(
+            "auditor_slack_interactions",
+            "What Slack told of buttons and dialogs, by what came of it.",
+            ["result"],
+            registry=self._registry,
+        )
         self._reload_success = Gauge(
             "auditor_config_last_reload_successful",
             "Whether the configuration on disk is the one in force.",
@@ -53,6 +65,17 @@ class Metrics:
     def delivery(self, sink: str, result: str, count: int = 1) -> None:
         """Count tries to deliver: `delivered`, `postponed`, `dead` or `suppressed`."""
         self._deliveries.labels(sink, result).inc(count)
+
+    def slack_socket(self, sink: str, connected: bool | None) -> None:
+        """Whether the sink hears what is pressed in Slack; None when nobody listens. From any thread."""
+        if connected is None:
+            self._sockets.remove(sink)
+        else:
+            self._sockets.labels(sink).set(connected)
+
+    def slack_press(self, result: str) -> None:
+        """Count what was pressed in Slack. From any thread."""
+        self._presses.labels(result).inc()
 
     def config_loaded(self, at: int) -> None:
         """The configuration on disk came into force at `at` (Unix seconds)."""

@@ -7,17 +7,21 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 import asyncio
 import json
 import logging
+import re
 import time
 import urllib.request
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import PrivateAttr, SecretStr, field_validator, model_validator
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.models.blocks import Block
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
+from auditor.alerts import blockkit
 from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.message import Alert
@@ -26,18 +30,26 @@ from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_an
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
 from auditor.alerts.slackerrors import explained, harmless
 from auditor.alerts.slackpeople import People
-from auditor.alerts.slacktalk import Found, Target, body_of, converse, standing_of
+from auditor.alerts.slacktalk import Found, Talk, Target, body_of, standing_of
 from auditor.config import sane_url
-from auditor.errors import DeliveryError
+from auditor.errors import ConfigError, DeliveryError
 from auditor.routing import OWNER
 
 # The SDK logs answers that it cannot read, and at DEBUG the webhook's address; the outbox logs each failure itself.
 _quiet = logging.getLogger("auditor.slack_sdk")
 _quiet.setLevel(logging.CRITICAL)
 
+APP_TOKENS = "api.slack.com > your app > Basic Information > App-Level Tokens, scope connections:write"
+"""What to say of an app-level token that is none, or does not work."""
+
+_DECIDER = re.compile(r"[UW][A-Z0-9]{2,30}|[^@\s]+@[^@\s]+")
+
 
 class Config(RemoteConfig):
-    """`token` or `token_file` with `channel`; or `webhook_url` or `webhook_url_file`, bound to a channel by Slack."""
+    """`token` or `token_file` with `channel`; or `webhook_url` or `webhook_url_file`, bound to a channel by Slack.
+
+    With `app_token` or `app_token_file` beside the bot token, messages have buttons.
+    """
 
     token: SecretStr | None = None
     token_file: Path | None = None
@@ -48,7 +60,24 @@ class Config(RemoteConfig):
     webhook_url: SecretStr | None = None
     webhook_url_file: Path | None = None
     base_url: str = "https://slack.com/api/"
+    app_token: SecretStr | None = None
+    app_token_file: Path | None = None
+    """App-level token of the same app (`xapp-`): what people press comes over a connection that is opened with it."""
+    deciders: tuple[str, ...] = ()
+    """Who may accept risks by button: e-mail addresses or Slack user ids. Without any, there is no button for it."""
     _people: People = PrivateAttr(default_factory=People)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether messages have buttons, and somebody listens to what is pressed."""
+        return self.app_token is not None or self.app_token_file is not None
+
+    @field_validator("deciders")
+    @classmethod
+    def _people_or_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_DECIDER.fullmatch, value)):
+            raise ValueError("each of them must be an e-mail address or a Slack user id such as U012AB3CD")
+        return tuple(each.casefold() if "@" in each else each for each in value)
 
     @field_validator("base_url")
     @classmethod
@@ -69,6 +98,34 @@ class Config(RemoteConfig):
         if self.webhook_url:
             checked_url(self.webhook_url.get_secret_value(), self, "webhook_url")
         return self
+
+    @model_validator(mode="after")
+    def _buttons(self) -> "Config":
+        if self.app_token is not None and self.app_token_file is not None:
+            raise ValueError("set app_token or app_token_file, not both")
+        if self.interactive and not (self.token or self.token_file):
+            raise ValueError("buttons need the bot token, too: a webhook cannot open a dialog")
+        if self.deciders and not self.interactive:
+            raise ValueError("deciders decide by button, and buttons need app_token or app_token_file")
+        return self
+
+    def ready(self) -> None:
+        """Raise ConfigError when a secret cannot be what it is named for."""
+        super().ready()
+        if self.interactive:
+            self.app_credential()
+
+    def app_credential(self) -> str:
+        """The app-level token, read now. Raises ConfigError."""
+        token = credential("app token", self.app_token, self.app_token_file)
+        if not token.startswith("xapp-"):
+            raise ConfigError("the app token is none", hint=f"it begins with xapp-: {APP_TOKENS}")
+        return token
+
+    def buttons(self, alert: Alert) -> Sequence[Block]:
+        """What is pressed under a message that tells of `alert`."""
+        # A button that nobody listens to is worse than none, and so is one that everybody is refused.
+        return blockkit.actions(alert, waive=bool(self.deciders)) if self.interactive else ()
 
     @property
     def converses(self) -> bool:
@@ -99,7 +156,7 @@ EXAMPLES = {
 
 def render(config: Config, alert: Alert) -> str:
     """The body of the message, as it stands after the alert where it is kept up to date."""
-    body = standing_of(alert) if config.converses else body_of(alert)
+    body = standing_of(alert, config.buttons) if config.converses else body_of(alert)
     return json.dumps(body, indent=2, ensure_ascii=False)
 
 
@@ -121,21 +178,29 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
         raise unreachable("Slack", error) from None
 
 
-def _by_token(config: Config, alert: Alert, context: Context) -> Receipt:
-    token = credential("bot token", config.token, config.token_file)
-    client = _Web(
+def web(config: Config, token: str = "") -> WebClient:
+    """Slack's methods, called as this sink may: with the bot token, read now, where no other is given.
+
+    All calls together have the time of the sink. They block, and raise SlackClientError and DeliveryError. Raises
+    ConfigError when the token cannot be read.
+    """
+    return _Web(
         config,
-        token=token,
+        token=token or credential("bot token", config.token, config.token_file),
         base_url=config.base_url,
         timeout=config.timeout,
         logger=_quiet,
         retry_handlers=[],
     )
+
+
+def _by_token(config: Config, alert: Alert, context: Context) -> Receipt:
+    client = web(config)
     if not config.personal:
-        return converse(client, Target(config.channel), alert, context.turn)
-    asked = f"{OWNER} {config.otherwise}"
+        return Talk(client, Target(config.channel), config.buttons).tell(alert, context.turn)
+    target = Target(f"{OWNER} {config.otherwise}", partial(_owner, client, config, alert))
     try:
-        return converse(client, Target(asked, partial(_owner, client, config, alert)), alert, context.turn)
+        return Talk(client, target, config.buttons).tell(alert, context.turn)
     except SlackApiError:
         config._people.forget(alert.person)
         raise
@@ -185,7 +250,7 @@ async def _asked(request: urllib.request.Request, config: Config, until: float) 
 
 
 class _Web(WebClient):
-    """For one message: all calls that it takes together have the time of the sink."""
+    """For one message, or one press: all calls that it takes together have the time of the sink."""
 
     def __init__(self, config: Config, **settings: Any) -> None:
         super().__init__(**settings)

@@ -1,0 +1,77 @@
+"""What people see who press a button: the dialog in which a risk is accepted, and what they are told. Pure.
+
+Limits: https://docs.slack.dev/reference/views
+"""
+
+from datetime import date
+from typing import Any
+
+import msgspec
+from slack_sdk.models.blocks import (
+    DatePickerElement,
+    InputBlock,
+    InputInteractiveElement,
+    PlainTextInputElement,
+    PlainTextObject,
+    SectionBlock,
+)
+from slack_sdk.models.views import View
+
+from auditor.alerts.blockkit import TEXT_MAX, WAIVE, escaped
+from auditor.alerts.slackpayload import Note
+from auditor.alerts.untrusted import one_line, paragraph
+
+REASON_MAX = 2000
+TICKET_MAX = 200
+TITLE_SHOWN = 300
+
+
+def waiver(title: str, resource: str, note: Note, latest: date) -> dict[str, Any]:
+    """The view in which a risk is accepted; title and resource are as members named them."""
+    about = one_line(f"{title}: {resource}" if resource else title, TITLE_SHOWN) or "-"
+    view = View(
+        type="modal",
+        callback_id=WAIVE,
+        private_metadata=msgspec.json.encode(note).decode(),
+        title=_plain("Accept a risk"),
+        submit=_plain("Waive"),
+        close=_plain("Cancel"),
+        blocks=[
+            SectionBlock(text=_plain(about)),
+            _input(
+                "reason", "Reason", PlainTextInputElement(action_id="reason", multiline=True, max_length=REASON_MAX)
+            ),
+            _input(
+                "until",
+                "Last day",
+                DatePickerElement(action_id="until"),
+                f"UTC, {latest.isoformat()} at the latest. The finding is told again when it is over.",
+            ),
+            _input("ticket", "Ticket", PlainTextInputElement(action_id="ticket", max_length=TICKET_MAX), optional=True),
+        ],
+    )
+    made: dict[str, Any] = view.to_dict()
+    return made
+
+
+def told(text: str) -> dict[str, Any]:
+    """The words of a message that only one person sees, read literally."""
+    shown = paragraph(text, TEXT_MAX)
+    return {
+        "text": escaped(one_line(text, TEXT_MAX)),
+        "blocks": [SectionBlock(text=_plain(shown)).to_dict()],
+        "parse": "none",
+        "link_names": False,
+    }
+
+
+def _input(
+    name: str, label: str, element: InputInteractiveElement, hint: str = "", *, optional: bool = False
+) -> InputBlock:
+    return InputBlock(
+        block_id=name, label=_plain(label), element=element, hint=_plain(hint) if hint else None, optional=optional
+    )
+
+
+def _plain(text: str) -> PlainTextObject:
+    return PlainTextObject(text=text, emoji=False)
