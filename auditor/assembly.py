@@ -11,6 +11,7 @@ from auditor.alerts import registry
 from auditor.alerts.gate import Gate
 from auditor.alerts.route import Routing
 from auditor.alerts.sink import Sink
+from auditor.alerts.sinks.slack import Config as SlackConfig
 from auditor.alerts.teller import Teller
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, FaultyFiles, did_you_mean
@@ -27,6 +28,7 @@ from auditor.policy.load import PolicySet, load
 from auditor.registers.read import read
 from auditor.registers.table import NONE, REGISTERS, Registers
 from auditor.store.database import Store
+from auditor.web.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -138,16 +140,22 @@ def sinks_of(loaded: Loaded) -> dict[str, Sink]:
     return built
 
 
-def listeners_of(parts: Parts, store: Store, now: clock.Clock, watch: Callable[[Sequence[str]], Watch]) -> Listeners:
-    """Who listens to the buttons of the Slack sinks; `watch` says who is told of those of the sinks that it names."""
+def listeners_of(
+    parts: Parts, store: Store, metrics: Metrics, now: clock.Clock, broken: Callable[[BaseException], None]
+) -> Listeners:
+    """Who listens to the buttons of the Slack sinks; `broken` is told of a bug there, from any thread."""
     config = parts.loaded.config
     rules = Rules(tuple(config.organizations), config.findings.max_waiver)
-    return Listeners(
-        [
-            Listener(", ".join(names), settings, Desk(store, settings, rules, now), watch(names))
-            for names, settings in apps(parts.sinks.values())
-        ]
-    )
+
+    def listener(names: Sequence[str], settings: SlackConfig) -> Listener:
+        def connected(value: bool | None) -> None:
+            for name in names:
+                metrics.slack_socket(name, value)
+
+        watch = Watch(connected, metrics.slack_press, broken)
+        return Listener(", ".join(names), settings, Desk(store, settings, rules, now), watch)
+
+    return Listeners([listener(names, settings) for names, settings in apps(parts.sinks.values())])
 
 
 def client_of(

@@ -31,7 +31,7 @@ from auditor.jobs.context import Audit
 from auditor.jobs.poll import Polled
 from auditor.jobs.report import Written
 from auditor.jobs.schedule import KINDS, REPORT, SNAPSHOT, SWEEP, USAGE, first_due, next_due
-from auditor.jobs.slacklisten import Listeners, Watch
+from auditor.jobs.slacklisten import Listeners
 from auditor.jobs.snapshot import Taken
 from auditor.log import get
 from auditor.store import work
@@ -184,14 +184,7 @@ class Daemon:
             self._failure = self._failure or bug
             loop.call_soon_threadsafe(stop.set)
 
-        def watch(sinks: Sequence[str]) -> Watch:
-            return Watch(partial(self._heard, sinks), self._metrics.slack_press, broken)
-
-        return listeners_of(self._parts, self._store, self._now, watch)
-
-    def _heard(self, sinks: Sequence[str], connected: bool | None) -> None:
-        for sink in sinks:
-            self._metrics.slack_socket(sink, connected)
+        return listeners_of(self._parts, self._store, self._metrics, self._now, broken)
 
     def _ensure_work(self) -> None:
         now, schedule = clock.epoch(self._now()), self._parts.loaded.config.schedule

@@ -31,7 +31,8 @@ from slack import Server, serving
 
 from auditor.alerts import slackpayload
 from auditor.alerts.blockkit import ACKNOWLEDGE, WAIVE
-from auditor.alerts.slackpayload import Click, Envelope, Hello, Leaving, Malformed, Submission
+from auditor.alerts.slackpayload import Envelope, Hello, Leaving, Malformed
+from auditor.alerts.slackpress import Click, Submission
 from auditor.simulator.slack_interactive import APP, Interactive
 from auditor.simulator.slack_workspace import TEAM
 from auditor.store.database import Store, open_store

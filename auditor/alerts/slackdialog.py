@@ -18,7 +18,7 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.views import View
 
 from auditor.alerts.blockkit import TEXT_MAX, WAIVE, escaped
-from auditor.alerts.slackpayload import Note
+from auditor.alerts.slackpress import Note
 from auditor.alerts.untrusted import one_line, paragraph
 
 REASON_MAX = 2000

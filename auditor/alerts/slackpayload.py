@@ -4,21 +4,18 @@ Formats: https://docs.slack.dev/apis/events-api/using-socket-mode and
 https://docs.slack.dev/reference/interaction-payloads
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from auditor.alerts.blockkit import ACKNOWLEDGE, WAIVE
+from auditor.alerts.blockkit import WAIVE
+from auditor.alerts.slackpress import Button, Click, FindingId, Id, Note, Presser, Submission
 
 TEXT_MAX = 1_000_000
 """Characters of one text; Slack's own are a tenth of that at most."""
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
-FindingId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{1,64}$")]
 Short = Annotated[str, msgspec.Meta(max_length=255)]
 
 
@@ -63,68 +60,6 @@ class _Submitted(msgspec.Struct, frozen=True):
     view: _View
     team: _Home | None = None
     enterprise: _Place | None = None
-
-
-class Note(msgspec.Struct, frozen=True):
-    """What the dialog keeps while it is open: about which finding it is, and where whoever opened it is told."""
-
-    finding: FindingId
-    channel: Id
-
-
-@dataclass(frozen=True, slots=True)
-class Presser:
-    """Who pressed, by Slack's word."""
-
-    id: str
-    team: str
-    """The workspace of the account."""
-    workspace: str
-    """The workspace in which the button stands."""
-    enterprise: str = ""
-    """The organization that the workspace belongs to, if any."""
-
-
-class Button(StrEnum):
-    """Which button."""
-
-    ACKNOWLEDGE = ACKNOWLEDGE
-    WAIVE = WAIVE
-
-
-@dataclass(frozen=True, slots=True)
-class Click:
-    """Somebody pressed a button under an alert."""
-
-    button: Button
-    finding: str
-    by: Presser
-    channel: str
-    trigger: str
-    """What opens a dialog, once, within three seconds."""
-
-    @property
-    def key(self) -> str:
-        """The same however often Slack sends it."""
-        return self.trigger
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """Somebody sent the dialog off. What was left out is empty."""
-
-    view: str
-    finding: str
-    by: Presser
-    channel: str
-    reason: str
-    until: str
-    ticket: str
-
-    @property
-    def key(self) -> str:
-        """The same however often Slack sends it."""
-        return hashlib.sha256(f"{self.by.workspace}/{self.view}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,8 @@ async def _sinks(loaded: Loaded, organization: str, send_test: bool) -> list[Lin
             lines.append(Line(Mark.FAIL, f"sink {name}", error.message, error.hint, Exit.CONFIG))
             continue
         lines.append(await _sink(built, organization, send_test))
+        if buttons := await surroundings.buttons(built):
+            lines.append(buttons)
     return lines
 
 

@@ -23,6 +23,8 @@ from auditor.cli.render import console, plain
 from auditor.config import Config
 from auditor.configfile import Loaded
 from auditor.errors import AuditorError, ConfigError, did_you_mean
+from auditor.jobs import surroundings
+from auditor.jobs.diagnosis import Mark
 from auditor.redaction import redact
 from auditor.routing import Route
 
@@ -148,7 +150,18 @@ async def _try(sink: Sink, organization: str, owner: str) -> bool:
         return False
     details = ", ".join(f"{name} {plain(value)}" for name, value in receipt.details.items())
     click.echo(f"{sink.name}: {sink.kind} confirmed the test message" + (f" ({redact(details)})" if details else ""))
-    return True
+    return await _heard(sink)
+
+
+async def _heard(sink: Sink) -> bool:
+    """Whether what is pressed under its messages would be heard, if anything can be."""
+    line = await surroundings.buttons(sink)
+    if line is None or line.mark is Mark.OK:
+        if line:
+            click.echo(f"{sink.name}: {line.text}")
+        return True
+    click.echo(f"{sink.name}: {redact(line.text)}\n hint: {line.hint}", err=True)
+    return False
 
 
 @command.command(name="preview")

@@ -14,7 +14,7 @@ from auditor.alerts.answers import unreachable
 from auditor.alerts.sinks import slack
 from auditor.alerts.sinks.slack import Config
 from auditor.alerts.slackerrors import explained
-from auditor.alerts.slackpayload import Button, Click, Note, Submission
+from auditor.alerts.slackpress import Button, Click, Note, Submission
 from auditor.alerts.untrusted import one_line, paragraph
 from auditor.errors import AuditorError, ConfigError, DeliveryError, StoreError
 from auditor.findings import waiverfile

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from auditor.alerts import slackpayload
 from auditor.alerts.sink import Sink
 from auditor.alerts.sinks.slack import Config
-from auditor.alerts.slackpayload import Click, Envelope, Hello, Leaving, Malformed, Submission
+from auditor.alerts.slackpayload import Envelope, Hello, Leaving, Malformed
+from auditor.alerts.slackpress import Click, Submission
 from auditor.alerts.slacksocket import Socket
 from auditor.errors import AuditorError, ConfigError, DeliveryError
 from auditor.jobs.slackdesk import Desk

@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from auditor.alerts.sinks import slack
 from auditor.alerts.sinks.slack import Config
 from auditor.alerts.slackerrors import explained
-from auditor.alerts.slackpayload import Presser
+from auditor.alerts.slackpress import Presser
 from auditor.alerts.untrusted import one_line
 from auditor.errors import AuditorError
 from auditor.log import get

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import httpx
 
+from auditor.alerts import slacksocket
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import Allowance, connect
 from auditor.alerts.message import Alert
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Sink
+from auditor.alerts.sinks import slack
 from auditor.config import ENV_PREFIX, OrganizationConfig
 from auditor.errors import AuditorError, ConfigError, DeliveryError, StoreError
 from auditor.jobs.diagnosis import Exit, Line, Mark
@@ -96,6 +98,19 @@ async def sink(one: Sink) -> Line:
         return Line(Mark.FAIL, topic, f"{one.kind}: {host}:{port} cannot be reached: {reason}", "check the network")
     with closing(connection):
         return Line(Mark.OK, topic, f"{one.kind}: built; {host}:{port} can be reached; no message was sent")
+
+
+async def buttons(one: Sink) -> Line | None:
+    """Whether what is pressed in Slack will be heard; None for a sink without buttons. No connection is opened."""
+    config = one.config
+    if not isinstance(config, slack.Config) or not config.interactive:
+        return None
+    topic = f"sink {one.name}"
+    try:
+        await aside(lambda: slacksocket.ticket(config))
+    except AuditorError as error:
+        return Line(Mark.FAIL, topic, f"buttons: {error.message}", error.hint, Exit.CONFIG)
+    return Line(Mark.OK, topic, "buttons: the app token works")
 
 
 def _through_a_proxy(host: str) -> bool:
