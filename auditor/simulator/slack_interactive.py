@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -226,13 +227,13 @@ class Interactive:
             return
         if connection is None:
             return
-        with self._changed:
+        with self._changed, suppress(OSError):  # who is gone again needs no greeting
             self.opened += 1
             self.connections.append(connection)
+            self._changed.notify_all()
             if self.greets:
                 info = {"connection_info": {"app_id": APP}, "num_connections": len(self.connections)}
                 connection.text(json.dumps({"type": "hello", **info}))
-            self._changed.notify_all()
         connection.serve(self._confirmed)
         with self._changed:
             self.connections.remove(connection)
