@@ -30,7 +30,7 @@ from hypothesis import strategies as some
 from slack import Server, serving
 
 from auditor.alerts import slackpayload
-from auditor.alerts.blockkit import ACKNOWLEDGE, WAIVE
+from auditor.alerts.buttons import ACKNOWLEDGE, WAIVE
 from auditor.alerts.slackpayload import Envelope, Hello, Leaving, Malformed
 from auditor.alerts.slackpress import Click, Submission
 from auditor.simulator.slack_interactive import APP, Interactive

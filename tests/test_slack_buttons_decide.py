@@ -27,7 +27,7 @@ from buttons import (
 )
 from slack import Server, serving
 
-from auditor.alerts.blockkit import ACKNOWLEDGE, WAIVE
+from auditor.alerts.buttons import ACKNOWLEDGE, WAIVE
 from auditor.alerts.message import AlertKind
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from auditor.alerts import slacksocket
-from auditor.alerts.blockkit import ACKNOWLEDGE
+from auditor.alerts.buttons import ACKNOWLEDGE
 from auditor.alerts.registry import build
 from auditor.alerts.slacksocket import Socket
 from auditor.errors import ConfigError, DeliveryError

@@ -10,9 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from slack_sdk.models.blocks import (
-    ActionsBlock,
     Block,
-    ButtonElement,
     ContextBlock,
     HeaderBlock,
     PlainTextObject,
@@ -26,7 +24,6 @@ from auditor.alerts import richtext as rich
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.untrusted import one_line, paragraph
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
-from auditor.inventory.schema import EVENT_KIND
 from auditor.terms import Level
 
 HEADER_MAX = 150
@@ -60,7 +57,7 @@ def escaped(text: str) -> str:
 
 
 def blocks(alert: Alert, *state: str, buttons: Sequence[Block] = ()) -> list[dict[str, Any]]:
-    """The blocks of the message, at most a dozen, within every limit of Slack; `buttons` as `actions` makes them.
+    """The blocks of the message, at most a dozen, within every limit of Slack; `buttons` go below.
 
     `state` are lines on how things stand with what is told: `Resolved at 2026-01-31 08:00:00 UTC`.
     """
@@ -76,32 +73,6 @@ def blocks(alert: Alert, *state: str, buttons: Sequence[Block] = ()) -> list[dic
     made += buttons
     made.append(ContextBlock(elements=[rich.plain(" · ".join(_origin(alert)), VALUE_MAX * 2)]))
     return [block.to_dict() for block in made]
-
-
-ACKNOWLEDGE = "auditor.acknowledge"
-WAIVE = "auditor.waive"
-"""Ids of the buttons, whose value is the id of the finding."""
-
-_UNDECIDED = frozenset({AlertKind.OPENED, AlertKind.REOPENED, AlertKind.OCCURRED})
-
-
-def actions(alert: Alert, *, waive: bool = True) -> list[Block]:
-    """The buttons of an alert about one finding that is open; none where nothing is left to decide.
-
-    What happened once cannot be accepted for a time, so an occurrence is acknowledged only. `waive` says whether
-    there is anybody who may.
-    """
-    made: list[ButtonElement] = []
-    if alert.finding and alert.kind in _UNDECIDED:
-        made.append(_button("Acknowledge", ACKNOWLEDGE, alert))
-    once = alert.kind is AlertKind.OCCURRED or alert.resource_kind == EVENT_KIND
-    if waive and not once and alert.finding and alert.kind in _UNDECIDED | {AlertKind.ACKNOWLEDGED}:
-        made.append(_button("Waive", WAIVE, alert))
-    return [ActionsBlock(elements=made)] if made else []
-
-
-def _button(text: str, action: str, alert: Alert) -> ButtonElement:
-    return ButtonElement(text=PlainTextObject(text=text, emoji=False), action_id=action, value=alert.finding)
 
 
 def _origin(alert: Alert) -> Iterable[str]:

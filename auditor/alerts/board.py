@@ -3,7 +3,7 @@
 What members of the organization wrote stands only where Slack reads it literally, as in auditor/alerts/blockkit.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,16 +18,14 @@ from slack_sdk.models.blocks import (
 
 from auditor.alerts import blockkit
 from auditor.alerts import richtext as rich
+from auditor.alerts.buttons import NONE, Buttons
 from auditor.alerts.conversation import Conversation, Standing
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.message import AlertKind
 from auditor.alerts.untrusted import one_line
 from auditor.alerts.words import SHAPES, SIGNS, counted, moment
 
 LINES_MAX = 30
 """Findings that are listed, worst first; the others are counted."""
-
-Buttons = Callable[[Alert], Sequence[Block]]
-"""What people can press who are told of an alert."""
 
 ENDED = "Not kept up to date any more: what changes from now on is told in newer messages."
 
@@ -48,18 +46,13 @@ _DONE = {
 """What nobody has to look at, and the head of its list."""
 
 
-def no_buttons(_alert: Alert) -> Sequence[Block]:
-    """Nobody listens to what is pressed."""
-    return ()
-
-
-def blocks(one: Conversation, buttons: Buttons = no_buttons, *, ended: bool = False) -> list[dict[str, Any]]:
+def blocks(one: Conversation, buttons: Buttons = NONE, *, ended: bool = False) -> list[dict[str, Any]]:
     """The blocks of the message, at most a dozen and a half; `ended` when it will not be changed any more."""
+    pressed = NONE if ended else buttons
     if one.alone:
-        decide = () if ended else buttons(one.alone)
-        shown = blockkit.blocks(one.alone, *_state(one.standings[0]), buttons=decide)
+        shown = blockkit.blocks(one.alone, *_state(one.standings[0]), buttons=pressed.under(one.alone))
     else:
-        shown = [block.to_dict() for block in _of_many(one)]
+        shown = [block.to_dict() for block in _of_many(one, pressed)]
     return [*shown, *blockkit.aside(ENDED if ended else "")]
 
 
@@ -74,7 +67,7 @@ def _state(standing: Standing) -> Iterator[str]:
         yield f"{_DONE[standing.kind]}{by} at {moment(standing.at)}"
 
 
-def _of_many(one: Conversation) -> Iterator[Block]:
+def _of_many(one: Conversation, buttons: Buttons) -> Iterator[Block]:
     ranked = sorted(one.standings, key=_rank)
     listed = ranked[:LINES_MAX]
     yield HeaderBlock(text=rich.plain(_head(one), blockkit.HEADER_MAX))
@@ -86,6 +79,7 @@ def _of_many(one: Conversation) -> Iterator[Block]:
         words = f"... and {counted(left, 'more finding')}: {_numbers(ranked[LINES_MAX:], one.forgotten)}"
         yield ContextBlock(elements=[rich.plain(words, blockkit.VALUE_MAX)])
     yield from blockkit.link(one.link)
+    yield from buttons.among(ranked)
     yield ContextBlock(elements=[rich.plain(" · ".join(_origin(one)), blockkit.VALUE_MAX * 2)])
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from auditor.inventory.schema import EVENT_KIND
 from auditor.terms import Level
 
 
@@ -93,6 +94,11 @@ class Alert:
     def person(self) -> str:
         """The e-mail address of the person who answers for the resource; empty when no person does."""
         return self.owner.lower() if self.owner.isascii() and _ADDRESS.fullmatch(self.owner) else ""
+
+    @property
+    def once(self) -> bool:
+        """Whether it tells of what happened, rather than of how something is."""
+        return self.kind is AlertKind.OCCURRED or self.resource_kind == EVENT_KIND
 
     @property
     def marks(self) -> bool:

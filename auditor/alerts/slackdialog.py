@@ -17,7 +17,8 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from auditor.alerts.blockkit import TEXT_MAX, WAIVE, escaped
+from auditor.alerts.blockkit import TEXT_MAX, escaped
+from auditor.alerts.buttons import WAIVE
 from auditor.alerts.slackpress import Note
 from auditor.alerts.untrusted import one_line, paragraph
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from auditor.alerts.blockkit import WAIVE
+from auditor.alerts.buttons import WAIVE
 from auditor.alerts.slackpress import Button, Click, FindingId, Id, Note, Presser, Submission
 
 TEXT_MAX = 1_000_000
@@ -33,9 +33,16 @@ class _Person(msgspec.Struct, frozen=True):
     team_id: Id | None = None
 
 
+class _Option(msgspec.Struct, frozen=True):
+    value: Short = ""
+
+
 class _Action(msgspec.Struct, frozen=True):
+    """A button has a value, a menu the option that was chosen in it."""
+
     action_id: Short
     value: Short = ""
+    selected_option: _Option | None = None
     action_ts: Short = ""
 
 
@@ -157,7 +164,7 @@ def _click(payload: Mapping[str, Any]) -> Click | None:
         raise Malformed("no channel")
     return Click(
         Button(ours.action_id),
-        _converted(ours.value, FindingId),
+        _converted(ours.selected_option.value if ours.selected_option else ours.value, FindingId),
         _presser(pressed),
         pressed.channel.id,
         pressed.trigger_id,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from auditor.alerts.blockkit import ACKNOWLEDGE, WAIVE
+from auditor.alerts.buttons import ACKNOWLEDGE, WAIVE
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 """One of Slack's."""

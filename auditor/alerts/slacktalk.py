@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse, WebClient
 
 from auditor.alerts import blockkit, board
-from auditor.alerts.board import Buttons, no_buttons
+from auditor.alerts.buttons import NONE, Buttons
 from auditor.alerts.conversation import Conversation, Place, Turn
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.sink import Receipt
@@ -49,12 +49,12 @@ class Target:
         return self.find() if self.find else Found(self.asked)
 
 
-def body_of(alert: Alert, buttons: Buttons = no_buttons) -> dict[str, Any]:
+def body_of(alert: Alert, buttons: Buttons = NONE) -> dict[str, Any]:
     """The message that tells of the alert."""
-    return _body(alert.id, blockkit.fallback(alert), blockkit.blocks(alert, buttons=buttons(alert)))
+    return _body(alert.id, blockkit.fallback(alert), blockkit.blocks(alert, buttons=buttons.under(alert)))
 
 
-def standing_of(alert: Alert, buttons: Buttons = no_buttons) -> dict[str, Any]:
+def standing_of(alert: Alert, buttons: Buttons = NONE) -> dict[str, Any]:
     """The message of a finding as it stands after the alert; of other alerts, the message that tells of them."""
     told = (replace(alert, kind=AlertKind.OPENED), alert) if alert.marks else (alert,)
     one = Conversation(alert.at).after(told)
@@ -67,7 +67,7 @@ class Talk:
 
     client: WebClient
     target: Target
-    buttons: Buttons = no_buttons
+    buttons: Buttons = NONE
 
     def tell(self, alert: Alert, turn: Turn | None) -> Receipt:
         """Post the alert, or show `turn`, to which it belongs, and tell of it in the thread.
@@ -108,9 +108,8 @@ class Talk:
         loud = any(each.kind in _LOUD and each.level.rank >= Level.HIGH.rank for each in turn.told)
         more: dict[str, Any] = {"reply_broadcast": True} if loud else {}
         place = turn.place
-        # The message above shows the buttons of what it tells of alone, and changes them when somebody decided.
-        body = body_of(alert, no_buttons if turn.standing.alone else self.buttons)
-        answer = self.client.chat_postMessage(channel=place["channel"], thread_ts=place["ts"], **more, **body)
+        # What is pressed stands in the message above, which changes when somebody decides.
+        answer = self.client.chat_postMessage(channel=place["channel"], thread_ts=place["ts"], **more, **body_of(alert))
         return Receipt({**_receipt(answer).details, "thread_ts": place["ts"]}, place)
 
     def _end(self, one: Conversation, place: Place) -> None:

@@ -14,6 +14,9 @@ FIELD_MAX = 2000
 CONTEXT_ELEMENTS_MAX = 10
 ACTIONS_MAX = 25
 BUTTON_MAX = 75
+OPTIONS_MAX = 100
+PLACEHOLDER_MAX = 150
+VALUE_MAX = 150
 URL_MAX = 3000
 ALT_MAX = 2000
 ID_MAX = 255
@@ -126,7 +129,29 @@ def _image(block: Mapping[str, object], where: str) -> Faults:
 
 
 def _actions(block: Mapping[str, object], where: str) -> Faults:
-    yield from _each(block.get("elements"), f"{where}/elements", ACTIONS_MAX, _button)
+    yield from _each(block.get("elements"), f"{where}/elements", ACTIONS_MAX, _element)
+
+
+def _element(item: object, where: str) -> Faults:
+    yield from (
+        _menu(item, where) if isinstance(item, dict) and item.get("type") == "static_select" else _button(item, where)
+    )
+
+
+def _menu(item: Mapping[str, object], where: str) -> Faults:
+    yield from _keys(item, {"type", "placeholder", "action_id", "options"}, where)
+    yield from _text(item.get("placeholder"), f"{where}/placeholder", PLACEHOLDER_MAX, ("plain_text",))
+    yield from _string(item.get("action_id"), f"{where}/action_id", ID_MAX)
+    yield from _each(item.get("options"), f"{where}/options", OPTIONS_MAX, _option)
+
+
+def _option(item: object, where: str) -> Faults:
+    if not isinstance(item, dict):
+        yield _fault("must be an object", where)
+        return
+    yield from _keys(item, {"text", "value", "description"}, where)
+    yield from _text(item.get("text"), f"{where}/text", BUTTON_MAX, ("plain_text",))
+    yield from _string(item.get("value"), f"{where}/value", VALUE_MAX)
 
 
 def _button(item: object, where: str) -> Faults:

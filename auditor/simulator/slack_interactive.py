@@ -139,14 +139,13 @@ class Interactive:
 
     def click(self, user: str, message: Posted, action: str) -> Sent:
         """Somebody presses a button of a message."""
-        (element,) = [
-            each
-            for block in message.blocks
-            if block["type"] == "actions"
-            for each in block["elements"]
-            if each["action_id"] == action
-        ]
-        return self.press(user, message.channel, action, element["value"])
+        return self.press(user, message.channel, action, _element(message, action)["value"])
+
+    def choose(self, user: str, message: Posted, action: str, words: str) -> Sent:
+        """Somebody chooses in a menu of a message the option whose text holds `words`."""
+        (option,) = [each for each in _element(message, action)["options"] if words in each["text"]["text"]]
+        chosen = {"action_id": action, "type": "static_select", "selected_option": option}
+        return self.press(user, message.channel, action, "", {"actions": [{**chosen, "action_ts": "1.000001"}]})
 
     def press(self, user: str, channel: str, action: str, value: str, more: Mapping[str, Any] | None = None) -> Sent:
         """Somebody presses a button, whether it stands there or not; `more` says what else is in the payload."""
@@ -252,3 +251,16 @@ class Interactive:
         sent.answer = answer.get("payload") or {}
         sent.late = time.monotonic() - sent.at > PATIENCE
         sent.confirmed.set()
+
+
+def _element(message: Posted, action: str) -> dict[str, Any]:
+    """The button or menu of a message."""
+    found: list[dict[str, Any]] = [
+        each
+        for block in message.blocks
+        if block["type"] == "actions"
+        for each in block["elements"]
+        if each["action_id"] == action
+    ]
+    (one,) = found
+    return one

@@ -10,20 +10,18 @@ import logging
 import re
 import time
 import urllib.request
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import PrivateAttr, SecretStr, field_validator, model_validator
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.models.blocks import Block
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from auditor.alerts import blockkit
 from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
+from auditor.alerts.buttons import Buttons
 from auditor.alerts.message import Alert
 from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
@@ -122,10 +120,10 @@ class Config(RemoteConfig):
             raise ConfigError("the app token is none", hint=f"it begins with xapp-: {APP_TOKENS}")
         return token
 
-    def buttons(self, alert: Alert) -> Sequence[Block]:
-        """What is pressed under a message that tells of `alert`."""
-        # A button that nobody listens to is worse than none, and so is one that everybody is refused.
-        return blockkit.actions(alert, waive=bool(self.deciders)) if self.interactive else ()
+    @property
+    def buttons(self) -> Buttons:
+        """What is pressed under its messages."""
+        return Buttons(self.interactive, self.interactive and bool(self.deciders))
 
     @property
     def converses(self) -> bool:

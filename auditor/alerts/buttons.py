@@ -1,0 +1,80 @@
+"""What people press in Slack who are told of findings: a button under one, a menu under several.
+
+Limits: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from slack_sdk.models.blocks import (
+    ActionsBlock,
+    Block,
+    ButtonElement,
+    InteractiveElement,
+    Option,
+    PlainTextObject,
+    StaticSelectElement,
+)
+
+from auditor.alerts import richtext as rich
+from auditor.alerts.conversation import Standing
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.words import SHAPES
+
+ACKNOWLEDGE = "auditor.acknowledge"
+WAIVE = "auditor.waive"
+"""Ids of the buttons and menus, whose values are ids of findings."""
+OPTIONS_MAX = 100
+OPTION_MAX = 75
+
+_UNDECIDED = frozenset({AlertKind.OPENED, AlertKind.REOPENED, AlertKind.OCCURRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """Which ones there are: one that nobody listens to is worse than none, and so is one that is always refused."""
+
+    acknowledge: bool = False
+    waive: bool = False
+
+    def under(self, alert: Alert) -> Sequence[Block]:
+        """Those of an alert about one finding; none where nothing is left to decide."""
+        made: list[InteractiveElement] = []
+        if alert.finding and self._acknowledges(alert.kind):
+            made.append(_button("Acknowledge", ACKNOWLEDGE, alert.finding))
+        if alert.finding and self._waives(alert.kind, once=alert.once):
+            made.append(_button("Waive", WAIVE, alert.finding))
+        return [ActionsBlock(elements=made)] if made else []
+
+    def among(self, ranked: Sequence[Standing]) -> Sequence[Block]:
+        """Menus of several findings, in this order."""
+        known = [each for each in ranked if self._acknowledges(each.kind)]
+        accepted = [each for each in ranked if self._waives(each.kind, once=each.once)]
+        made = [
+            _menu(words, action, some)
+            for words, action, some in (("Acknowledge ...", ACKNOWLEDGE, known), ("Waive ...", WAIVE, accepted))
+            if some
+        ]
+        return [ActionsBlock(elements=made)] if made else []
+
+    def _acknowledges(self, kind: AlertKind) -> bool:
+        return self.acknowledge and kind in _UNDECIDED
+
+    def _waives(self, kind: AlertKind, *, once: bool) -> bool:
+        """What happened once cannot be accepted for a time, so it is acknowledged only."""
+        return self.waive and not once and kind in _UNDECIDED | {AlertKind.ACKNOWLEDGED}
+
+
+NONE = Buttons()
+
+
+def _button(words: str, action: str, finding: str) -> ButtonElement:
+    return ButtonElement(text=PlainTextObject(text=words, emoji=False), action_id=action, value=finding)
+
+
+def _menu(words: str, action: str, some: Iterable[Standing]) -> StaticSelectElement:
+    options = [
+        Option(value=each.finding, text=rich.plain(f"{SHAPES[each.line.level]} {each.line.resource}", OPTION_MAX))
+        for each in list(some)[:OPTIONS_MAX]
+    ]
+    return StaticSelectElement(placeholder=rich.plain(words, OPTION_MAX), action_id=action, options=options)

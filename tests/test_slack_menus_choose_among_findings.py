@@ -1,0 +1,128 @@
+"""A message that stands for several findings has menus: what is chosen there is decided as what is pressed is."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from buttons import ADA, BO, Heard, alert_of, config_of, finding, keep, listening, posted, settings, stored, workspace
+from deliveries import later, put, routing
+from slack import Server, serving
+
+from auditor.alerts import board
+from auditor.alerts.buttons import ACKNOWLEDGE, OPTIONS_MAX, WAIVE, Buttons
+from auditor.alerts.conversation import Conversation
+from auditor.alerts.deliver import Deliverer
+from auditor.alerts.lane import Terms
+from auditor.alerts.message import AlertKind
+from auditor.alerts.registry import build
+from auditor.inventory.schema import EVENT_KIND
+from auditor.simulator import slack_blocks
+from auditor.simulator.slack_interactive import Interactive
+from auditor.store.database import Store, open_store
+from auditor.terms import State
+
+FINDINGS = [finding(f"key_{number}", name=f"bot-{number}") for number in range(1, 4)]
+pytest_plugins = ["databases"]
+
+BOTH = Buttons(acknowledge=True, waive=True)
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    opened = open_store(sqlite_url)
+    keep(opened, *FINDINGS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def people(server: Server) -> Iterator[Interactive]:
+    people = workspace(server)
+    yield people
+    people.close()
+
+
+@pytest.fixture
+def heard(server: Server, people: Interactive, store: Store) -> Iterator[Heard]:
+    with listening(store, config_of(settings(server.address))) as heard:
+        people.newest()
+        yield heard
+
+
+async def tell(store: Store, server: Server, *kinds: AlertKind) -> None:
+    """Tell of each finding that it is so; for none given that all are open."""
+    told = zip(FINDINGS, kinds or (AlertKind.OPENED,) * len(FINDINGS), strict=False)
+    put(store, routing(), *(alert_of(found, kind) for found, kind in told))
+    later(store, 400)
+    sinks = {"chat": build("chat", settings(server.address))}
+    await Deliverer(store, sinks, "owner", terms=Terms(first_wait=0, jitter=0)).deliver_due()
+
+
+def menus(one: Conversation, buttons: Buttons = BOTH) -> dict[str, list[str]]:
+    """The findings in each menu of the message."""
+    shown = board.blocks(one, buttons)
+    assert not slack_blocks.faults(shown)
+    elements: list[dict[str, Any]] = [
+        each for block in shown if block["type"] == "actions" for each in block["elements"]
+    ]
+    return {each["action_id"]: [option["value"] for option in each["options"]] for each in elements}
+
+
+def standing(*kinds: AlertKind) -> Conversation:
+    return Conversation(1).after(alert_of(found, kind) for found, kind in zip(FINDINGS, kinds, strict=False))
+
+
+async def test_what_is_chosen_in_a_menu_is_acknowledged(
+    server: Server, people: Interactive, store: Store, heard: Heard
+) -> None:
+    await tell(store, server)
+    assert people.choose(BO, posted(server.slack), ACKNOWLEDGE, "bot-2").wait()
+    heard.comes_to("acknowledged")
+    states = [stored(store, found).state for found in FINDINGS]
+    assert states == [State.OPEN, State.ACKNOWLEDGED, State.OPEN]
+
+
+async def test_what_is_chosen_in_a_menu_is_asked_about_in_a_dialog(
+    server: Server, people: Interactive, store: Store, heard: Heard
+) -> None:
+    await tell(store, server)
+    assert people.choose(ADA, posted(server.slack), WAIVE, "bot-3").wait()
+    people.wait(lambda: bool(people.views))
+    heard.comes_to("asked")
+    assert FINDINGS[2].id in people.views[0]["private_metadata"]
+
+
+def test_a_menu_offers_what_is_left_to_decide() -> None:
+    first, second, third = (found.id for found in FINDINGS)
+    open_, known, over = AlertKind.OPENED, AlertKind.ACKNOWLEDGED, AlertKind.RESOLVED
+    one = standing(open_, open_, open_).after([alert_of(FINDINGS[1], known), alert_of(FINDINGS[2], over)])
+    assert menus(one) == {ACKNOWLEDGE: [first], WAIVE: [first, second]}
+    assert menus(one, Buttons(acknowledge=True)) == {ACKNOWLEDGE: [first]}
+    assert menus(one, Buttons()) == {}
+    assert third not in str(menus(one))
+
+
+def test_what_happened_once_is_acknowledged_only() -> None:
+    once = [replace(alert_of(found, AlertKind.OCCURRED), resource_kind=EVENT_KIND) for found in FINDINGS]
+    one = Conversation(1).after(once)
+    assert menus(one) == {ACKNOWLEDGE: [found.id for found in FINDINGS]}
+    seen = one.after(replace(each, kind=AlertKind.ACKNOWLEDGED) for each in once)
+    assert menus(seen) == {}
+
+
+def test_menus_keep_the_limits_of_slack_whatever_the_names_are() -> None:
+    many = [replace(alert_of(finding(f"k{n}")), resource_name=f"<!channel> {n} " + "x" * 500) for n in range(150)]
+    offered = menus(Conversation(1).after(many))
+    assert len(offered[ACKNOWLEDGE]) == len(offered[WAIVE]) == OPTIONS_MAX
+
+
+def test_a_message_that_is_not_kept_up_to_date_any_more_has_no_menus() -> None:
+    shown = board.blocks(standing(AlertKind.OPENED, AlertKind.OPENED), BOTH, ended=True)
+    assert all(block["type"] != "actions" for block in shown)
