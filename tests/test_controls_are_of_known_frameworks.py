@@ -1,5 +1,6 @@
 """Every control that a policy names is one that its framework has, and what no policy speaks for is counted."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,37 @@ def test_the_last_control_is_known_and_the_one_after_it_is_not(framework: Framew
     ((where, control, hint),) = unknown({framework: [there, missing]})
     assert (where, control) == (framework, missing)
     assert hint
+
+
+FAMILIES = {
+    "AC": (25, {13, 15}), "AT": (6, {5}), "AU": (16, {15}), "CA": (9, {4}), "CM": (14, set()), "CP": (13, {5}),
+    "IA": (13, set()), "IR": (10, {10}), "MA": (7, set()), "MP": (8, set()), "PE": (23, {7}), "PL": (11, {3, 5, 6}),
+    "PM": (32, set()), "PS": (9, set()), "PT": (8, set()), "RA": (10, {4}), "SA": (24, {6, 7, 12, 13, 14, 18, 19}),
+    "SC": (51, {9, 14, 19, 33}), "SI": (23, {9}), "SR": (12, set()),
+}  # fmt: skip
+"""The 20 families of NIST SP 800-53 Revision 5: the number of the last control, and of those that are withdrawn."""
+
+LATER = {"IA-13", "IA-13(1)", "IA-13(2)", "IA-13(3)", "SA-15(13)", "SA-24", "SI-2(7)"}
+"""What release 5.1.1 (2023) and release 5.2 (2025) added to the 1,007 of 2020 that are not withdrawn."""
+
+
+def test_the_list_of_nist_800_53_has_every_control_of_every_family_that_is_not_withdrawn() -> None:
+    known = control_list("nist-800-53")
+    assert {group.split(" ", maxsplit=1)[0] for group in known.group_of.values()} == FAMILIES.keys()
+    for family, (last, withdrawn) in FAMILIES.items():
+        expected = [f"{family}-{number}" for number in range(1, last + 1) if number not in withdrawn]
+        assert [each for each in known.ids if each.startswith(f"{family}-") and "(" not in each] == expected
+    assert set(known.ids) >= LATER
+    assert len(set(known.ids) - LATER) == 1007
+
+
+def test_every_enhancement_of_nist_800_53_stands_behind_its_control_and_in_order() -> None:
+    known = control_list("nist-800-53").ids
+    parts = [re.fullmatch(r"([A-Z]{2})-(\d+)(?:\((\d+)\))?", each) for each in known]
+    ranks = [(each[1], int(each[2]), int(each[3] or 0)) for each in parts if each]
+    assert len(ranks) == len(known)
+    assert ranks == sorted(ranks)
+    assert {(family, number, 0) for family, number, _ in ranks} <= set(ranks)
 
 
 def test_a_framework_without_a_list_is_an_error() -> None:
