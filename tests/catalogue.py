@@ -59,6 +59,7 @@ COVERED: Mapping[str, tuple[str, ...]] = {
     "PRJ-04": ("project-not-registered",),
     "PRJ-05": ("project-without-use",),
     "PRJ-06": ("restricted-project-without-model-list",),
+    "PRJ-07": ("allowed-model-not-approved", "model-not-approved"),
     "PRJ-08": ("hosted-mcp-not-registered",),
     "PRJ-09": ("tool-on-restricted-data",),
     "PRJ-10": ("rate-limit-high-outside-production",),
@@ -148,10 +149,9 @@ COVERED: Mapping[str, tuple[str, ...]] = {
 
 NOT_COVERED: Mapping[str, str] = {
     "KEY-09": "the API lists nothing below an archived project; what it costs shows only the keys that are used",
-    "PRJ-07": "what was used is judged; a list cannot be asked for an element that another list lacks",
-    "CRT-04": "the lists do not hold the certificates themselves",
+    "CRT-04": "the lists do not hold the certificates themselves; certificate-lives-too-long judges their life alone",
     "EVT-10": "a sign-in is judged before it is known how long the user was away",
-    "EVT-20": "correlations count one rule, or order several, and do not count within an order",
+    "EVT-20": "correlations count one rule, or order several, and do not count within an order; the failures are told",
     "EVT-22": "needs what each owner used before",
     "MON-01": "`auditor changes` and the report tell what no event explains; policies see one picture",
     "MON-02": "needs two pictures, and policies see one",
@@ -167,9 +167,9 @@ NOT_COVERED: Mapping[str, str] = {
 BEYOND = frozenset(
     {
         "archived-project-billed",
+        "certificate-lives-too-long",
         "key-used-without-requests",
         "login-failures",
-        "model-not-approved",
         "project-cost-spike",
         "project-member-left-organization",
     }

@@ -104,6 +104,7 @@ items = st.one_of(
     *(_item(each, numbers) for each in ("|lt", "|lte", "|gt", "|gte", "|gt|neq")),
     *(_item(each, durations) for each in ("|older_than", "|newer_than", "|within")),
     _item("|cidr", networks),
+    _item("|outside", words),
     _item("|wider_than", st.sampled_from([0, 1, 255, 256, 2**40])),
     st.tuples(st.just("|exists"), st.booleans()),
 )

@@ -49,6 +49,16 @@ def test_keys_of_one_owner_are_counted_within_their_project() -> None:
     assert "owner.next_key_at" not in newest
 
 
+def test_a_certificate_lives_from_its_beginning_to_its_end() -> None:
+    ends = {"valid_at": NOW, "expires_at": NOW + 398 * DAY}
+    hidden = Unknown(why="the API did not send this field")
+    lives = [
+        derived(Record("certificate", ("cert_1",), {"name": "edge", **ends, **more})).get("lifetime_days")
+        for more in ({}, {"valid_at": NOW + 1}, {"expires_at": None}, {"valid_at": hidden})
+    ]
+    assert lives == [398, 397, None, hidden]
+
+
 def test_of_two_keys_of_one_second_one_is_newer() -> None:
     twins = (api_key("a", 10), api_key("b", 10))
     counts = [derived(one, other)["owner.newer_keys"] for one, other in (twins, twins[::-1])]

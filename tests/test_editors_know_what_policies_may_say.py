@@ -57,6 +57,7 @@ MISTAKES = {
     "a modifier that is misspelt": state("{bad: {name|containz: a}, condition: bad}"),
     "a modifier that does not fit": state("{bad: {name|older_than: 9d}, condition: bad}"),
     "a modifier for other logs": state("{bad: {name|windash: a}, condition: bad}"),
+    "an allowed element that is no text": state("{bad: {owner.groups|outside: [5]}, condition: bad}"),
     "a chain that does not fit": state("{bad: {created_at|contains|all: [a]}, condition: bad}"),
     "a duration that is none": state("{bad: {created_at|older_than: 90}, condition: bad}"),
     "a duration in words": state("{bad: {created_at|older_than: 90 days}, condition: bad}"),

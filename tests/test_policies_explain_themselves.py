@@ -64,6 +64,13 @@ def test_a_comparison_of_two_fields_shows_both_values(tmp_path: Path) -> None:
     assert comparison.values == {"name": "ci", "owner.name": "CI"}
 
 
+def test_a_list_with_an_element_that_is_not_allowed_is_shown_whole(tmp_path: Path) -> None:
+    text = state("{bad: {owner.groups|outside: '%allowed%'}, condition: bad}\nparams: {allowed: [ops, dev]}")
+    ((comparison,),) = explained(tmp_path, key("ci", owner__groups=["ops", "sales"]), text).selections[0].alternatives
+    assert (comparison.source, comparison.answer) == ("owner.groups|outside: [ops, dev]", True)
+    assert comparison.values == {"owner.groups": ["ops", "sales"]}
+
+
 def test_an_event_is_explained_like_a_resource(tmp_path: Path) -> None:
     policies = loaded(tmp_path, RULE + "detection: {s: {type: a}, condition: s}\n", "rule.yaml")
     assert [explain(policies.rules[0], event("e1", kind), NOW).outcome for kind in ("a", "b")] == ["fail", "pass"]

@@ -1,9 +1,13 @@
 """Each comparison at its boundary: times, networks, texts, numbers, lists, what is absent."""
 
+import json
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from policyfiles import DAY, NOW, RULE, event, gap, judged, key, loaded, state
 
 from auditor.inventory.model import Record, Unknown
@@ -135,6 +139,39 @@ def test_comparisons_are_those_of_sigma(tmp_path: Path, comparison: str, found: 
 def test_a_list_matches_when_any_element_does(tmp_path: Path, comparison: str, found: object, expected: bool) -> None:
     field = comparison.split(":", maxsplit=1)[0].split("|", maxsplit=1)[0].replace(".", "__")
     assert matches(tmp_path, comparison, **{field: found}) is expected
+
+
+@pytest.mark.parametrize(
+    ("comparison", "found", "expected"),
+    [
+        ("owner.groups|outside: [ops, dev]", ["ops", "DEV"], False),
+        ("owner.groups|outside: [ops, dev]", ["ops", "sales"], True),
+        ("owner.groups|outside: [ops, dev]", [], False),
+        ("owner.groups|outside: [ops, dev]", [None], False),
+        ("owner.groups|outside: [ops, dev]", ABSENT, False),
+        ("owner.groups|outside: 'ops-*'", ["ops-eu", "ops-us"], False),
+        ("owner.groups|outside: 'ops-*'", ["ops-eu", "my-ops-eu"], True),
+        ("name|outside: [ada, bob]", "Bob", False),
+        ("name|outside: [ada, bob]", "", True),
+    ],
+)
+def test_outside_looks_for_an_element_that_is_none_of_the_values(
+    tmp_path: Path, comparison: str, found: object, expected: bool
+) -> None:
+    field = comparison.split("|", maxsplit=1)[0].replace(".", "__")
+    assert matches(tmp_path, comparison, **{field: found}) is expected
+
+
+@given(
+    st.lists(st.sampled_from(["a", "B", "ab", "c"])),
+    st.lists(st.sampled_from(["A", "b", "a*", "?"]), min_size=1, max_size=3),
+)
+@settings(max_examples=60, deadline=None)
+def test_outside_is_what_is_left_when_each_element_is_asked_by_itself(elements: list[str], allowed: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        outside = matches(Path(folder), f"owner.groups|outside: {json.dumps(allowed)}", owner__groups=elements)
+        among = [matches(Path(folder), f"name: {json.dumps(allowed)}", name=each) for each in elements]
+    assert outside is not all(among)
 
 
 PARTS: dict[str, dict[str, bool]] = {

@@ -81,6 +81,7 @@ def test_conditions_follow_kleene(formula: Formula, answers: dict[str, bool | No
 @given(st.lists(st.sampled_from(["a", "b", "c"])), st.lists(st.sampled_from(["a", "b", "c"])))
 def test_what_a_gap_hides_can_only_turn_an_unknown_into_an_answer(seen: list[str], hidden: list[str]) -> None:
     comparisons = ("owner.groups: a", "owner.groups|neq: a", "owner.groups|contains|all: [a, b]", "owner.groups: null")
+    comparisons += ("owner.groups|outside: a", "owner.groups|outside: [a, b]")
     for comparison in comparisons:
         with TemporaryDirectory() as folder:
             policies = loaded(Path(folder), state(f"{{s: {{{comparison}}}, condition: s}}"))
@@ -102,7 +103,11 @@ PARTLY: dict[tuple[str, tuple[str, ...]], Outcome] = {
     ("owner.groups: null", ("a",)): Outcome.PASS,
     ("owner.groups: null", ()): Outcome.UNKNOWN,
     ("owner.groups|exists: true", ("a",)): Outcome.FAIL,
+    ("owner.groups|outside: [a, b]", ("a", "c")): Outcome.FAIL,
+    ("owner.groups|outside: [a, b]", ("a", "b")): Outcome.UNKNOWN,
+    ("owner.groups|outside: [a, b]", ()): Outcome.UNKNOWN,
     ("owner.groups: '%none%'", ("a",)): Outcome.PASS,
+    ("owner.groups|outside: '%none%'", ("a",)): Outcome.FAIL,
 }
 
 

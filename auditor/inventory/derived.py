@@ -10,6 +10,8 @@ from auditor.inventory.model import Gap, Record, Scope, Snapshot, Unknown, enric
 
 Derived = Mapping[str, object]
 
+DAY = 86_400
+
 
 def derive(snapshot: Snapshot) -> Snapshot:
     """The joined snapshot with the fields of `schema.DERIVED` on every record; what a gap may change is Unknown."""
@@ -189,6 +191,13 @@ def _spend_limit(record: Record, seen: _Seen) -> Derived:
     return {"alerts_below": unsure or len(lower)}
 
 
+def _certificate(record: Record, _seen: _Seen) -> Derived:
+    start, end = record.fields.get("valid_at"), record.fields.get("expires_at")
+    if isinstance(start, int) and isinstance(end, int):
+        return {"lifetime_days": (end - start) // DAY}
+    return {"lifetime_days": unsure((record,), "valid_at", "expires_at")}
+
+
 def _federation_rule(record: Record, _seen: _Seen) -> Derived:
     matchers = record.fields.get("attribute_matchers")
     written = [f"{name}={value}" for name, value in matchers.items()] if isinstance(matchers, dict) else []
@@ -206,6 +215,7 @@ _DERIVE: Mapping[str, Callable[[Record, _Seen], Derived]] = {
     "project": _project,
     "project_api_key": _project_key,
     "service_account": _service_account,
+    "certificate": _certificate,
     "spend_limit": _spend_limit,
     "project_spend_limit": _spend_limit,
     "federation_rule": _federation_rule,

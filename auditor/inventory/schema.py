@@ -127,6 +127,8 @@ DERIVED: Mapping[str, Mapping[str, Field]] = {
     "project_api_key": {"owner.newer_keys": INTEGER, "owner.next_key_at": TIME},
     # Keys that are past their end are left out.
     "service_account": {"key_count": INTEGER, "key_last_used_at": LAST_USE, "federated": BOOLEAN},
+    # Whole days from its beginning to its end.
+    "certificate": {"lifetime_days": INTEGER},
     "spend_limit": {"alerts_below": INTEGER},
     "project_spend_limit": {"alerts_below": INTEGER},
     "federation_rule": {"matchers": STRINGS, "matcher_count": INTEGER},

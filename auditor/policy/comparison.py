@@ -1,4 +1,4 @@
-"""One comparison of a field with one value: Sigma's, and the four of our own. Pure."""
+"""One comparison of a field with one value: Sigma's, and the five of our own. Pure."""
 
 import ipaddress
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ _MAX_MEMORY = 8 << 20  # bytes that one compiled expression may take
 MAX_PROGRAM = 150_000
 """Instructions of all compiled expressions of one file together; a text with `*` at both ends has about 30."""
 
-OWN_MODIFIERS = ("older_than", "newer_than", "within", "wider_than")
+OWN_MODIFIERS = ("older_than", "newer_than", "within", "wider_than", "outside")
 
 
 class Unusable(ValueError):
@@ -90,6 +90,16 @@ def _wider(value: object, _now: int, *, limit: int) -> bool:
         return isinstance(value, str) and ipaddress.ip_network(value, strict=False).num_addresses > limit
     except ValueError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Whether a value is there and passes none of the tests: of a list, whether some element does not."""
+
+    tests: tuple[Test, ...]
+
+    def __call__(self, found: object, now: int) -> bool:
+        return found is not None and not any(test(found, now) for test in self.tests)
 
 
 def sigma_test(value: SigmaType) -> Test:

@@ -24,6 +24,7 @@ from auditor.errors import did_you_mean
 from auditor.policy.comparison import (
     OWN_MODIFIERS,
     Budget,
+    Outside,
     Pattern,
     Reference,
     Test,
@@ -235,6 +236,8 @@ def _comparison(key: Key, values: list[Any], source: str, budget: Budget) -> Com
     if own:
         if len(key.modifiers) > 1:
             raise Unusable(f"{own} stands alone")
+        if own == "outside":
+            return _outside(key, values, source, budget)
         tests = tuple(own_test(own, each) for each in values)
         pairs = tuple((own, each) for each in values)
         return Comparison(key.field, tests, source=source, values=pairs, modifiers=key.modifiers)
@@ -257,6 +260,13 @@ def _comparison(key: Key, values: list[Any], source: str, budget: Budget) -> Com
         modifiers=key.modifiers,
         references=references,
     )
+
+
+def _outside(key: Key, values: list[Any], source: str, budget: Budget) -> Comparison:
+    """All values are one test: each of them alone would call the others outside."""
+    item = SigmaDetectionItem.from_mapping(key.field, values) if values else None
+    test = Outside(tuple(_weighed(each, budget) for each in item.value) if item else ())
+    return Comparison(key.field, (test,), source=source, values=(("outside", tuple(values)),), modifiers=key.modifiers)
 
 
 def _weighed(value: SigmaType, budget: Budget) -> Test:

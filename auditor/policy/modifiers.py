@@ -45,7 +45,7 @@ REFUSED: Mapping[str, str] = {
 
 _FITTING: Mapping[str, frozenset[Type]] = {
     **dict.fromkeys(("older_than", "newer_than", "within", *TIME_PARTS), frozenset({Type.TIME})),
-    **dict.fromkeys(("wider_than", "cidr", *_TEXTUAL), frozenset({Type.STRING, Type.STRINGS})),
+    **dict.fromkeys(("wider_than", "outside", "cidr", *_TEXTUAL), frozenset({Type.STRING, Type.STRINGS})),
     **dict.fromkeys(_ORDERING, frozenset({Type.INTEGER, Type.NUMBER, Type.TIME})),
 }
 """Types that a modifier can compare; what is not listed fits every type."""
@@ -143,7 +143,7 @@ def _is_truth(value: object) -> bool:
 
 
 _TAKES: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    **dict.fromkeys((*_TEXTUAL, *_FLAGS), (_is_text, "a text")),
+    **dict.fromkeys((*_TEXTUAL, *_FLAGS, "outside"), (_is_text, "a text")),
     **dict.fromkeys((*_ORDERING, *TIME_PARTS), (_is_number, "a number")),
     "cidr": (_is_text, "a network like 192.0.2.0/24"),
     "fieldref": (_is_text, "the name of another field"),
