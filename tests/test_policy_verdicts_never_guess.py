@@ -80,7 +80,12 @@ def test_conditions_follow_kleene(formula: Formula, answers: dict[str, bool | No
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c"])), st.lists(st.sampled_from(["a", "b", "c"])))
 def test_what_a_gap_hides_can_only_turn_an_unknown_into_an_answer(seen: list[str], hidden: list[str]) -> None:
-    comparisons = ("owner.groups: a", "owner.groups|neq: a", "owner.groups|contains|all: [a, b]", "owner.groups: null")
+    comparisons: tuple[str, ...] = (
+        "owner.groups: a",
+        "owner.groups|neq: a",
+        "owner.groups|contains|all: [a, b]",
+        "owner.groups: null",
+    )
     comparisons += ("owner.groups|outside: a", "owner.groups|outside: [a, b]")
     for comparison in comparisons:
         with TemporaryDirectory() as folder:

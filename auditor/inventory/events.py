@@ -1,5 +1,6 @@
 """From the bytes of one audit event to the record that policies judge."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -47,6 +48,7 @@ def record_of(raw: bytes | Mapping[str, object]) -> Record:
     if not isinstance(event, str) or not isinstance(kind, str):
         raise ValueError("an audit event has the texts `id` and `type`")
     fields = dict(flatten(body))
+    fields["type"] = sys.intern(kind)
     if not clock.is_time(fields.get("effective_at")):
         fields.pop("effective_at", None)
     payload = body.get(kind)

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 from functools import lru_cache
+from itertools import takewhile
 
 NOWHERE = -1
 """The number of what is no address: no network holds it."""
@@ -31,3 +32,12 @@ def span_of(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[int
     """The numbers of its first and its last address."""
     offset = _SIX if network.version == 6 else 0
     return int(network.network_address) + offset, int(network.broadcast_address) + offset
+
+
+def beginning_of(least: int, most: int) -> str:
+    """What the text of every address between two numbers begins with; empty where that is unknown, as for IPv6."""
+    if most >= _SIX:
+        return ""
+    ends = (ipaddress.IPv4Address(each).exploded.split(".") for each in (least, most))
+    same = list(takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=True)))
+    return "".join(f"{octet}." for octet, _ in same[:3])

@@ -9,6 +9,7 @@ from typing import Any
 from auditor.policy.comparison import Test
 from auditor.policy.compile import referring, tested
 from auditor.policy.grammar import Comparison
+from auditor.policy.parts import asks_every, meaning_of, parts_of, shaped
 from auditor.policy.reading import (
     KEYWORDS,
     KINDS,
@@ -23,16 +24,13 @@ from auditor.policy.reading import (
     load,
     made,
 )
-from auditor.policy.shapes import TESTED, How, Shape, shapes_of
+from auditor.policy.shapes import How
 from auditor.policy.usual import Value, among, either, joined, known, once, usual
 
 OFTEN = 3
 """A comparison that is asked so often is computed once, whether or not somebody comes to need it."""
 RARELY = 2
 """A field that is asked for no more often is read where it is needed, which it is not for most records."""
-
-Part = tuple[How, list[Any], list[Test]]
-"""What is compared in one way: with which values, and by which tests in the unusual case."""
 
 _FORMS: dict[How, Form] = {
     How.NUMBER: Form.NUMBER, How.LESS: Form.NUMBER, How.LESS_EQUAL: Form.NUMBER, How.MORE: Form.NUMBER,
@@ -50,7 +48,7 @@ class Atoms:
         """`all_of_them` are the comparisons to come, so that what is asked often is computed once."""
         self._source = source
         self._may_be_list = may_be_list
-        self._asked = Counter(filter(None, map(_meaning, all_of_them)))
+        self._asked = Counter(filter(None, map(meaning_of, all_of_them)))
         self._uses = Counter(self._used(all_of_them))
         self._known: dict[Hashable, str] = {}
         self.reads: dict[str, Read] = {}
@@ -62,7 +60,7 @@ class Atoms:
         """The field of each comparison that comes to stand in the code; those of references more than rarely."""
         computed = set()
         for each in all_of_them:
-            meaning = _meaning(each)
+            meaning = meaning_of(each)
             if each.references:
                 yield from each.fields * (RARELY + 1)
             elif each.field and meaning not in computed:
@@ -78,7 +76,7 @@ class Atoms:
 
     def expression(self, comparison: Comparison) -> ast.expr:
         """The comparison, or the variable that holds its answer."""
-        meaning = _meaning(comparison)
+        meaning = meaning_of(comparison)
         if self._asked[meaning] < OFTEN:
             return self._whole(comparison)
         if meaning not in self._known:
@@ -89,8 +87,7 @@ class Atoms:
     def _whole(self, comparison: Comparison) -> ast.expr:
         if comparison.references:
             return self._referring(comparison)
-        every = comparison.every and len(comparison.tests) > 1
-        parts = _each(comparison) if every else _grouped(comparison)
+        every, parts = asks_every(comparison), parts_of(comparison)
         field = comparison.field or KEYWORDS
         read = self._read(field)
         part = partial(self._rare, field) if read.rare else self._part
@@ -105,11 +102,11 @@ class Atoms:
 
     def cost_of(self, comparison: Comparison) -> int:
         """How long it takes, in comparison with others: what is cheap is asked first."""
-        if self._asked[_meaning(comparison)] >= OFTEN:
+        if self._asked[meaning_of(comparison)] >= OFTEN:
             return 0
         if comparison.field is None:
             return 100
-        asked = sum(max(_COSTS.get(shape.how, 3) for shape in shapes) for _, shapes in _shaped(comparison))
+        asked = sum(max(_COSTS.get(shape.how, 3) for shape in shapes) for _, shapes in shaped(comparison))
         return asked + (2 if self._is_rare(comparison.field) else 0)
 
     def _is_rare(self, field: str) -> bool:
@@ -210,34 +207,3 @@ _COSTS = {
     How.PRESENT: 1, How.TRUTH: 1, How.AGE: 1, How.NUMBER: 1, How.LESS: 1, How.LESS_EQUAL: 1, How.MORE: 1,
     How.MORE_EQUAL: 1, How.OTHER: 1, How.TEXT: 2, How.NETWORK: 5, How.TESTED: 20,
 }  # fmt: skip
-
-
-def _meaning(comparison: Comparison) -> Hashable:
-    """What two comparisons that say the same have in common; None for one that is known by its tests alone."""
-    shapes = [shape for _, shapes in _shaped(comparison) for shape in shapes]
-    if comparison.references or any(shape.how in {How.TESTED, How.CASED_TESTED} for shape in shapes):
-        return None
-    wanted = tuple((shape.how, type(shape.wanted), shape.wanted) for shape in shapes)
-    return comparison.field, comparison.every, comparison.negated, wanted
-
-
-def _each(comparison: Comparison) -> Iterator[Part]:
-    """Each value by itself: all must be met."""
-    return ((shapes[0].how, [each.wanted for each in shapes], [test]) for test, shapes in _shaped(comparison))
-
-
-def _grouped(comparison: Comparison) -> list[Part]:
-    """The values by how they are compared: any may be met."""
-    parts: dict[How, Part] = {}
-    for test, shapes in _shaped(comparison):
-        part = parts.setdefault(shapes[0].how, (shapes[0].how, [], []))
-        part[1].extend(each.wanted for each in shapes)
-        part[2].append(test)
-    return list(parts.values())
-
-
-def _shaped(comparison: Comparison) -> Iterator[tuple[Test, tuple[Shape, ...]]]:
-    """Each test with the shapes of which one must be met, which are all compared in the same way."""
-    if len(comparison.values) != len(comparison.tests):
-        return ((test, (TESTED,)) for test in comparison.tests)
-    return zip(comparison.tests, map(shapes_of, comparison.values), strict=True)

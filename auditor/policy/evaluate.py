@@ -25,11 +25,8 @@ def evaluate(policies: PolicySet, snapshot: Snapshot, now: int) -> tuple[PolicyR
 
 def match(policies: PolicySet, events: Sequence[Record], now: int) -> tuple[Verdict, ...]:
     """An occurrence for each event that an event policy matches."""
-    rules = policies.rules
-    program = event_program(rules)
-    return tuple(
-        _occurrence(rules[number], event, now) for event in events for number in program.matching(event.fields, now)
-    )
+    hits = event_program(policies.rules).hits(events, now)
+    return tuple(_occurrence(policies.rules[number], event, now) for event, numbers in hits for number in numbers)
 
 
 def base_matches(correlated: Correlated, bases: Mapping[str, Judge], events: Sequence[Record]) -> list[BaseMatch]:

@@ -68,7 +68,7 @@ def fuse(
         *_grouped(asked),
         ast.Return(load("found")),
     ]
-    return _function(body, {**reading.NAMES, **atoms.names})
+    return cast("Fused", function_of(("record", "now"), body, {**reading.NAMES, **atoms.names}))
 
 
 def nothing(_record: object, _now: int) -> list[int]:
@@ -88,7 +88,7 @@ class _Terms:
     @property
     def comparisons(self) -> Iterator[Comparison]:
         for term in (self.matches, self.applies):
-            if term is not None and _fits(term):
+            if term is not None and fits(term):
                 yield from comparisons_of(term)
 
 
@@ -97,7 +97,8 @@ def _terms(number: int, question: Question, known: Mapping[str, object]) -> _Ter
     return _Terms(number, question, of_detection(question.matcher.detection, known), applies)
 
 
-def _fits(term: Term) -> bool:
+def fits(term: Term) -> bool:
+    """Whether a term is small enough to be code."""
     return depth_of(term) <= MAX_DEPTH and sum(1 for _ in comparisons_of(term)) <= MAX_COMPARISONS
 
 
@@ -127,7 +128,7 @@ def _grouped(asked: Sequence[ast.If]) -> list[ast.If]:
 
 
 def _asked(term: Term, asked: Asked, atoms: Atoms, *, flat: bool) -> ast.expr:
-    if _fits(term):
+    if fits(term):
         return _expression(term, atoms)
     if not flat:
         raise ValueError("a policy is too large")
@@ -164,9 +165,10 @@ def _found(number: int) -> ast.stmt:
     return ast.Expr(call(ast.Attribute(load("found"), "append", ast.Load()), constant(number)))
 
 
-def _function(body: Sequence[ast.stmt], names: Mapping[str, object]) -> Fused:
-    arguments = ast.arguments([], [ast.arg("record"), ast.arg("now")], None, [], [], None, [])
-    module = ast.Module([ast.FunctionDef("fused", arguments, list(body), [], lineno=1)], [])
+def function_of(arguments: Sequence[str], body: Sequence[ast.stmt], names: Mapping[str, object]) -> FunctionType:
+    """The function with these arguments and this body, which knows nothing but `names`."""
+    positional = ast.arguments([], [ast.arg(each) for each in arguments], None, [], [], None, [])
+    module = ast.Module([ast.FunctionDef("fused", positional, list(body), [], lineno=1)], [])
     compiled = compile(ast.fix_missing_locations(module), "<policies>", "exec")
     code = next(each for each in compiled.co_consts if isinstance(each, CodeType))
-    return cast("Fused", FunctionType(code, dict(names)))
+    return FunctionType(code, dict(names))

@@ -104,8 +104,9 @@ def main() -> None:
         peer(statepeers.cel_cpp(POLICIES, now), "CEL in C++ (cel-expr-python)", 30),
         peer(statepeers.jmes(POLICIES, now), "JMESPath"),
         peer(statepeers.rego(POLICIES, now), "Rego (lakera-regorus)"),
-        peer(statepeers.custodian(POLICIES), "Cloud Custodian's filters (c7n)", 80),
-        peer(statepeers.custodian(POLICIES, managed=True), "the same below a resource manager"),
+        peer(statepeers.custodian(POLICIES, managed=True, folded=True), "Cloud Custodian's filters (c7n)", 80),
+        peer(statepeers.custodian(POLICIES, managed=True, folded=False), "  the API's words in their case"),
+        peer(statepeers.custodian(POLICIES, managed=False, folded=False), "  and without a resource manager"),
     ]
     medians = compare(engines, numbers, options.rounds)
     found = matches(fused(numbers))

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from types import ModuleType
 from typing import Any
 
@@ -20,12 +21,12 @@ Run = tuple[Callable[[Sequence[Event]], Any], Callable[[Any], Matches]]
 """What judges events, and what its result means."""
 
 
-def panther(rules: Mapping[str, Condition]) -> Run:
+def panther(rules: Mapping[str, Condition], type_: "PantherType") -> Run:
     """panther_core: `rule()` of each rule, asked of its own kind of event; no title, no deduplication.
 
-    In the style of Panther's own rules: `get` of the type first, `deep_get` for each field, networks made in the rule.
+    In the style of Panther's own rules: the type first, `deep_get` for each field, networks made in the rule.
     """
-    compiled = [(name, _panther_rule(name, condition)) for name, condition in rules.items()]
+    compiled = [(name, _panther_rule(name, condition, type_)) for name, condition in rules.items()]
 
     def run(events: Sequence[Event]) -> Any:
         found = []
@@ -39,25 +40,36 @@ def panther(rules: Mapping[str, Condition]) -> Run:
     return run, set
 
 
-def _panther_rule(name: str, condition: Condition) -> Callable[[Any], bool]:
+class PantherType(StrEnum):
+    """How a rule compares the type of an event. Our rules, as Sigma's, ignore the case of every text."""
+
+    AS_IT_IS = "event.get('type')"
+    """In the case in which the API writes it, which is all that its author needs, and the fastest."""
+    FOLDED = "event.get('type', '').lower()"
+    DEEP = "event.deep_get('type', default='').lower()"
+    """As every other field is read."""
+
+
+def _panther_rule(name: str, condition: Condition, type_: PantherType) -> Callable[[Any], bool]:
     head = "from ipaddress import ip_address, ip_network\nimport re\n\ndef rule(event):\n"
-    made = Rule({"id": name, "versionId": "1", "body": f"{head}    return bool({_panther(condition)})\n"})
+    made = Rule({"id": name, "versionId": "1", "body": f"{head}    return bool({_panther(condition, type_)})\n"})
     module = made.module
     assert isinstance(module, ModuleType)
     rule: Callable[[Any], bool] = module.rule
     return rule
 
 
-def _panther(condition: Condition) -> str:
+def _panther(condition: Condition, type_: PantherType) -> str:
     if isinstance(condition, Leaf):
         steps = ", ".join(map(repr, condition.field.split(".")))
         if condition.field == "type":
-            # The API's own words, which nobody writes in another case.
-            return f"event.get({steps}) {'==' if condition.how == 'is' else 'in'} {condition.value!r}"
+            return f"{type_} {'==' if condition.how == 'is' else 'in'} {condition.value!r}"
         return _PANTHER[condition.how](f"event.deep_get({steps}", condition.value)
     if isinstance(condition, No):
-        return f"not {_panther(condition.part)}"
-    return joined([_panther(part) for part in condition.parts], " and " if isinstance(condition, All) else " or ")
+        return f"not {_panther(condition.part, type_)}"
+    return joined(
+        [_panther(part, type_) for part in condition.parts], " and " if isinstance(condition, All) else " or "
+    )
 
 
 _PANTHER: Mapping[str, Callable[[str, Any], str]] = {

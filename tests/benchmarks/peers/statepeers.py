@@ -1,6 +1,8 @@
 """The policies of `resources` in the languages of other engines, each as its own documentation would write them.
 
-Texts that people choose are compared without their case, as in Sigma; the API's own words are not.
+Texts that people choose are compared without their case, as in Sigma; the API's own words are not, as their users know
+in which case the API writes them. Our policies compare all texts without their case: where a peer is to say the same of
+every key, and not only of those that the API sends, `folded` has it ignore the case of the API's words, too.
 """
 
 import json
@@ -23,16 +25,16 @@ Run = tuple[Callable[[Sequence[Key]], Any], Callable[[Any], Matches]]
 """What judges keys, and what its result means."""
 
 
-def custodian(policies: Mapping[str, Condition], *, managed: bool = False) -> Run:
+def custodian(policies: Mapping[str, Condition], *, managed: bool, folded: bool) -> Run:
     """Cloud Custodian's filters, run as its resource managers run them; `age` for times: it keeps its own clock.
 
-    Below a resource manager, as in every run of its own, blocks of filters look after the annotations; without one
-    they are faster.
+    Below a resource manager, as in every run of its own, blocks of filters look after the annotations; without one,
+    as in its unit tests, they are faster.
     """
     registry = FilterRegistry("benchmark")
     manager = _Manager() if managed else None
     filters = {
-        name: registry.parse([_custodian(each) for each in _parts(policy)], manager)
+        name: registry.parse([_custodian(each, folded=folded) for each in _parts(policy)], manager)
         for name, policy in policies.items()
     }
 
@@ -65,16 +67,22 @@ class _Manager:
         return self
 
 
-def _custodian(condition: Condition) -> dict[str, Any]:
+def _custodian(condition: Condition, *, folded: bool) -> dict[str, Any]:
     if isinstance(condition, Leaf):
-        return {"type": "value", "key": condition.field, **_CUSTODIAN[condition.how](condition.value)}
+        return {"type": "value", "key": condition.field, **_custodian_value(condition, folded=folded)}
     if isinstance(condition, No):
         part = condition.part
         if isinstance(part, Leaf) and part.how == "is":
-            return {"type": "value", "key": part.field, "op": "ne", "value": part.value}
-        return {"not": [_custodian(part)]}
+            return {**_custodian(part, folded=folded), "op": "ne"}
+        return {"not": [_custodian(part, folded=folded)]}
     word = "and" if isinstance(condition, All) else "or"
-    return {word: [_custodian(part) for part in condition.parts]}
+    return {word: [_custodian(part, folded=folded) for part in condition.parts]}
+
+
+def _custodian_value(part: Leaf, *, folded: bool) -> dict[str, Any]:
+    if part.how == "is" and folded and isinstance(part.value, str):
+        return {"value_type": "normalize", "value": part.value}
+    return _CUSTODIAN[part.how](part.value)
 
 
 _CUSTODIAN: Mapping[str, Callable[[Any], dict[str, Any]]] = {
