@@ -216,11 +216,13 @@ def test_a_scan_gives_every_event_once_and_only_those_that_are_wanted(database_u
         for i in range(40)
     ]
     store = filled(database_url, log)
+    # Of one second there are nine, more than twice as many as a batch has.
     assert scanned(store, Wanted()) == [(each.id, each.type, each.effective_at, each.raw) for each in log]
     some = scanned(store, Wanted(since=101, before=103, types=("type.2", "type.0", "none")))
     assert [row[0] for row in some] == [
         each.id for kind in ("type.2", "type.0") for each in log if each.type == kind and 101 <= each.effective_at < 103
     ]
+    assert scanned(store, Wanted(before=101)) == scanned(store, Wanted())[:9]
     store.close()
 
 
@@ -258,9 +260,15 @@ def test_where_the_type_alone_decides_nobody_reads_the_bytes(database_url: str) 
 
 
 def scanned(store: Store, wanted: Wanted) -> list[tuple[str, str, int, bytes]]:
+    """The rows in the order of their time, those of one second by id."""
     batches = list(history.scan(store, "acme", wanted, size=4))
-    assert all(0 < len(batch) <= 4 for batch in batches)
-    return [(row[0], row[1], row[2], row[3]) for batch in batches for row in batch]
+    assert all(0 < len(batch) < 4 + 9 for batch in batches)
+    rows = [(row[0], row[1], row[2], row[3]) for batch in batches for row in batch]
+    # Each type comes by itself.
+    order = {kind: number for number, kind in enumerate(wanted.types)}
+    times = [(order.get(row[1], 0), row[2]) for row in rows]
+    assert times == sorted(times)
+    return sorted(rows, key=lambda row: (order.get(row[1], 0), row[2], row[0]))
 
 
 def filled(url: str, log: Sequence[StoredEvent]) -> Store:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, func, literal, select, tuple_
@@ -111,41 +112,43 @@ def _bounds(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
 
 
 def scan(
-    store: Store, organization: str, wanted: Wanted, size: int = 5 * PAGE, *, raw: bool = True
+    store: Store, organization: str, wanted: Wanted, size: int = 20 * PAGE, *, raw: bool = True
 ) -> Iterator[Sequence[tuple[str, str, int, bytes]]]:
     """Id, type, `effective_at` and raw bytes of the events, in batches, for those who want to see very many.
 
     Without `raw` the bytes are empty, and are not read.
 
-    Types and times are looked up in the index: with types, each type comes by itself, in the order of time; without,
-    all come in the order of time. No transaction is open while the caller looks at a batch. Raises StoreError.
+    Types and times are looked up in the index: with types, each type comes by itself; all come in the order of time,
+    those of one second in any order. No transaction is open while the caller looks at a batch. Raises StoreError.
     """
     for kind in wanted.types or (None,):
-        place: Place | None = None
+        rest, seen = replace(wanted, types=()), frozenset[str]()
         while True:
+            # As many as were seen of the second in which the last batch ended may come again.
+            most = size + len(seen)
             with store.transaction() as tx:
-                found = _batch(tx, organization, wanted, kind, place, size, raw=raw)
-            if found:
-                yield found
-            if len(found) < size:
+                found = _batch(tx, organization, rest, kind, most, raw=raw)
+            fresh = [row for row in found if row[0] not in seen] if seen else found
+            if fresh:
+                yield fresh
+            if len(found) < most:
                 break
-            place = (found[-1][2], found[-1][0])
+            at = found[-1][2]
+            last = frozenset(row[0] for row in takewhile(lambda row: row[2] == at, reversed(found)))  # noqa: B023
+            rest, seen = replace(rest, since=at), last | (seen if at == rest.since else frozenset())
 
 
 def _batch(
-    tx: Transaction, organization: str, wanted: Wanted, kind: str | None, place: Place | None, size: int, *, raw: bool
+    tx: Transaction, organization: str, wanted: Wanted, kind: str | None, size: int, *, raw: bool
 ) -> Sequence[tuple[str, str, int, bytes]]:
+    """The oldest of those that are wanted. The index knows their times, but not their ids: it does not sort by them."""
     table = events.c
-    order = (table.effective_at, table.id)
     content = table.raw if raw else literal(b"")
     query = select(table.id, table.type, table.effective_at, content).where(table.organization == organization)
-    query = query.where(*_bounds(replace(wanted, types=())))
+    query = query.where(*_bounds(wanted))
     if kind is not None:
         query = query.where(table.type == kind)
-    if place:
-        # The first condition says no more than the second, but is one that every index understands.
-        query = query.where(table.effective_at >= place[0], tuple_(*order) > place)
-    found: Any = tx.plain(query.order_by(*order).limit(size))
+    found: Any = tx.plain(query.order_by(table.effective_at).limit(size))
     batch: Sequence[tuple[str, str, int, bytes]] = found
     return batch
 
