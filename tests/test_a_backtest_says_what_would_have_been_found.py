@@ -107,6 +107,20 @@ def every_policy_says_of_a_rebuilt_picture_what_it_said_then(
         assert again == of_states(said[run.at])
     alone = Past(store, "acme", AROUND, Asked.by(POLICIES.states)).picture(known[3])
     assert of_states(evaluate(states, alone, known[3].at)) == of_states(said[known[3].at]), "none needs those before"
+    for run in (known[2], known[3]):
+        each_kind_needs_no_relations_but_its_own(store, run, said[run.at])
+
+
+def each_kind_needs_no_relations_but_its_own(store: Store, run: Run, said: tuple[PolicyResult, ...]) -> None:
+    whole = of_states(said)
+    for kind in {judge.policy.kind for judge in POLICIES.states}:
+        judges = tuple(judge for judge in POLICIES.states if judge.policy.kind == kind)
+        picture = Past(store, "acme", AROUND, Asked.by(judges)).picture(run)
+        names = {judge.policy.name for judge in judges} & whole.keys()
+        again = of_states(evaluate(PolicySet(states=judges), picture, run.at))
+        assert again == {name: whole[name] for name in names}, kind
+        left = next((each for each in picture.collections.values() if each.kind == "user"), None)
+        assert kind == "user" or not left or all("groups" not in record.fields for record in left.records)
 
 
 def life(each: Finding) -> tuple[object, ...]:

@@ -121,3 +121,6 @@ _RELATE: Mapping[str, Callable[[Access, Record], Joined]] = {
     "project_group": Access.project_group,
     "project": Access.project,
 }
+
+KINDS = frozenset(_RELATE)
+"""Kinds that have relations here."""

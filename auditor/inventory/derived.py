@@ -1,7 +1,7 @@
 """What is counted or compared between resources, once a snapshot, so that policies stay one-liners: `key_count`."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,12 +13,19 @@ Derived = Mapping[str, object]
 DAY = 86_400
 
 
-def derive(snapshot: Snapshot) -> Snapshot:
-    """The joined snapshot with the fields of `schema.DERIVED` on every record; what a gap may change is Unknown."""
+JOINED: Mapping[str, frozenset[str]] = {"service_account": frozenset({"project_api_key"})}
+"""Kinds to others whose joined fields are looked at."""
+
+
+def derive(snapshot: Snapshot, kinds: Container[str] | None = None) -> Snapshot:
+    """The joined snapshot with the fields of `schema.DERIVED` on every record, or on those of some `kinds` alone.
+
+    What a gap may change is Unknown.
+    """
     seen = _Seen(snapshot)
     collections = {
         kind: replace(collection, records=tuple(_with(record, _DERIVE[kind](record, seen)) for record in records))
-        if kind in _DERIVE and (records := collection.records)
+        if kind in _DERIVE and (kinds is None or kind in kinds) and (records := collection.records)
         else collection
         for kind, collection in snapshot.collections.items()
     }

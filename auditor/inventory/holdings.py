@@ -138,3 +138,6 @@ _RELATE: Mapping[str, Callable[[Holdings, Record], Joined]] = {
     "spend_alert": Holdings.spend_alert,
     "project_spend_alert": Holdings.spend_alert,
 }
+
+KINDS = frozenset(_RELATE)
+"""Kinds that have relations here."""

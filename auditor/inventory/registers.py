@@ -1,6 +1,6 @@
 """What the operator's own files say of a resource or an event, joined on as fields. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -13,11 +13,16 @@ Said = Mapping[str, object]
 _SERVICE_ACCOUNTS, _LEAVERS, _PROJECTS = "service_accounts", "leavers", "projects"
 
 
-def register(snapshot: Snapshot, registers: Registers) -> Snapshot:
-    """The joined snapshot with the fields of `schema.REGISTERED`; those of a file that is not named are Unknown."""
+def register(snapshot: Snapshot, registers: Registers, kinds: Container[str] | None = None) -> Snapshot:
+    """The joined snapshot with the fields of `schema.REGISTERED` on every record, or on those of some `kinds` alone.
+
+    Those of a file that is not named are Unknown.
+    """
     index = _Index(snapshot, registers)
     collections = {
         kind: replace(collection, records=tuple(_registered(kind, collection.records, index)))
+        if kinds is None or kind in kinds
+        else collection
         for kind, collection in snapshot.collections.items()
     }
     return replace(snapshot, collections=collections)

@@ -1,24 +1,27 @@
 """Joining what belongs together, once a snapshot, so that policies stay one-liners: `owner.groups`, `project.name`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 
+from auditor.inventory import access, holdings
 from auditor.inventory.access import Access
 from auditor.inventory.holdings import Holdings
 from auditor.inventory.joins import Joined, Lookup, listed, multimap, strings, unsure
-from auditor.inventory.model import Record, Snapshot, Unknown, enriched
+from auditor.inventory.model import Record, Scope, Snapshot, Unknown, enriched
 from auditor.inventory.schema import ancestors
 
 
-def join(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with the relation fields of `schema.RELATIONS` on every record.
+def join(snapshot: Snapshot, kinds: Container[str] | None = None) -> Snapshot:
+    """The snapshot with the relation fields of `schema.RELATIONS` on every record, or on those of some `kinds` alone.
 
     A relation behind a gap is Unknown, with the elements that were seen all the same.
     """
     index = _Index(snapshot)
     collections = {
         kind: replace(collection, records=tuple(_joined(record, index) for record in collection.records))
+        if kinds is None or kind in kinds
+        else collection
         for kind, collection in snapshot.collections.items()
     }
     return replace(snapshot, collections=collections)
@@ -29,28 +32,59 @@ def _joined(record: Record, index: "_Index") -> Record:
     relate = _RELATE.get(record.kind)
     if relate:
         extra |= relate(record, index)
-    for other in index.others:
+    for other in index.others(record.kind):
         extra |= other.of(record)
     known = {name: value for name, value in extra.items() if value is not None}
     return enriched(record, known)
 
 
 class _Index(Lookup):
-    """Look-ups over a whole snapshot, each remembering the gaps that may hide the answer."""
+    """Look-ups over a whole snapshot, each remembering the gaps that may hide the answer; made when first needed."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        super().__init__(snapshot)
-        self.others = (Access(snapshot), Holdings(snapshot))
-        group_names = {record.id: record.name for record in self.records("group")}
-        self.users = {record.id: record for record in self.records("user")}
-        self.projects = {record.id: record for record in self.records("project")}
-        self.groups = multimap(
-            (member.id, group_names.get(member.ids[0], member.ids[0])) for member in self.records("group_member")
-        )
-        self.members = multimap((member.ids[0], member.name) for member in self.records("group_member"))
-        self.service_accounts = {record.ids: record for record in self.records("service_account")}
-        self.in_project = multimap((record.ids[0], record) for record in self.records("project_user"))
-        self.assigned = {
+    def others(self, kind: str) -> Iterator[Access | Holdings]:
+        """Where there are more relations of a kind."""
+        if kind in access.KINDS:
+            yield self.access
+        if kind in holdings.KINDS:
+            yield self.holdings
+
+    @cached_property
+    def access(self) -> Access:
+        return Access(self._snapshot)
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        return Holdings(self._snapshot)
+
+    @cached_property
+    def users(self) -> Mapping[str, Record]:
+        return {record.id: record for record in self.records("user")}
+
+    @cached_property
+    def projects(self) -> Mapping[str, Record]:
+        return {record.id: record for record in self.records("project")}
+
+    @cached_property
+    def groups(self) -> Mapping[str, list[str]]:
+        names = {record.id: record.name for record in self.records("group")}
+        members = self.records("group_member")
+        return multimap((member.id, names.get(member.ids[0], member.ids[0])) for member in members)
+
+    @cached_property
+    def members(self) -> Mapping[str, list[str]]:
+        return multimap((member.ids[0], member.name) for member in self.records("group_member"))
+
+    @cached_property
+    def service_accounts(self) -> Mapping[Scope, Record]:
+        return {record.ids: record for record in self.records("service_account")}
+
+    @cached_property
+    def in_project(self) -> Mapping[str, list[Record]]:
+        return multimap((record.ids[0], record) for record in self.records("project_user"))
+
+    @cached_property
+    def assigned(self) -> Mapping[str, Mapping[Scope, list[Record]]]:
+        return {
             kind: multimap((record.ids[:-1], record) for record in self.records(kind))
             for kind in ("user_role", "group_role")
         }

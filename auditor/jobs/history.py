@@ -55,9 +55,10 @@ class Shown:
             for ids, record in self._records[kind.name].items()
             if was_read and not any(ids[:length] in hidden for length in range(len(ids)))
         )
-        moving = self._moving.get(kind.name) or _Moving()
-        shown = (replace(each, fields={**each.fields, **moving.values(each.ids, at)}) for each in records)
-        return replace(empty, records=tuple(shown))
+        moving = self._moving.get(kind.name)
+        if moving:
+            records = (replace(each, fields={**each.fields, **moving.values(each.ids, at)}) for each in records)
+        return replace(empty, records=tuple(records))
 
     def _advance(self, tx: Transaction, at: int) -> None:
         if self._at is None:

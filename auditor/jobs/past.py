@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from auditor.adminapi.reports import DAY, REPORTS
 from auditor.inventory import activity, auditlog, ownkey, settings
 from auditor.inventory.attestations import Attestation
-from auditor.inventory.derived import derive
+from auditor.inventory.derived import JOINED, derive
 from auditor.inventory.model import Gap, Record, Snapshot, Unknown
 from auditor.inventory.registers import register
 from auditor.inventory.relations import join
@@ -60,21 +60,27 @@ class Asked:
     settings: bool
     spending: bool
     sightings: bool
+    kinds: frozenset[str]
+    """Kinds that are judged, and those whose relations go into theirs: no others need to be joined."""
 
     @classmethod
     def by(cls, judges: Sequence[Judge]) -> "Asked":
         """What these judges ask."""
-        kinds = {judge.policy.kind for judge in judges}
+        kinds = frozenset(judge.policy.kind for judge in judges)
         fields = frozenset(name for judge in judges for name in named(judge))
         return cls(
             settings=bool(kinds & FOLDED.keys() or fields & (_FROM_EVENTS | {"is_default"})),
             spending=bool(kinds & SUMMED.keys() or fields & SPENDING.keys()),
             sightings="last_seen_at" in fields,
+            kinds=kinds.union(*(JOINED.get(kind, ()) for kind in kinds)),
         )
 
 
 class Past:
-    """The pictures of one organization; they must be asked for in the order of their time."""
+    """The pictures of one organization; they must be asked for in the order of their time.
+
+    Of resources of kinds that nobody asks for they show what the API sent, and no relations.
+    """
 
     def __init__(self, store: Store, organization: str, around: Surroundings, asked: Asked) -> None:
         self._store = store
@@ -86,8 +92,9 @@ class Past:
     def picture(self, run: ledger.Run) -> Snapshot:
         """The picture that a snapshot took, as far as it can be rebuilt. Raises StoreError."""
         seen = self._shown.picture(run)
-        marked = ownkey.mark(join(seen), lambda _: Unknown(why=_KEY))
-        found = register(derive(marked), self._around.registers)
+        kinds = self._asked.kinds
+        marked = ownkey.mark(join(seen, kinds), lambda _: Unknown(why=_KEY))
+        found = register(derive(marked, kinds), self._around.registers, kinds)
         with self._store.transaction() as tx:
             if self._asked.sightings:
                 found = self._sighted(tx, found)
