@@ -159,7 +159,7 @@ def test_the_example_configuration_is_one_the_daemon_accepts() -> None:
 
 def test_the_slack_app_asks_for_no_more_than_it_needs() -> None:
     manifest = yaml.safe_load((DEPLOY / "slack-manifest.yaml").read_text(encoding="utf-8"))
-    assert manifest["oauth_config"] == {"scopes": {"bot": ["chat:write", "users:read", "users:read.email"]}}
+    assert manifest["oauth_config"] == {"scopes": {"bot": ["chat:write", "users:read", "users:read.email", "im:write"]}}
     assert manifest["settings"]["socket_mode_enabled"] is True
     assert manifest["settings"]["interactivity"] == {"is_enabled": True}
     assert set(manifest["features"]) == {"bot_user"}
