@@ -148,8 +148,7 @@ class Daemon:
                 systemd.notify("STOPPING=1" if stop.is_set() else "STATUS=reloading")
                 scheduler.shutdown(wait=False)
                 listeners.stop()
-                await self._drain(drained)
-                await aside(partial(listeners.ended, self._drain_seconds))
+                await asyncio.gather(self._drain(drained), aside(partial(listeners.ended, self._drain_seconds)))
             if self._failure:
                 raise self._failure
             if hangup.is_set() and not stop.is_set():
