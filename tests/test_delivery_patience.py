@@ -69,3 +69,12 @@ def test_a_clock_that_is_set_back_makes_no_rest_and_no_window_longer() -> None:
     tried.sent(year)
     tried.sent(year)
     assert (tried.takes(year), tried.takes(0), tried.takes(599), tried.takes(600)) == (0, 0, 0, 1)
+
+
+def test_a_digest_that_is_refused_makes_those_of_its_group_smaller_and_no_others() -> None:
+    tried = lane()
+    tried.refused(9, "a")
+    tried.refused(4, "b")
+    assert [tried.folds(group) for group in ("a", "b", "c", "")] == [4, 2, FOLD_MAX, FOLD_MAX]
+    tried.sent(1, "b")
+    assert [tried.folds(group) for group in ("a", "b")] == [4, FOLD_MAX]

@@ -183,7 +183,7 @@ class Deliverer:
             receipt = await self._send(self._sinks[lane.sink], load.alert, Context(load.attempt, turn))
         except DeliveryError as error:
             return await self._failed(lane, load, error)
-        lane.sent(self._seconds())
+        lane.sent(self._seconds(), load.group)
         await self._settle(lane, load, turn, receipt)
         _log.info("alert.sent", sink=lane.sink, alert=load.alert.id, attempt=load.attempt, told=len(load.parts))
         self._tell(load.alert, lane.sink)
@@ -246,7 +246,7 @@ class Deliverer:
     async def _unfold(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         """One message that the sink will never take must not take the others with it: smaller digests find it."""
         _log.warning("digest.refused", sink=lane.sink, alert=load.alert.id, told=len(load.parts), error=error.message)
-        lane.refused(len(load.parts))
+        lane.refused(len(load.parts), load.group)
         await self._each(load, lambda tx, leased: outbox.postpone(tx, leased, 0, error.message))
         return Delivered(failed=len(load.parts))
 
@@ -307,8 +307,9 @@ class Deliverer:
         def take(tx: Transaction) -> tuple[Sequence[Leased], int]:
             apart = self._sinks[lane.sink].converses
             leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit, apart=apart)
-            if limit == 1 and leased and leased[0].message.group and lane.folds > 1:
-                leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, lane.folds - 1)
+            rest = lane.folds(leased[0].message.group) - 1 if leased else 0
+            if limit == 1 and rest and leased[0].message.group:
+                leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, rest)
             free = self._admitted(tx, leased)
             return addressing.for_one(tx, self._sinks[lane.sink], free), len(leased) - len(free)
 

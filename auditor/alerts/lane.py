@@ -51,7 +51,7 @@ class Lane:
     chance: Callable[[], float]
     _failures: int = 0
     _rests_until: float = 0
-    _fold: int = FOLD_MAX
+    _folds: dict[str, int] = field(default_factory=dict)
     _sent: deque[float] = field(default_factory=deque)
     _asked_at: float = 0
 
@@ -63,7 +63,7 @@ class Lane:
         free = self.terms.storm_limit - len(self._sent)
         if now < self._rests_until or free <= 0:
             return 0
-        return self._fold if free == 1 and not self._failures else 1
+        return self.folds("") if free == 1 and not self._failures else 1
 
     def _follow(self, now: float) -> None:
         """A clock that was set back takes what it measured with it: a rest of a minute must not last for that long."""
@@ -73,20 +73,23 @@ class Lane:
             self._sent = deque(each - back for each in self._sent)
         self._asked_at = now
 
-    @property
-    def folds(self) -> int:
-        """How many messages of one group may go out as one."""
-        return self._fold
+    def folds(self, group: str) -> int:
+        """How many messages of one group may go out as one; of all groups together for the empty one."""
+        return self._folds.get(group, FOLD_MAX)
 
-    def sent(self, now: float) -> None:
+    def sent(self, now: float, group: str = "") -> None:
         """The sink confirmed a message."""
         self._failures = 0
-        self._fold = FOLD_MAX
+        for mended in {group, ""}:
+            self._folds.pop(mended, None)
         self._sent.append(now)
 
-    def refused(self, parts: int) -> None:
-        """A digest of `parts` messages was refused for good: half as many next, until the one at fault is alone."""
-        self._fold = max(parts // 2, 1)
+    def refused(self, parts: int, group: str) -> None:
+        """A digest of `parts` messages was refused for good: half as many next, until the one at fault is alone.
+
+        Of this group alone: what another one told, and may have arrived, must go out again as it was.
+        """
+        self._folds[group] = max(parts // 2, 1)
 
     def failed(self, now: float, floor: float | None) -> bool:
         """The sink did not confirm, and may later. Returns whether it now rests.

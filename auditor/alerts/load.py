@@ -22,13 +22,22 @@ class Load:
         """How often the most tried part was tried, this time included."""
         return max(leased.attempts for leased, _ in self.parts)
 
+    @property
+    def group(self) -> str:
+        """The one that all parts are of; empty when there is none."""
+        return _group_of(self.parts)
+
 
 def loaded(parts: Parts, at: int) -> Load:
     """What goes out for `parts`: the one alert, the digest of a group, or that of a storm, which shows no marks."""
     alerts = [alert for _, alert in parts]
     if len(alerts) == 1:
         return Load(alerts[0], parts)
-    groups = {leased.message.group for leased, _ in parts}
-    if len(groups) == 1 and "" not in groups:
+    if _group_of(parts):
         return Load(compose.together(alerts, at), parts)
     return Load(compose.merged([alert for alert in alerts if not alert.marks] or alerts, at), parts)
+
+
+def _group_of(parts: Parts) -> str:
+    groups = {leased.message.group for leased, _ in parts}
+    return groups.pop() if len(groups) == 1 else ""
