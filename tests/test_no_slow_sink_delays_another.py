@@ -128,4 +128,5 @@ async def test_a_bad_sink_delays_no_other(store: Store, figure: Figure, what: st
         f"{alone * 1000:.0f} ms without it: {beside / alone:.2f} times"
     )
     if PROVE:
-        assert beside < TERMS.send_timeout, "as long as one sending to the bad sink"
+        # Whatever waited for the bad sink would wait for as long as its messages before, each for the whole timeout.
+        assert beside < max(TERMS.send_timeout, 5 * alone)
