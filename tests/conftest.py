@@ -1,9 +1,10 @@
 """What holds for all tests."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 from figures import PROPERTY, Figure
 from hypothesis import settings
 
@@ -14,6 +15,13 @@ settings.load_profile("auditor")
 # A job in the background of a shell ignores Ctrl-C, and so would every command that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """A command that a test runs within this process says how loud its own logs are, and not those of other tests."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -161,6 +161,7 @@ def test_it_tells_the_baseline_once_then_what_happens_and_after_a_restart_nothin
         assert time.monotonic() - began < 10
         assert "allowlist" in texts(workspace).lower()
         first.says("snapshot.taken", len(first.events("snapshot.taken")) + 1)
+        eventually(lambda: pending(tmp_path) == {})
 
         assert first.stop() < 10
         sent = len(workspace.messages)
