@@ -133,7 +133,7 @@ def listening(store: Store, config: Config, *, organizations_: tuple[str, ...] =
         yield heard
     finally:
         listener.stop()
-        assert not heard.bugs
+        assert heard.bugs == []
         assert listener.ended(5)
         assert heard.connected[-1:] == [None]
 
