@@ -6,13 +6,13 @@ endpoint; `make prove` runs all.
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
 import pytest
+from figures import Figure
 from folding import proven
 from mishaps import MISHAPS
 from organization import KEY, NOW, served
@@ -176,11 +176,9 @@ def resolved(world: World, seen: Snapshot) -> list[str]:
     return ended
 
 
-def test_every_endpoint_meets_faults_and_the_count_is_told() -> None:
+def test_every_endpoint_meets_faults_and_the_count_is_told(figure: Figure) -> None:
     faults = {name for name, _ in CASES}
     kinds = {kind for _, kind in CASES}
     exceptions = [case for case in CASES if KINDS[case[1]].paging in MISHAPS[case[0]].unseen]
-    sys.stderr.write(
-        f"\n{len(faults)} faults x {len(kinds)} endpoints: {len(CASES)} cases, {len(exceptions)} exceptions\n"
-    )
+    figure(f"{len(faults)} faults x {len(kinds)} endpoints: {len(CASES):,} cases, {len(exceptions)} exceptions")
     assert len(kinds) == len(BY_NAME)

@@ -1,13 +1,13 @@
 """Every fault against both streams of the audit log: no event is lost unsaid, and the next poll makes good."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from figures import Figure
 from mishaps import MISHAPS
 from organization import KEY, NOW, served
 from pydantic import SecretStr
@@ -126,6 +126,6 @@ async def test_what_a_fault_hides_is_a_gap_and_is_read_by_the_next_poll(world: W
     assert (await polled(world, name, NOW + LATER)).new == 0
 
 
-def test_the_count_is_told() -> None:
-    sys.stderr.write(f"\n{len(CASES)} faults x {len(Stream)} streams of the audit log\n")
+def test_the_count_is_told(figure: Figure) -> None:
+    figure(f"{len(CASES)} faults x {len(Stream)} streams of the audit log")
     assert len(CASES) > 80

@@ -6,7 +6,6 @@ is an exception here: days are known beforehand, so that one that is missing, do
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from audits import POLICIES
+from figures import Figure
 from mishaps import MISHAPS
 from organization import KEY, NOW, served, small
 from pydantic import SecretStr
@@ -133,8 +133,8 @@ async def test_what_a_fault_hides_is_a_gap_and_nothing_false_is_stored(world: Wo
         assert found.items() <= world.truth[report].items()
 
 
-def test_every_report_meets_faults_and_the_count_is_told() -> None:
+def test_every_report_meets_faults_and_the_count_is_told(figure: Figure) -> None:
     faults = {name for name, _ in CASES}
     reports = {report for _, report in CASES}
-    sys.stderr.write(f"\n{len(faults)} faults x {len(reports)} reports: {len(CASES)} cases, 0 exceptions\n")
+    figure(f"{len(faults)} faults x {len(reports)} reports: {len(CASES):,} cases, 0 exceptions")
     assert reports == {report.name for report in REPORTS}
