@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from alerts import ALERT
-from slack import Server, by_token, by_webhook, serving
+from slack import Server, by_token, by_webhook
 
 from auditor.alerts import compose
 from auditor.alerts.message import Alert, AlertKind, Line
@@ -15,6 +15,8 @@ from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
 from auditor.simulator.slack_workspace import FakeSlack, Posted
 from auditor.terms import Level
+
+pytest_plugins = ["slackserver"]
 
 HOSTILE = {
     "a mention of everybody": "<!channel> <!here> @here @channel @everyone <@U00000001> <#C00000001>",
@@ -32,18 +34,6 @@ HOSTILE = {
     "blanks": "   ",
     "astral": "\U000e0041\U0001f4a9\U0010ffff",
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
-
-
-@pytest.fixture
-def slack(server: Server) -> FakeSlack:
-    server.slack = FakeSlack()
-    return server.slack
 
 
 @pytest.fixture

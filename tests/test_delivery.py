@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from slack import Server, by_token, by_webhook, serving
+from slack import Server, by_token, by_webhook
 
 from auditor.alerts.deliver import Delivered, Deliverer
 from auditor.alerts.lane import Terms
@@ -24,20 +24,10 @@ from auditor.store.database import Store, Transaction, open_store
 from auditor.store.outbox import Message
 from auditor.terms import Level
 
+pytest_plugins = ["slackserver"]
+
 ALERT = Alert("00.open.1", AlertKind.OPENED, "acme", Level.HIGH, "Title", "Text", 1_767_225_600, finding="00")
 QUICK = Terms(first_wait=0.2, jitter=0, poll=0.02, send_timeout=5)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
-
-
-@pytest.fixture
-def slack(server: Server) -> FakeSlack:
-    server.slack = FakeSlack()
-    return server.slack
 
 
 @pytest.fixture
@@ -110,7 +100,7 @@ async def draining(delivery: Deliverer, grace: float = 1) -> AsyncIterator[None]
         await task
 
 
-async def until(reached: Callable[[], bool], seconds: float = 5) -> None:
+async def until(reached: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not reached():  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.01)

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from alerts import ALERT, hostile
 from commands import auditor, configured
-from slack import Server, by_token, by_webhook, serving
+from slack import Server, by_token, by_webhook
 
 from auditor.alerts.message import AlertKind
 from auditor.alerts.outgoing import queue
@@ -22,14 +21,10 @@ from auditor.store import outbox
 from auditor.store.database import open_store
 from auditor.store.outbox import Message
 
+pytest_plugins = ["slackserver"]
+
 API = "http://127.0.0.1:9/v1"
 SECRET = "whsec_" + "canary00" * 4
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """`auditor doctor` and `auditor sinks test` say whether what is pressed in Slack would be heard."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from buttons import settings, workspace
+from buttons import settings
 from commands import auditor, configured
 from organization import served, small
-from slack import Server, by_token, serving
+from slack import Server, by_token
 
 from auditor.alerts.registry import build
 from auditor.jobs import surroundings
@@ -15,18 +13,7 @@ from auditor.jobs.diagnosis import Exit, Mark
 from auditor.simulator.slack_interactive import Interactive
 from auditor.simulator.slack_workspace import APP_TOKEN
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
-
-
-@pytest.fixture
-def people(server: Server) -> Iterator[Interactive]:
-    people = workspace(server)
-    yield people
-    people.close()
+pytest_plugins = ["slackpeople", "slackserver"]
 
 
 def test_a_test_of_the_sink_tries_the_app_token_too(server: Server, people: Interactive, tmp_path: Path) -> None:

@@ -21,13 +21,12 @@ from buttons import (
     settings,
     stored,
     waived,
-    workspace,
 )
 from commands import eventually
 from hypothesis import given, seed
 from hypothesis import settings as examples
 from hypothesis import strategies as some
-from slack import Server, serving
+from slack import Server
 
 from auditor.alerts import slackpayload
 from auditor.alerts.buttons import ACKNOWLEDGE, WAIVE
@@ -38,13 +37,9 @@ from auditor.simulator.slack_workspace import TEAM
 from auditor.store.database import Store, open_store
 from auditor.terms import State
 
+pytest_plugins = ["slackpeople", "slackserver"]
+
 FINDING = finding()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
 
 
 @pytest.fixture
@@ -53,20 +48,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     keep(store, FINDING)
     yield store
     store.close()
-
-
-@pytest.fixture
-def people(server: Server) -> Iterator[Interactive]:
-    people = workspace(server)
-    yield people
-    people.close()
-
-
-@pytest.fixture
-def heard(server: Server, people: Interactive, store: Store) -> Iterator[Heard]:
-    with listening(store, config_of(settings(server.address))) as heard:
-        people.newest()
-        yield heard
 
 
 CLICK: dict[str, Any] = {

@@ -23,9 +23,8 @@ from buttons import (
     stored,
     waived,
     words,
-    workspace,
 )
-from slack import Server, serving
+from slack import Server
 
 from auditor.alerts.buttons import ACKNOWLEDGE, WAIVE
 from auditor.alerts.message import AlertKind
@@ -38,13 +37,7 @@ from auditor.store import transitions
 from auditor.store.database import Store, open_store
 from auditor.terms import State
 
-pytest_plugins = ["databases"]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
+pytest_plugins = ["slackpeople", "databases", "slackserver"]
 
 
 @pytest.fixture
@@ -53,20 +46,6 @@ def store(database_url: str) -> Iterator[Store]:
     keep(store, FINDING)
     yield store
     store.close()
-
-
-@pytest.fixture
-def people(server: Server) -> Iterator[Interactive]:
-    people = workspace(server)
-    yield people
-    people.close()
-
-
-@pytest.fixture
-def heard(server: Server, people: Interactive, store: Store) -> Iterator[Heard]:
-    with listening(store, config_of(settings(server.address))) as heard:
-        people.newest()
-        yield heard
 
 
 FINDING = finding()

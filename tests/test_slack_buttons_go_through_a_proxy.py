@@ -11,12 +11,14 @@ import pytest
 import trustme
 from buttons import CHANNEL, config_of, settings, workspace
 from commands import eventually
-from slack import Server, serving
+from slack import Server
 
 from auditor.alerts.slacksocket import Socket
 from auditor.errors import DeliveryError
 from auditor.simulator.slack_interactive import Interactive
 from auditor.simulator.slack_websocket import accept
+
+pytest_plugins = ["slackserver"]
 
 HOST = "socket.example.com"
 
@@ -53,12 +55,6 @@ class Proxy:
             if connection:
                 connection.text(json.dumps({"type": "hello", "connection_info": {"app_id": "A1"}}))
                 connection.serve(self.texts.append)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
 
 
 @pytest.fixture

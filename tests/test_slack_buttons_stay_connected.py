@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buttons import ADA, BO, CHANNEL, Heard, config_of, finding, keep, listening, settings, stored, workspace
+from buttons import ADA, BO, CHANNEL, Heard, config_of, finding, keep, listening, settings, stored
 from commands import eventually
-from slack import Server, serving
+from slack import Server
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -31,13 +31,9 @@ from auditor.simulator.slack_workspace import APP_TOKEN, TOKEN
 from auditor.store.database import Store, open_store
 from auditor.terms import State
 
+pytest_plugins = ["slackpeople", "slackserver"]
+
 FINDING = finding()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
 
 
 @pytest.fixture
@@ -46,13 +42,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     keep(store, FINDING)
     yield store
     store.close()
-
-
-@pytest.fixture
-def people(server: Server) -> Iterator[Interactive]:
-    people = workspace(server)
-    yield people
-    people.close()
 
 
 def works(people: Interactive, store: Store, heard: Heard) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from slack import Server, serving
+from slack import Server
 from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
@@ -15,11 +15,7 @@ from slack_sdk.web import WebClient
 from auditor.simulator.slack_interactive import APP, PATIENCE, Interactive
 from auditor.simulator.slack_workspace import APP_TOKEN, TEAM, TOKEN, FakeSlack
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
+pytest_plugins = ["slackserver"]
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
 import pytest
-from slack import Server, serving
+from slack import Server
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient
@@ -17,13 +17,9 @@ from slack_sdk.webhook import WebhookClient
 from auditor.simulator.slack import WEBHOOK_PATH
 from auditor.simulator.slack_workspace import TOKEN, FakeSlack, Fault, FaultKind
 
+pytest_plugins = ["slackserver"]
+
 Blocks = list[Any]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from deliveries import ALERT, alert, later, put, routing, rows
-from slack import Server, by_token, by_webhook, serving
+from slack import Server, by_token, by_webhook
 from sqlalchemy import text, update
 
 from auditor import clock
@@ -34,23 +34,11 @@ from auditor.store.database import Store, open_store
 from auditor.store.outbox import Progress
 from auditor.terms import Level
 
-pytest_plugins = ["databases"]
+pytest_plugins = ["databases", "slackserver"]
 
 TERMS = Terms(first_wait=0, jitter=0, storm_limit=1_000_000)
 STORM = replace(TERMS, storm_limit=1, storm_window=60)
 LATER = 1_767_225_700
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
-
-
-@pytest.fixture
-def slack(server: Server) -> FakeSlack:
-    server.slack = FakeSlack()
-    return server.slack
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from buttons import ADA, BO, Heard, alert_of, config_of, finding, keep, listening, posted, settings, stored, workspace
+from buttons import ADA, BO, Heard, alert_of, finding, keep, posted, settings, stored
 from deliveries import later, put, routing
-from slack import Server, serving
+from slack import Server
 
 from auditor.alerts import board
 from auditor.alerts.buttons import ACKNOWLEDGE, OPTIONS_MAX, WAIVE, Buttons
@@ -23,7 +23,7 @@ from auditor.store.database import Store, open_store
 from auditor.terms import State
 
 FINDINGS = [finding(f"key_{number}", name=f"bot-{number}") for number in range(1, 4)]
-pytest_plugins = ["databases"]
+pytest_plugins = ["slackpeople", "databases", "slackserver"]
 
 BOTH = Buttons(acknowledge=True, waive=True)
 
@@ -34,26 +34,6 @@ def store(sqlite_url: str) -> Iterator[Store]:
     keep(opened, *FINDINGS)
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
-
-
-@pytest.fixture
-def people(server: Server) -> Iterator[Interactive]:
-    people = workspace(server)
-    yield people
-    people.close()
-
-
-@pytest.fixture
-def heard(server: Server, people: Interactive, store: Store) -> Iterator[Heard]:
-    with listening(store, config_of(settings(server.address))) as heard:
-        people.newest()
-        yield heard
 
 
 async def tell(store: Store, server: Server, *kinds: AlertKind) -> None:

@@ -8,7 +8,7 @@ import pytest
 from audits import auditing, begin
 from deliveries import alert, later, put, routing
 from organization import NOW, served, small
-from slack import Server, by_token, serving
+from slack import Server, by_token
 from test_people_decide_and_the_pass_obeys import ACCEPTED, add_owner, of
 from test_slack_keeps_one_message_for_a_group import parents, replies, shown
 
@@ -27,7 +27,7 @@ from auditor.store import held, outbox
 from auditor.store.database import Store, Transaction, open_store
 from auditor.store.outbox import Leased, Message
 
-pytest_plugins = ["databases"]
+pytest_plugins = ["databases", "slackserver"]
 
 
 @pytest.fixture
@@ -35,18 +35,6 @@ def store(database_url: str) -> Iterator[Store]:
     opened = open_store(database_url)
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
-
-
-@pytest.fixture
-def slack(server: Server) -> FakeSlack:
-    server.slack = FakeSlack()
-    return server.slack
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from alerts import HOSTILE
 from audits import POLICIES
 from commands import auditor, configured
 from deliveries import alert, put, rows
-from slack import Server, by_token, by_webhook, serving
+from slack import Server, by_token, by_webhook
 from test_slack_keeps_one_message_for_a_group import Watch, parents, replies, resolved, shown
 
 from auditor.alerts import compose
@@ -35,16 +35,10 @@ from auditor.store import outbox
 from auditor.store.database import Store, open_store
 from auditor.terms import Level, State
 
-pytest_plugins = ["databases"]
+pytest_plugins = ["databases", "slackserver"]
 
 ADA, BOB, GONE = "ada@example.com", "bob@example.com", "gone@example.com"
 TABLE = Routing(RoutingConfig.model_validate({"sinks": ["chat"], "personal": ["chat"], "routes": [{"to": ["chat"]}]}))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as served:
-        yield served
 
 
 @pytest.fixture
