@@ -164,6 +164,24 @@ async def test_what_ended_during_the_silence_is_never_told(service: Service) -> 
     assert all(each.settled_at for each in rows(service.store, "suppressed"))
 
 
+@pytest.mark.parametrize(("ended", "told"), [(False, 1), (True, 0)])
+async def test_that_it_is_overdue_is_told_after_the_silence_unless_it_is_over(
+    service: Service, ended: bool, told: int
+) -> None:
+    service.change(NEW)
+    await service.send()
+    service.silence(level="high")
+    put(service.store, service.audit.routing, service.audit.teller.overdue(NEW, 1500))
+    assert (await service.send()).suppressed == 1
+    if ended:
+        service.change(resolved(NEW), Reason.COMPLIES)
+        await service.send()
+    service.passes(3601)
+    service.review()
+    await service.send()
+    assert str(service.channel.got).count("Not mended in time") == told
+
+
 async def test_an_end_without_a_beginning_is_not_told_after_the_silence_either(service: Service) -> None:
     service.silence(level="high")
     service.change(NEW)

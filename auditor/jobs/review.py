@@ -71,8 +71,8 @@ def _release(tx: Transaction, audit: Audit, gate: Gate) -> int:
     judge = gate.at(tx)
     waiting = [(each, _read(each)) for each in held.suppressed(tx, audit.organization)]
     free = [(each, alert) for each, alert in waiting if alert is None or not judge.hold(alert, each.sink)]
-    known = findings.by_ids(tx, {alert.finding for _, alert in free if alert and alert.finding})
-    current = [each.row for each, alert in free if alert and _is_news(tx, each, alert, known.get(alert.finding))]
+    known = findings.by_ids(tx, {_subject(alert) for _, alert in free if alert} - {""})
+    current = [each.row for each, alert in free if alert and _is_news(tx, each, alert, known.get(_subject(alert)))]
     held.drop(tx, {each.row for each, _ in free} - set(current))
     released = held.release(tx, current)
     if released:
@@ -87,10 +87,16 @@ def _read(each: Held) -> Alert | None:
         return None
 
 
+def _subject(alert: Alert) -> str:
+    """The finding that an alert tells of, or that a notice is about; empty for neither."""
+    return alert.finding or alert.about
+
+
 def _is_news(tx: Transaction, each: Held, alert: Alert, finding: Finding | None) -> bool:
     """Whether the alert, if it was told now, would tell what is so and was not told."""
     if not alert.finding:
-        return True
+        # That something is overdue or ends soon is no news about what is over by now.
+        return not alert.about or (finding is not None and finding.state.active)
     if finding is None or not each.newest:
         return False
     if alert.kind is AlertKind.RESOLVED:
