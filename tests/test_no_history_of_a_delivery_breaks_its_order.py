@@ -155,3 +155,15 @@ def test_no_history_of_a_delivery_loses_or_overtakes_anything(figure: Figure, pa
     )
     assert seen["histories"] >= HISTORIES
     assert seen["delivered"] > HISTORIES
+
+
+def test_a_death_while_a_digest_is_given_up_leaves_none_of_it_to_be_told_alone() -> None:
+    """The history in which it did: a clock that is a year ahead takes what waits for too old."""
+    history = Deliveries()
+    history.begin()
+    history.change(findings=[0, 0], poison=False)
+    history.jump(seconds=365 * 86_400)
+    history.wait(seconds=21)
+    history.deliver_together(plan=[Outcome.UNANSWERED, Outcome.DIES_BEFORE])
+    history.all_is_well()
+    history.teardown()

@@ -170,7 +170,8 @@ class Deliverer:
             try:
                 alerts.append((one, decode(one.message.alert)))
             except msgspec.DecodeError as error:
-                unreadable += await self._bury(sink, one, f"the stored alert cannot be read: {error}", one.message.id)
+                reason = f"the stored alert cannot be read: {error}"
+                unreadable += await self._bury(sink, [(one, one.message.id)], reason)
         if not alerts:
             return None, unreadable
         return loaded(alerts, int(self._seconds())), unreadable
@@ -202,7 +203,7 @@ class Deliverer:
         """
 
         def settle(tx: Transaction) -> None:
-            self._each_of(tx, load, lambda leased: outbox.suppress(tx, leased, "nothing to mark", final=True))
+            _each_of(tx, load.leased, lambda leased: outbox.suppress(tx, leased, "nothing to mark", final=True))
             conversing.note(tx, lane.sink, load.parts)
 
         await self._transact(settle)
@@ -214,7 +215,7 @@ class Deliverer:
         details, now = {**receipt.details, **folded}, int(self._seconds())
 
         def settle(tx: Transaction) -> None:
-            if not self._each_of(tx, load, lambda leased: outbox.settle(tx, leased, details)):
+            if not _each_of(tx, load.leased, lambda leased: outbox.settle(tx, leased, details)):
                 return
             if turn:
                 conversing.keep(tx, lane.sink, load.parts, turn, receipt.place, now)
@@ -238,10 +239,7 @@ class Deliverer:
         # What was told together is given up together: a part of a digest would be another message.
         if error.retryable and not all(self._too_old(leased.message) for leased, _ in load.parts):
             return await self._postpone(lane, load, error)
-        total = Delivered()
-        for leased, alert in load.parts:
-            total += await self._bury(lane.sink, leased, error.message, alert.title)
-        return total
+        return await self._bury(lane.sink, [(leased, alert.title) for leased, alert in load.parts], error.message)
 
     async def _unfold(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         """One message that the sink will never take must not take the others with it: smaller digests find it."""
@@ -264,25 +262,28 @@ class Deliverer:
         await self._each(load, lambda tx, leased: outbox.postpone(tx, leased, wait, error.message))
         return Delivered(failed=len(load.parts))
 
-    async def _bury(self, sink: str, leased: Leased, reason: str, title: str) -> Delivered:
-        """Give a message up and say so through the other sinks, in one transaction."""
-        announcement = self._announcement(sink, leased.message, reason, title)
+    async def _bury(self, sink: str, lost: Sequence[tuple[Leased, str]], reason: str) -> Delivered:
+        """Give messages (each with its title) up and say so through the other sinks, in one transaction.
+
+        What was told together is given up together: one that was left over by a death would be told again alone.
+        """
+        announcements = [self._announcement(sink, leased.message, reason, title) for leased, title in lost]
+        announcement = next(filter(None, announcements), None)
         now = int(self._seconds())
         others = [name for name, other in self._sinks.items() if name != sink and other.alerts]
 
-        def give_up(tx: Transaction) -> None:
-            outbox.bury(tx, leased, reason)
-            if announcement:
+        def give_up(tx: Transaction) -> int:
+            given_up = _each_of(tx, [leased for leased, _ in lost], lambda leased: outbox.bury(tx, leased, reason))
+            if announcement and given_up:
                 queue(tx, announcement, others, now)
+            return given_up
 
-        _log.error("alert.dead", sink=sink, alert=leased.message.id, attempt=leased.attempts, error=reason)
-        try:
-            await self._transact(give_up)
-        except LeaseLost as lost:
-            _log.warning("alert.lease_lost", sink=sink, error=lost.message)
-            return Delivered()
-        self.wake()
-        return Delivered(dead=1)
+        for leased, _ in lost:
+            _log.error("alert.dead", sink=sink, alert=leased.message.id, attempt=leased.attempts, error=reason)
+        dead = await self._transact(give_up)
+        if dead:
+            self.wake()
+        return Delivered(dead=dead)
 
     def _announcement(self, sink: str, message: Message, reason: str, title: str) -> Alert | None:
         """One notice an hour and sink; none about the loss of such a notice, or two would go round for ever."""
@@ -331,20 +332,7 @@ class Deliverer:
 
     async def _each(self, load: Load, act: Callable[[Transaction, Leased], None]) -> None:
         """Do `act` to every message of the load, in one transaction."""
-        await self._transact(lambda tx: self._each_of(tx, load, lambda leased: act(tx, leased)))
-
-    @staticmethod
-    def _each_of(tx: Transaction, load: Load, act: Callable[[Leased], None]) -> int:
-        """Do `act` to every message of the load; returns how many of them were still ours."""
-        ours = 0
-        for leased, _ in load.parts:
-            try:
-                act(leased)
-                ours += 1
-            except LeaseLost as error:
-                # Another process took the message over after our lease ended; it decides what becomes of it.
-                _log.warning("alert.lease_lost", sink=leased.message.sink, error=error.message)
-        return ours
+        await self._transact(lambda tx: _each_of(tx, load.leased, lambda leased: act(tx, leased)))
 
     async def _transact(self, act: Callable[[Transaction], T]) -> T:
         def run() -> T:
@@ -358,6 +346,19 @@ class Deliverer:
 
     def _seconds(self) -> float:
         return self._now().timestamp()
+
+
+def _each_of(tx: Transaction, some: Sequence[Leased], act: Callable[[Leased], None]) -> int:
+    """Do `act` to every message; returns how many of them were still ours."""
+    ours = 0
+    for leased in some:
+        try:
+            act(leased)
+            ours += 1
+        except LeaseLost as error:
+            # Another process took the message over after our lease ended; it decides what becomes of it.
+            _log.warning("alert.lease_lost", sink=leased.message.sink, error=error.message)
+    return ours
 
 
 def _terms_of(sink: Sink, terms: Terms) -> Terms:

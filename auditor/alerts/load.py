@@ -18,6 +18,11 @@ class Load:
     parts: Parts
 
     @property
+    def leased(self) -> Sequence[Leased]:
+        """The messages alone."""
+        return [leased for leased, _ in self.parts]
+
+    @property
     def attempt(self) -> int:
         """How often the most tried part was tried, this time included."""
         return max(leased.attempts for leased, _ in self.parts)
