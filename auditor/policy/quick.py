@@ -19,6 +19,9 @@ from auditor.policy.quickreads import NAMES
 from auditor.policy.reading import assign, call, constant, load
 from auditor.policy.usual import joined
 
+VALUES_MAX = 5000
+"""Values of one policy: with more, this function takes longer to make than it ever saves."""
+
 Told = Callable[[Record], None]
 Swept = Callable[[Sequence[Record], int, Sequence[Told], Sequence[Told], Told], None]
 """Asked of records at a time in Unix seconds: tells, by the number of each policy, which records match, and to which it
@@ -107,12 +110,16 @@ def _asked(questions: Iterable[tuple[int, Question]], known: Mapping[str, object
     for number, question in questions:
         applies = of_selection(question.applies_to, known) if question.applies_to else True
         term = of_detection(question.matcher.detection, known)
-        if not fits(applies) or not fits(term):
+        if not fits(applies) or not fits(term) or _values(applies) + _values(term) > VALUES_MAX:
             raise ValueError("a policy is too large")
         group = found.setdefault(key_of(applies), _Asked(applies, [], []))
         group.numbers.append(number)
         group.terms.append(term)
     return found.values()
+
+
+def _values(term: Term) -> int:
+    return sum(len(each.tests) for each in comparisons_of(term))
 
 
 def _here(found: Nested) -> Iterator[Comparison | Texts]:
