@@ -138,7 +138,12 @@ class Socket(SocketModeClient):
         self.message_queue.put(None)  # the SDK's own thread looks at `closed` once a second, or when something comes
         if self._wire:
             self._wire.end()
-        super().close()
+        try:
+            super().close()
+        except AttributeError:
+            # The SDK looks whether there is a socket before it waits for its turn to close it, and the thread that
+            # receives closes it, too: who comes second finds none, and has the rest still to end.
+            super().close()
 
     def _failed(self, error: Exception) -> None:
         # After a frame that cannot be read nothing is known of where the next one begins.
