@@ -100,6 +100,15 @@ def allowed(host: str, port: int, allowance: Allowance, lookup: Lookup = look_up
     return good
 
 
+def is_address(host: str) -> bool:
+    """Whether it is an address already, rather than a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def refusal(host: str, allowance: Allowance) -> DeliveryError:
     """The error of a host that leads only where the sink must not go."""
     if not allowance.public:

@@ -14,7 +14,7 @@ import msgspec
 from auditor import __version__
 from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
-from auditor.alerts.destination import Allowance, Lookup, allowed, look_up, refusal
+from auditor.alerts.destination import Allowance, Lookup, allowed, is_address, look_up, refusal
 from auditor.alerts.remote import RemoteConfig, checked_url, host_and_port
 from auditor.errors import DeliveryError
 
@@ -100,7 +100,7 @@ def _pool(url: str, config: RemoteConfig, lookup: Lookup) -> httpcore.AsyncConne
         guarded = _Guarded(config.allowance, config.timeout, lookup)
         return httpcore.AsyncConnectionPool(config.trust(), network_backend=guarded)
     # The proxy resolves names, and is the one to say what they may lead to; a bare address is ours to judge.
-    if _is_address(host) and not config.allowance.allows(ip_address(host)):
+    if is_address(host) and not config.allowance.allows(ip_address(host)):
         raise refusal(host, config.allowance)
     return _proxy(proxy, config)
 
@@ -113,14 +113,6 @@ def _proxy(address: str, config: RemoteConfig) -> httpcore.AsyncConnectionPool:
         return httpcore.AsyncHTTPProxy(bare, proxy_auth=login, ssl_context=config.trust())
     except (ValueError, UnicodeError):
         raise ValueError("the proxy of the environment is no address") from None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 class _Guarded(httpcore.AsyncNetworkBackend):

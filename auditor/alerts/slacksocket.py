@@ -22,7 +22,7 @@ from slack_sdk.socket_mode.builtin.connection import ConnectionState
 from slack_sdk.web import WebClient
 
 from auditor.alerts.answers import unreachable
-from auditor.alerts.destination import Allowance, allowed, refusal
+from auditor.alerts.destination import Allowance, allowed, is_address, refusal
 from auditor.alerts.sinks import slack
 from auditor.alerts.sinks.slack import APP_TOKENS, Config
 from auditor.alerts.slackerrors import explained
@@ -207,17 +207,9 @@ def _way(url: str, config: Config) -> tuple[Allowance, str]:
     proxy = urllib.request.getproxies().get("https", "") if encrypted else ""
     proxy = "" if urllib.request.proxy_bypass(host) else proxy
     # A proxy resolves names, and is the one to say what they may lead to; a bare address is ours to judge.
-    if not proxy or _is_address(host):
+    if not proxy or is_address(host):
         try:
             allowed(host, port or 443, allowance)
         except OSError as error:
             raise unreachable("Slack's socket", error) from None
     return allowance, proxy
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
