@@ -4,12 +4,10 @@ Methods: https://docs.slack.dev/reference/methods/users.lookupByEmail and
 https://docs.slack.dev/reference/methods/conversations.open
 """
 
-import threading
-import time
-
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import WebClient
 
+from auditor.alerts.recent import Recent
 from auditor.alerts.slackerrors import said
 
 KNOWN_FOR, UNKNOWN_FOR = 6 * 3600, 600
@@ -24,29 +22,22 @@ class People:
     """Whom Slack knows, as far as somebody asked. May be used from any thread."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, str]] = {}
-        self._lock = threading.Lock()
+        self._known: Recent[str, str] = Recent(PEOPLE_MAX)
 
     def direct(self, client: WebClient, address: str) -> str:
         """The id of the direct message to the person; empty when Slack knows nobody of that address.
 
         Raises SlackApiError when Slack does not say.
         """
-        with self._lock:
-            until, channel = self._known.get(address, (0.0, ""))
-        if time.monotonic() < until:
-            return channel
+        known = self._known.get(address)
+        if known is not None:
+            return known
         channel = _found(client, address)
-        with self._lock:
-            if len(self._known) >= PEOPLE_MAX:
-                self._known.clear()
-            self._known[address] = (time.monotonic() + (KNOWN_FOR if channel else UNKNOWN_FOR), channel)
-        return channel
+        return self._known.keep(address, channel, KNOWN_FOR if channel else UNKNOWN_FOR)
 
     def forget(self, address: str) -> None:
         """What is known of the person turned out to be wrong."""
-        with self._lock:
-            self._known.pop(address, None)
+        self._known.forget(address)
 
 
 def _found(client: WebClient, address: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from auditor.alerts.recent import Recent
 from auditor.alerts.sinks import slack
 from auditor.alerts.sinks.slack import Config
 from auditor.alerts.slackerrors import explained
@@ -47,8 +48,7 @@ class People:
 
     def __init__(self, config: Config, now: Callable[[], float] = time.monotonic) -> None:
         self._config = config
-        self._now = now
-        self._known: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
+        self._known: Recent[tuple[str, str], Mapping[str, Any]] = Recent(KEPT, now)
 
     def of(self, presser: Presser) -> Person:
         """The person; what Slack does not tell is left out, and whoever it does not know has their id for a name."""
@@ -62,9 +62,9 @@ class People:
 
     def _said(self, presser: Presser) -> Mapping[str, Any]:
         key = (presser.team, presser.id)
-        at, said = self._known.get(key, (float("-inf"), {}))
-        if self._now() - at < FRESH:
-            return said
+        known = self._known.get(key)
+        if known is not None:
+            return known
         try:
             answer = slack.web(self._config).users_info(user=presser.id).get("user")
         except (AuditorError, SlackClientError) as error:
@@ -72,11 +72,7 @@ class People:
             told = explained(error, "the name of a person", _HINTS) if isinstance(error, SlackApiError) else error
             log.warning("slack.person_unknown", error=str(told), hint=getattr(told, "hint", ""))
             return {}
-        said = answer if isinstance(answer, Mapping) else {}
-        if len(self._known) >= KEPT:
-            self._known.clear()
-        self._known[key] = (self._now(), said)
-        return said
+        return self._known.keep(key, answer if isinstance(answer, Mapping) else {}, FRESH)
 
 
 def _is_member(presser: Presser, said: Mapping[str, Any]) -> bool:
