@@ -1,4 +1,4 @@
-"""Fresh databases for tests: `database_url` runs a test on SQLite and on PostgreSQL, `sqlite_url` on SQLite alone.
+"""Fresh databases: with `database_url` or `store` a test runs on SQLite and on PostgreSQL, with `sqlite_url` on SQLite.
 
 Use it with `pytest_plugins = ["databases"]`. The PostgreSQL server is a cluster of its own in a temporary directory,
 on a Unix socket only; without the server's programs its tests are skipped.
@@ -17,6 +17,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from auditor.store.database import Store, open_store
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -25,6 +27,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/auditor.db"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """An open store of each kind."""
+    opened = open_store(database_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,6 @@ pytest_plugins = ["databases"]
 
 DAY = 86_400
 AROUND = Surroundings(NONE)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 def backtested(store: Store, policies: PolicySet, since: int, until: int, **more: int) -> Backtest:

@@ -1,7 +1,6 @@
 """Staging: bodies of many walks at once, a store that fails, and nothing that stays in memory."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
@@ -11,16 +10,9 @@ from auditor.errors import StoreError
 from auditor.inventory.bodies import Body, split
 from auditor.jobs.staging import BATCH, Staging
 from auditor.store import bodies
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 
 pytest_plugins = ["databases"]
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 def some(first: int, count: int) -> list[Body]:

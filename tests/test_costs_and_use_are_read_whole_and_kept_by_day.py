@@ -51,13 +51,6 @@ def organization() -> Organization:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def lite(sqlite_url: str) -> Iterator[Store]:
     """A store where it does not matter which."""
     store = open_store(sqlite_url)

@@ -1,15 +1,12 @@
 """What was given up goes out again when somebody asks for it: as if it was new, in order, never after newer news."""
 
-from collections.abc import Iterator
-
-import pytest
 from deliveries import Channel, alert, deliver, later, put, routing, rows
 
 from auditor.alerts.deliver import Delivered
 from auditor.alerts.message import Alert, AlertKind
 from auditor.errors import DeliveryError
 from auditor.store import outbox
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 from auditor.store.dead import revive
 from auditor.store.outbox import Entry
 
@@ -17,13 +14,6 @@ pytest_plugins = ["databases"]
 
 AT_ONCE = {"to": ["chat"], "group_by": ["..."], "group_wait": "0s", "group_interval": "0s"}
 ENDED = AlertKind.RESOLVED
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = open_store(database_url)
-    yield opened
-    opened.close()
 
 
 async def refuse(_alert: Alert) -> None:

@@ -1,7 +1,7 @@
 """Due dates: by when a fault is to be mended, who is told once that it was not, and what a command shows of it."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,13 +77,6 @@ def test_each_is_told_once_and_the_worst_first() -> None:
     assert [each.level for each in late] == [Level.CRITICAL, Level.HIGH, Level.LOW]
     assert {each.overdue_told for each in late} == {95 * DAY}
     assert newly_overdue(late, DUE, 96 * DAY) == []
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 async def passed(organization: Organization, store: Store, now: int, rules: Findings) -> None:

@@ -1,6 +1,6 @@
 """A state finding names who brought it about, from the audit log, or says that nobody is named who should be."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -17,20 +17,13 @@ from auditor.simulator.model import Organization
 from auditor.simulator.people import new_user
 from auditor.simulator.wire import User
 from auditor.store import findings, outbox
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 from auditor.terms import State
 
 pytest_plugins = ["databases"]
 
 SOON, LATER = NOW + 900, NOW + 1800
 POLICY = "owner-outside-groups"
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The flap guard: what opens and resolves all day is one notice, its state stays right, and its end is told."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,7 @@ from auditor.simulator.dice import Dice
 from auditor.simulator.model import Organization
 from auditor.simulator.people import new_user
 from auditor.store import findings, outbox
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 from auditor.terms import State
 
 pytest_plugins = ["databases"]
@@ -23,13 +22,6 @@ pytest_plugins = ["databases"]
 POLICY = "owner-outside-groups"
 RULES = Findings.model_validate({"flapping": 2, "due": dict.fromkeys(("critical", "high", "medium", "low"), "900d")})
 STEP = 900
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 class World:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -23,13 +22,6 @@ from auditor.store.database import Store, open_store
 from auditor.terms import Level
 
 pytest_plugins = ["databases"]
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = open_store(database_url)
-    yield opened
-    opened.close()
 
 
 _timings = st.builds(Timing, st.integers(0, 60), st.integers(0, 600))

@@ -2,7 +2,6 @@
 
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,13 +32,6 @@ pytest_plugins = ["databases"]
 
 KEYS: tuple[str, Scope] = ("project_api_key", ("proj_1",))
 PROJECT: Items = {("project", ()): [{"id": "proj_1", "name": "one", "status": "active"}]}
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 def key(name: str = "deploy", id_: str = "key_1", **more: object) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The ledger of proven intervals claims no second that was not read; what the simulator wrote down decides."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 from urllib.parse import parse_qs
 
@@ -37,13 +37,6 @@ HURRY = Patience(
 )
 OUTAGES = (1, 60, 1800, 3600, 3601, 7200, 86_400, 8 * 86_400, 30 * 86_400)
 """Seconds without a poll: from less than the overlap to more than a sweep reads again."""
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 class Breaking:

@@ -1,6 +1,6 @@
 """Waivers and acknowledgements over real passes and both databases: what is told, what is not, and what is kept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
@@ -22,7 +22,7 @@ from auditor.simulator.model import Organization
 from auditor.simulator.people import new_user
 from auditor.simulator.wire import User
 from auditor.store import findings, outbox, transitions, waivers
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 from auditor.terms import State
 
 pytest_plugins = ["databases"]
@@ -30,13 +30,6 @@ pytest_plugins = ["databases"]
 DAY = 86_400
 POLICY = "owner-outside-groups"
 ACCEPTED = Waiver("guest", Matcher(policy=(POLICY,)), "a guest", "ada@example.com", NOW - DAY, NOW + 30 * DAY)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What is known of settings, and how: in the store, the report, the terminal and the messages, safe and only once."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,13 +33,6 @@ pytest_plugins = ["databases"]
 DAY = 86_400
 WORD = Attestation("sso_enforced", True, "ada@example.com", NOW - DAY, NOW + 100 * DAY, "https://wiki.example.com/sso")
 SCIM = replace(WORD, setting="scim_enabled", until=NOW + 90 * DAY)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What a silence, a mute time or an inhibition holds back is kept as suppressed, and told once if it still holds."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ from auditor.policy.load import PolicySet
 from auditor.reporting.build import build
 from auditor.routing import InhibitRule
 from auditor.store import findings, organizations, outbox, silences
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 from auditor.terms import Level, State
 
 pytest_plugins = ["databases"]
@@ -36,13 +36,6 @@ AT_ONCE: dict[str, Any] = {"to": ["chat"], "group_by": ["..."], "group_wait": "0
 NEW = Finding(
     "f0", "acme", "stale", "user", ("u",), "Ada", Level.HIGH, State.OPEN, "Title", "Text", 1000, 1000, changed_at=1000
 )
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = open_store(database_url)
-    yield opened
-    opened.close()
 
 
 @dataclass

@@ -42,13 +42,6 @@ LATER = 1_767_225_700
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = open_store(database_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def lite(sqlite_url: str) -> Iterator[Store]:
     """For what the database does not matter to."""
     opened = open_store(sqlite_url)

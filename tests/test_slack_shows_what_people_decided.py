@@ -1,6 +1,6 @@
 """From a decision to the message in Slack: acknowledged and waived findings are marked where they were told."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -24,17 +24,10 @@ from auditor.simulator.model import Organization
 from auditor.simulator.slack_workspace import FakeSlack
 from auditor.simulator.wire import User
 from auditor.store import held, outbox
-from auditor.store.database import Store, Transaction, open_store
+from auditor.store.database import Store, Transaction
 from auditor.store.outbox import Leased, Message
 
 pytest_plugins = ["databases", "slackserver"]
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = open_store(database_url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

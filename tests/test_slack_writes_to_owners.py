@@ -5,7 +5,6 @@ Over HTTP, by the real slack-sdk, at a fake Slack.
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from auditor.jobs.context import Audit
 from auditor.routing import RoutingConfig
 from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind
 from auditor.store import outbox
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 from auditor.terms import Level, State
 
 pytest_plugins = ["databases", "slackserver"]
@@ -45,13 +44,6 @@ TABLE = Routing(RoutingConfig.model_validate({"sinks": ["chat"], "personal": ["c
 def slack(server: Server) -> FakeSlack:
     server.slack = FakeSlack(people={ADA: "U00000001", BOB: "U00000002"})
     return server.slack
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = open_store(database_url)
-    yield opened
-    opened.close()
 
 
 def to_owners(address: str, **more: object) -> dict[str, object]:

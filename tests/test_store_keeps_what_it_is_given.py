@@ -1,6 +1,5 @@
 """What is written into the store comes out of it as it was, from both databases."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,7 @@ from auditor.detection.model import BaseMatch
 from auditor.findings.model import Finding, Reason, Transition, identity
 from auditor.inventory.model import Coverage, Gap
 from auditor.store import events, findings, matches, organizations, reports, runs, transitions, watermarks
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 from auditor.store.events import StoredEvent
 from auditor.store.runs import PolicyLine, Run, UnknownLine
 from auditor.store.watermarks import Watermark
@@ -18,13 +17,6 @@ from auditor.terms import Level, Outcome, State, Status, Stream
 pytest_plugins = ["databases"]
 
 HOSTILE = "<!channel> <script>\x1b[31m\u202e\N{PILE OF POO}'; DROP TABLE findings;--" + "x" * 10_000
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 def event(name: str, at: int, kind: str = "api_key.created") -> StoredEvent:

@@ -9,7 +9,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
@@ -27,13 +27,6 @@ pytest_plugins = ["databases"]
 KINDS = ("poll", "snapshot")
 SHORT = 0.2
 """Seconds of a lease that shall run out during the test."""
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 def message(name: str, sink: str = "slack", due_at: float = 1, order_key: str = "") -> Message:

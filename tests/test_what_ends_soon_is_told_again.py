@@ -1,6 +1,5 @@
 """Keys and certificates that end: told again 30, 14, 7 and 1 days before, once each, where they are told."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from auditor.policy.load import load
 from auditor.simulator.model import Organization
 from auditor.simulator.wire import ProjectKey
 from auditor.store import findings, outbox
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 from auditor.terms import Level, State
 
 pytest_plugins = ["databases"]
@@ -89,13 +88,6 @@ def test_what_is_acknowledged_is_told_with_who_knows_of_it() -> None:
     assert (alert.kind, alert.about, alert.finding, alert.level) == (AlertKind.NOTICE, "f1", "", Level.LOW)
     assert compose.ending(known, END, 7, END - 5 * DAY - 60).title == "Expires in 6 days: Ends"
     assert compose.ending(known, END, 1, END - 60).title == "Expires in 1 day: Ends"
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = open_store(database_url)
-    yield store
-    store.close()
 
 
 def with_one_key_that_ends() -> tuple[Organization, ProjectKey]:
