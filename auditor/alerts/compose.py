@@ -1,6 +1,5 @@
 """Turns what happened into the alert that tells of it. Pure."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ from auditor.adminapi.resources import BY_NAME
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.words import counted, moment
 from auditor.findings.model import Finding, Reason, Transition
+from auditor.fingerprint import fingerprint
 from auditor.inventory.model import Record
 from auditor.inventory.schema import AUDIT_LOG
 from auditor.policy.model import Policy
@@ -113,8 +113,7 @@ def digest(
     """
     lines = _ranked(line(finding) for finding in findings)
     return Alert(
-        id=f"baseline/{organization}"
-        + ("" if owner is None else f"/{hashlib.sha256(owner.encode()).hexdigest()[:16]}"),
+        id=f"baseline/{organization}" + ("" if owner is None else f"/{fingerprint(owner)}"),
         kind=AlertKind.DIGEST,
         organization=organization,
         level=lines[0].level if lines else Level.INFORMATIONAL,
@@ -171,7 +170,7 @@ def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) 
     for alert in alerts:
         counts[alert.kind.value] = counts.get(alert.kind.value, 0) + 1
     return Alert(
-        id=f"{kind}/{hashlib.sha256(ids.encode()).hexdigest()[:16]}",
+        id=f"{kind}/{fingerprint(ids)}",
         kind=AlertKind.DIGEST,
         organization=", ".join(sorted({alert.organization for alert in alerts})),
         level=max((alert.level for alert in alerts), key=lambda level: level.rank),

@@ -1,6 +1,5 @@
 """What goes to people: one alert, whatever the sink. Pure data, stored in the outbox as JSON."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from auditor.fingerprint import fingerprint
 from auditor.inventory.schema import EVENT_KIND
 from auditor.terms import Level
 
@@ -118,4 +118,4 @@ def decode(data: bytes) -> Alert:
 
 def key(alert: Alert) -> str:
     """The alert's id as 32 letters and digits, which fit into every header and every service's key."""
-    return hashlib.sha256(alert.id.encode("utf-8", "replace")).hexdigest()[:32]
+    return fingerprint(alert.id, 32)

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from hashlib import sha256
 from typing import TypeVar
 
 from auditor.alerts.grouping import Timing
 from auditor.alerts.matching import class_of, labels, matches, mismatches, subjects
 from auditor.alerts.message import Alert
+from auditor.fingerprint import fingerprint
 from auditor.routing import EACH, AlertClass, Match, Root, Route, RoutingConfig
 from auditor.terms import Level
 
@@ -85,7 +85,7 @@ class Destination:
         values: dict[str, object] = dict(each) if EACH in by else {name: given[name] for name in by}
         if self.personal:
             values["person"] = self.whose(alert)
-        return sha256(json.dumps([self.node.key, values]).encode("utf-8", "replace")).hexdigest()[:32]
+        return fingerprint(json.dumps([self.node.key, values]), 32)
 
 
 @dataclass(frozen=True, slots=True)

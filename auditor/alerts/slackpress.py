@@ -1,6 +1,5 @@
 """What people ask for by pressing buttons in Slack. Pure data."""
 
-import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from auditor.alerts.buttons import ACKNOWLEDGE, WAIVE
+from auditor.fingerprint import fingerprint
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 """One of Slack's."""
@@ -73,4 +73,4 @@ class Submission:
     @property
     def key(self) -> str:
         """The same however often Slack sends it."""
-        return hashlib.sha256(f"{self.by.workspace}/{self.view}".encode()).hexdigest()[:16]
+        return fingerprint(f"{self.by.workspace}/{self.view}")

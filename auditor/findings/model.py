@@ -1,10 +1,10 @@
 """A finding, its life, and the changes in it. Pure data."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from auditor.fingerprint import fingerprint
 from auditor.inventory.model import Scope
 from auditor.terms import Level, State
 
@@ -122,4 +122,4 @@ class Reconciled:
 def identity(organization: str, policy: str, kind: str, ids: Scope) -> str:
     """The stable id of a finding: 16 hex digits over organization, policy, kind and ids."""
     text = "\x1f".join((organization, policy, kind, *ids))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return fingerprint(text)

@@ -3,7 +3,6 @@
 A waiver that pins facts holds for what a resource was when the risk was accepted, and not for what it became.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from enum import StrEnum
 
 from auditor.findings.matcher import Matcher
 from auditor.findings.model import Decision, Finding, Reason, Transition
+from auditor.fingerprint import fingerprint
 from auditor.inventory.model import Unknown
 from auditor.inventory.schema import fields_of, is_open
 from auditor.terms import State
@@ -52,7 +52,7 @@ class Waiver:
     def grant(self) -> str:
         """What was granted: changed pins or a new end are a new word, which facts must be recorded for anew."""
         text = json.dumps([self.id, self.until, self.pinned], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return fingerprint(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """From changes of findings to rows of the outbox, in the same transaction as the changes."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 from auditor.alerts import compose
@@ -9,6 +8,7 @@ from auditor.alerts.outgoing import Routed, gather, mark, queue
 from auditor.alerts.sink import events_queue
 from auditor.findings.expiry import Ending
 from auditor.findings.model import Finding, Reason, Transition
+from auditor.fingerprint import fingerprint
 from auditor.inventory.model import Collection, Gap, Record
 from auditor.inventory.settingtypes import Standing
 from auditor.jobs.context import Audit
@@ -104,7 +104,7 @@ def refused(tx: Transaction, audit: Audit, gap: Gap, now: int) -> None:
 def misconfigured(tx: Transaction, audit: Audit, reason: str, now: int) -> None:
     """Queue a notice that a new configuration, or a policy of it, is refused; once a day for one reason."""
     alert = compose.notice(
-        f"configuration/{audit.organization}/{hashlib.sha256(reason.encode()).hexdigest()[:16]}/{now // 86_400}",
+        f"configuration/{audit.organization}/{fingerprint(reason)}/{now // 86_400}",
         audit.organization,
         Level.HIGH,
         "A new configuration is refused",
@@ -122,7 +122,7 @@ def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) 
             continue
         told = f"{audit.organization}/{record.id}/{fields.get('until')}/{fields.get('event')}"
         alert = compose.notice(
-            f"attestation/{hashlib.sha256(told.encode()).hexdigest()[:16]}",
+            f"attestation/{fingerprint(told)}",
             audit.organization,
             Level.HIGH,
             "An attestation is contradicted",
@@ -162,7 +162,7 @@ def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> in
 
 def _unheard(audit: Audit, kind: str, now: int) -> Alert:
     return compose.notice(
-        f"event-type/{audit.organization}/{hashlib.sha256(kind.encode()).hexdigest()[:16]}",
+        f"event-type/{audit.organization}/{fingerprint(kind)}",
         audit.organization,
         Level.LOW,
         "A type of audit event that this version does not know",

@@ -1,6 +1,5 @@
 """What people decided, laid over what a pass found: waivers applied and taken back, and told before they end."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from auditor.alerts import compose
@@ -10,6 +9,7 @@ from auditor.findings.expiry import newly_ending
 from auditor.findings.model import Finding, Reconciled, Transition
 from auditor.findings.waiverbook import Known
 from auditor.findings.waivers import Decided, Facts, Waiver, decide
+from auditor.fingerprint import fingerprint
 from auditor.inventory.model import Record, Scope, Snapshot
 from auditor.jobs import announce
 from auditor.jobs.context import Audit
@@ -118,7 +118,7 @@ def _warn(tx: Transaction, audit: Audit, known: Known, now: int) -> None:
     days, waiver = known.stage(now), known.waiver
     if days is None:
         return
-    told = hashlib.sha256(f"{audit.organization}/{waiver.id}".encode()).hexdigest()[:16]
+    told = fingerprint(f"{audit.organization}/{waiver.id}")
     ends = moment(waiver.until)
     alert = compose.notice(
         f"waiver/{told}/{waiver.until}/{days}",
