@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from delivery_outside import Arrived
 from delivery_world import World
 
-from auditor.store.outbox import Entry, Progress
+from auditor.store.outbox import DIGEST, Entry, Progress
 
 ANNOUNCED = "notice/dead-letter/"
 
@@ -16,12 +16,14 @@ def so_far(world: World) -> None:
     rows = world.rows()
     world.held |= {place for place, row in rows.items() if row.state is Progress.SUPPRESSED}
     for sink, arrived in world.outside.arrived.items():
-        names = {name for each in arrived for name in each.names}
-        told = {name for (where, name), row in rows.items() if where == sink and row.state is Progress.DELIVERED}
-        assert told <= names, "marked as delivered, and never arrived"
+        names = {name for each in arrived for name in each.names} | {each.key for each in arrived}
+        for name in (name for (where, name), row in rows.items() if where == sink and row.state is Progress.DELIVERED):
+            within = (rows[sink, name].receipt or {}).get(DIGEST)
+            told = within if within and name.startswith("notice/") else name
+            assert told in names, f"{name} is marked as delivered, and never arrived"
         revived = {name for where, name in world.revived if where == sink}
         _in_order([each for each in arrived if not revived & set(each.names)])
-        apart = world.held | world.outside.apart | world.revived
+        apart = world.outside.apart | world.revived
         _under_one_key(arrived, {name for where, name in apart if where == sink})
     announced = {row.message.id.removeprefix(ANNOUNCED).partition("/")[0] for row in rows.values()}
     for (sink, name), row in rows.items():
@@ -67,7 +69,7 @@ def _in_order(arrived: Sequence[Arrived]) -> None:
 
 
 def _under_one_key(arrived: Sequence[Arrived], excused: set[str]) -> None:
-    """What comes again comes under its key; but for what was held back meanwhile, or was refused with others."""
+    """What comes again comes under its key; but for what was refused with others, or told again by hand."""
     keys: dict[str, str] = {}
     for each in arrived:
         for name in each.names:

@@ -129,7 +129,9 @@ class Outside:
         """What a sink of one process sends with; `stop` returns when that process goes on, `late` is whether it had."""
 
         async def send(_config: SinkConfig, alert: Alert, _context: Context) -> Receipt:
-            names = tuple(line.resource for line in alert.lines) or (alert.resource_name or alert.id,)
+            # A notice has a name of its own only where it is told alone.
+            told = tuple(line.resource for line in alert.lines if line.policy)
+            names = told if alert.lines else (alert.resource_name or alert.id,)
             if self.poison & set(names):
                 self.apart |= {(sink, name) for name in names}
                 raise DeliveryError("400", retryable=False)

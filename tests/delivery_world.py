@@ -68,7 +68,7 @@ class Process:
             self._store,
             sinks,
             self._name,
-            terms=Terms(storm_limit=UNLIMITED),
+            terms=Terms(storm_limit=world.storm_limit, storm_window=60),
             gate=world.gate,
             now=world.times.now,
             chance=lambda: 0.5,
@@ -115,8 +115,8 @@ class Process:
 class World:
     """One history."""
 
-    def __init__(self, store: Store, times: Times) -> None:
-        self.store, self.times = store, times
+    def __init__(self, store: Store, times: Times, storm_limit: int = UNLIMITED) -> None:
+        self.store, self.times, self.storm_limit = store, times, storm_limit
         with store.transaction() as tx:
             for table in ("outbox", "silences", "findings"):
                 tx.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - names of our own

@@ -33,11 +33,12 @@ def test_a_thousand_retries_do_not_come_at_once() -> None:
 def test_a_sink_rests_after_some_failures_in_a_row_and_is_then_probed_with_one_message() -> None:
     tried = lane(breaker_after=3, first_wait=10)
     assert [tried.failed(100, None) for _ in range(3)] == [False, False, True]
-    assert tried.takes(109) == 0
+    assert (tried.takes(109), tried.probing) == (0, True)
     assert tried.takes(110) == 1
     assert tried.failed(110, None)
     assert tried.takes(129) == 0
     tried.sent(130)
+    assert not tried.probing
     assert [tried.failed(131, None) for _ in range(3)] == [False, False, True]
 
 

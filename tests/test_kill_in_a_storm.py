@@ -28,16 +28,17 @@ class Death(Exception):
 
 
 class Channel:
-    """Accepts everything; the process that sends the message number `last` does not live to hear of it."""
+    """Accepts everything; whoever sends the message number `last` does not hear of it: dead, or too `late`."""
 
-    def __init__(self, last: int = 0) -> None:
+    def __init__(self, last: int = 0, *, late: bool = False) -> None:
         self.got: list[Alert] = []
         self.last = last
+        self.lost = TimeoutError if late else Death
 
     async def send(self, _config: SinkConfig, alert: Alert, _context: Context) -> Receipt:
         self.got.append(alert)
         if len(self.got) == self.last:
-            raise Death
+            raise self.lost
         return Receipt()
 
 
@@ -82,6 +83,24 @@ async def test_a_digest_that_was_not_settled_is_told_again_as_that_digest(store:
     assert len(channel.got) == 6
     assert channel.got[5].id == channel.got[4].id
     assert len(channel.got[5].lines) == 26
+
+
+async def test_a_digest_whose_answer_was_lost_is_told_again_as_that_digest_and_without_what_came_since(
+    store: Store, path: Path
+) -> None:
+    put(store, 0, 30)
+    channel = Channel(last=5, late=True)
+    assert await deliver(store, channel) == Delivered(sent=4, failed=26)
+    put(store, 30, 8)
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE outbox SET settled_at = settled_at - 601, due_at = due_at - 601")
+    assert await deliver(store, channel) == Delivered(sent=5)
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE outbox SET settled_at = settled_at - 601")
+    assert await deliver(store, channel) == Delivered(sent=1)
+    *others, digest = channel.got[5:]
+    assert (digest.id, len(digest.lines)) == (channel.got[4].id, 26)
+    assert sum(len(alert.lines) or 1 for alert in others) == 8
 
 
 async def test_a_new_start_is_no_new_window(store: Store, path: Path) -> None:

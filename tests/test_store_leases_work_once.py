@@ -167,6 +167,61 @@ def test_a_message_whose_sender_died_is_leased_by_another(store: Store) -> None:
     fails(store, lambda tx: outbox.settle(tx, new, {"ts": "2"}))
 
 
+def sent_as_one(store: Store, limit: int) -> list[Leased]:
+    """Leased and bound, and the lease of whoever sent them has run out."""
+    with store.transaction() as tx:
+        leased = outbox.lease(tx, ["slack"], "dead", SHORT, limit)
+        outbox.bind(tx, leased)
+    time.sleep(SHORT + 0.05)
+    return leased
+
+
+def test_what_was_sent_as_one_is_leased_as_one_and_nothing_with_it(store: Store) -> None:
+    put(store, *(message(name) for name in "abc"))
+    sent_as_one(store, limit=3)
+    put(store, message("older", due_at=0), message("newer", due_at=2))
+    assert names(lease(store)) == ["older", "newer"], "the oldest is of no batch"
+    again = lease(store, limit=1)
+    assert names(again) == ["a", "b", "c"]
+    assert [each.batch for each in again] == ["a", "a", "a"]
+    assert lease(store) == []
+
+
+def test_what_was_refused_as_one_is_leased_apart(store: Store) -> None:
+    put(store, *(message(name) for name in "abc"))
+    sent_as_one(store, limit=3)
+    with store.transaction() as tx:
+        for each in outbox.lease(tx, ["slack"], "me", 60, 1):
+            outbox.unbind(tx, each, "400")
+    assert [names(lease(store, limit=1)) for _ in range(4)] == [["a"], ["b"], ["c"], []]
+
+
+def test_a_probe_takes_what_was_sent_already_even_before_it_is_due(store: Store) -> None:
+    put(store, message("a"))
+    sent_as_one(store, limit=1)
+    with store.transaction() as tx:
+        (sent,) = outbox.lease(tx, ["slack"], "me", 60, 1)
+        outbox.postpone(tx, sent, 900, "503")
+    put(store, message("b"), message("later", due_at=time.time() + 900))
+
+    def probe() -> list[str]:
+        with store.transaction() as tx:
+            return names(outbox.lease(tx, ["slack"], "me", 60, 1, probing=True))
+
+    assert [probe(), probe(), probe()] == [["a"], ["b"], []]
+
+
+def test_of_two_who_ask_one_gets_all_that_was_sent_as_one(store: Store) -> None:
+    put(store, *(message(str(number), due_at=number) for number in range(40)))
+    with ThreadPoolExecutor(4) as several:
+        with store.transaction() as tx:
+            for limit in (7, 33):
+                outbox.bind(tx, outbox.lease(tx, ["slack"], "dead", SHORT, limit))
+        time.sleep(SHORT + 0.05)
+        got = [names(leased) for leased in several.map(lambda _: lease(store, limit=1), range(4))]
+    assert sorted(len(some) for some in got) == [0, 0, 7, 33]
+
+
 def test_messages_of_one_finding_reach_a_sink_in_their_order(store: Store) -> None:
     put(store, message("opened", due_at=9, order_key="f1"), message("resolved", order_key="f1"))
     put(store, message("other", due_at=5), message("resolved", sink="console", order_key="f1"))

@@ -15,7 +15,7 @@ import msgspec
 from auditor import clock, log
 from auditor.alerts import addressing, compose, conversing
 from auditor.alerts.conversation import Turn
-from auditor.alerts.gate import Gate, Judge
+from auditor.alerts.gate import Gate, Hold, Judge
 from auditor.alerts.lane import UNLIMITED, Lane, Terms
 from auditor.alerts.load import Load, loaded
 from auditor.alerts.message import Alert, decode
@@ -151,10 +151,7 @@ class Deliverer:
         return rest if load is None else rest + await self._sent(lane, load)
 
     async def _recall(self, lane: Lane) -> None:
-        """A start is no new window: who was told much just before it is not flooded after it.
-
-        And a digest that was sent but not settled is folded again, instead of being told again message by message.
-        """
+        """A start is no new window: who was told much just before it is not flooded after it."""
         if lane.sink not in self._fresh:
             return
         ages = await self._transact(lambda tx: outbox.delivered_ages(tx, lane.sink, lane.terms.storm_window))
@@ -245,7 +242,7 @@ class Deliverer:
         """One message that the sink will never take must not take the others with it: smaller digests find it."""
         _log.warning("digest.refused", sink=lane.sink, alert=load.alert.id, told=len(load.parts), error=error.message)
         lane.refused(len(load.parts), load.group)
-        await self._each(load, lambda tx, leased: outbox.postpone(tx, leased, 0, error.message))
+        await self._each(load, lambda tx, leased: outbox.unbind(tx, leased, error.message))
         return Delivered(failed=len(load.parts))
 
     async def _postpone(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
@@ -302,24 +299,39 @@ class Deliverer:
         )
 
     async def _lease(self, lane: Lane, limit: int) -> tuple[Sequence[Leased], int]:
-        """At most `limit` messages, or one with the rest of its group; and how many were held back instead."""
+        """At most `limit` messages, or one with the rest of its group or batch; and how many were held back instead."""
         seconds = ceil(self._terms.send_timeout + self._terms.settle_margin)
 
         def take(tx: Transaction) -> tuple[Sequence[Leased], int]:
             apart = self._sinks[lane.sink].converses
-            leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit, apart=apart)
-            rest = lane.folds(leased[0].message.group) - 1 if leased else 0
-            if limit == 1 and rest and leased[0].message.group:
-                leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, rest)
+            leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit, apart=apart, probing=lane.probing)
+            if limit == 1 and leased and not leased[0].batch and leased[0].message.group:
+                rest = lane.folds(leased[0].message.group) - 1
+                leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, rest) if rest else []
             free = self._admitted(tx, leased)
-            return addressing.for_one(tx, self._sinks[lane.sink], free), len(leased) - len(free)
+            mine = addressing.for_one(tx, self._sinks[lane.sink], free)
+            outbox.bind(tx, mine)
+            return mine, len(leased) - len(free)
 
         return await self._transact(take)
 
     def _admitted(self, tx: Transaction, leased: Sequence[Leased]) -> Sequence[Leased]:
-        """What nothing holds back. What cannot be read is let through, to be given up with a word."""
-        judge = self._gate.at(tx) if self._gate else None
-        return [each for each in leased if judge is None or not _suppressed(tx, judge, each)]
+        """What nothing holds back.
+
+        What was sent as one and may have arrived is held back as one: a part of it would be another message.
+        """
+        if not self._gate:
+            return leased
+        judge = self._gate.at(tx)
+        holds = [(each, _hold(judge, each)) for each in leased]
+        free = [each for each, hold in holds if hold is None]
+        if free and leased[0].batch:
+            return leased
+        for each, hold in holds:
+            if hold:
+                outbox.suppress(tx, each, hold.reason, final=hold.final)
+                _log.info("alert.suppressed", sink=each.message.sink, alert=each.message.id, reason=hold.reason)
+        return free
 
     async def _report_orphans(self) -> None:
         try:
@@ -369,17 +381,13 @@ def _terms_of(sink: Sink, terms: Terms) -> Terms:
     return replace(terms, storm_limit=storm.messages, storm_window=storm.window) if storm else terms
 
 
-def _suppressed(tx: Transaction, judge: Judge, leased: Leased) -> bool:
+def _hold(judge: Judge, leased: Leased) -> Hold | None:
+    """What cannot be read is let through, to be given up with a word."""
     try:
         alert = decode(leased.message.alert)
     except msgspec.DecodeError:
-        return False
-    hold = judge.hold(alert, leased.message.sink)
-    if hold is None:
-        return False
-    outbox.suppress(tx, leased, hold.reason, final=hold.final)
-    _log.info("alert.suppressed", sink=leased.message.sink, alert=alert.id, reason=hold.reason)
-    return True
+        return None
+    return judge.hold(alert, leased.message.sink)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

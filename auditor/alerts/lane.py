@@ -65,6 +65,11 @@ class Lane:
             return 0
         return self.folds("") if free == 1 and not self._failures else 1
 
+    @property
+    def probing(self) -> bool:
+        """Whether the sink failed so often that it rests after each failure, and is asked whether it is back."""
+        return self._failures >= self.terms.breaker_after
+
     def _follow(self, now: float) -> None:
         """A clock that was set back takes what it measured with it: a rest of a minute must not last for that long."""
         back = self._asked_at - now
@@ -98,7 +103,7 @@ class Lane:
         """
         self._failures += 1
         rest = floor or 0
-        if self._failures >= self.terms.breaker_after:
+        if self.probing:
             rest = self.terms.wait(self._failures - self.terms.breaker_after + 1, floor, self.chance())
         self._rests_until = max(self._rests_until, now + rest)
         return rest > 0

@@ -1,11 +1,13 @@
 """What time alone makes news: the end of a silence or a mute time, and what is told again because it is still open."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from auditor.alerts import compose
-from auditor.alerts.gate import Gate
+from auditor.alerts.gate import Gate, Judge
 from auditor.alerts.grouping import repeats
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.alerts.outgoing import Routed, gather
@@ -67,17 +69,48 @@ def mark(audit: Audit, since: int, now: int) -> int:
         return announce.marks(tx, audit, changes, now)
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What was sent as one, or was not sent yet: let go as one, or not. A part of it would be another message."""
+
+    rows: frozenset[int]
+    waits: bool
+    """Whether all of it is held back still."""
+    free: Sequence[tuple[Held, Alert]]
+    """What nothing holds back."""
+
+
 def _release(tx: Transaction, audit: Audit, gate: Gate) -> int:
-    judge = gate.at(tx)
-    waiting = [(each, _read(each)) for each in held.suppressed(tx, audit.organization)]
-    free = [(each, alert) for each, alert in waiting if alert is None or not judge.hold(alert, each.sink)]
-    known = findings.by_ids(tx, {_subject(alert) for _, alert in free if alert} - {""})
-    current = [each.row for each, alert in free if alert and _is_news(tx, each, alert, known.get(_subject(alert)))]
-    held.drop(tx, {each.row for each, _ in free} - set(current))
+    over = [batch for batch in _batches(tx, audit, gate) if not batch.waits]
+    known = findings.by_ids(tx, {_subject(alert) for batch in over for _, alert in batch.free} - {""})
+    current = {
+        row
+        for batch in over
+        if any(_is_news(tx, each, alert, known.get(_subject(alert))) for each, alert in batch.free)
+        for row in batch.rows
+    }
+    held.drop(tx, {row for batch in over for row in batch.rows} - current)
     released = held.release(tx, current)
     if released:
         log.info("alerts.released", organization=audit.organization, messages=released)
     return released
+
+
+def _batches(tx: Transaction, audit: Audit, gate: Gate) -> Sequence[_Batch]:
+    together: dict[tuple[str, str | int], list[Held]] = defaultdict(list)
+    for each in held.suppressed(tx, audit.organization):
+        together[each.sink, each.batch or each.row].append(each)
+    judge = gate.at(tx)
+    return [_batch(judge, some) for some in together.values()]
+
+
+def _batch(judge: Judge, some: Sequence[Held]) -> _Batch:
+    """What cannot be read is over, and so is an end of what was never told: nothing will ever let it go."""
+    read = [(each, alert) for each in some if (alert := _read(each))]
+    holds = [(each, alert, judge.hold(alert, each.sink)) for each, alert in read]
+    waits = len(read) == len(some) and all(hold and not hold.final for _, _, hold in holds)
+    free = [(each, alert) for each, alert, hold in holds if hold is None]
+    return _Batch(frozenset(each.row for each in some), waits, free)
 
 
 def _read(each: Held) -> Alert | None:

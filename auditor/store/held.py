@@ -21,6 +21,8 @@ class Held:
     alert: bytes
     newest: bool
     """Whether nothing newer about the same thing was queued for the sink."""
+    batch: str
+    """What it was sent with before it was held back; empty when it was not sent."""
 
 
 def now(tx: Transaction) -> float:
@@ -48,12 +50,12 @@ def suppressed(tx: Transaction, organization: str) -> list[Held]:
         .scalar_subquery()
     )
     query = (
-        select(mine.c.row, mine.c.id, mine.c.sink, mine.c.order_key, mine.c.alert, newest.label("newest"))
+        select(mine, newest.label("newest"))
         .where(mine.c.state == Progress.SUPPRESSED, mine.c.settled_at.is_(None), mine.c.organization == organization)
         .order_by(mine.c.row)
     )
     return [
-        Held(row.row, row.id, row.sink, row.order_key, bytes(row.alert), row.row == row.newest)
+        Held(row.row, row.id, row.sink, row.order_key, bytes(row.alert), row.row == row.newest, row.batch)
         for row in tx.execute(query)
     ]
 
@@ -78,14 +80,16 @@ def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> tuple[b
     mine = (outbox.c.sink == sink, outbox.c.order_key == order_key, ~marks)
     before = select(outbox.c.row).where(*mine, outbox.c.id == end).scalar_subquery()
     said = select(outbox.c.alert).where(*mine, outbox.c.row < before).limit(1)
-    # Whoever holds a message back leased it for that: one attempt is none.
-    told = said.where(or_(outbox.c.state != Progress.SUPPRESSED, outbox.c.attempts > 1))
+    told = said.where(or_(outbox.c.state != Progress.SUPPRESSED, outbox.c.batch != ""))
     first, last = said.order_by(outbox.c.row), told.order_by(outbox.c.row.desc())
     return tx.execute(first).scalar(), tx.execute(last).scalar()
 
 
 def release(tx: Transaction, rows: Iterable[int]) -> int:
-    """Let messages that are held back go out now, as if they were new; returns how many."""
+    """Let messages that are held back go out now, as if they were new; returns how many.
+
+    What was sent as one goes out as one.
+    """
     values = as_new(now(tx))
     return sum(tx.execute(update(outbox).where(*_held(some)).values(values)).rowcount for some in slices(list(rows)))
 

@@ -59,6 +59,8 @@ class Leased:
     """Tries so far, this one included."""
     fence: int
     """Grows with every lease: what whoever holds an older one says of the message is refused."""
+    batch: str
+    """What it was sent with before, as `bind` named it, and may have arrived with; empty when it was never sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,20 @@ def add(tx: Transaction, messages: Sequence[Message]) -> int:
 
 
 def lease(
-    tx: Transaction, sinks: Iterable[str], owner: str, seconds: float, limit: int, *, apart: bool = False
+    tx: Transaction,
+    sinks: Iterable[str],
+    owner: str,
+    seconds: float,
+    limit: int,
+    *,
+    apart: bool = False,
+    probing: bool = False,
 ) -> list[Leased]:
     """Take at most `limit` messages that are due for `sinks`, for `seconds`; the longest due first.
+
+    What was sent as one and not confirmed is taken as one, however much that is, and nothing else with it: it may have
+    arrived, and must be known again by its id. With `probing` that comes first, due or not: each other message that is
+    tried at a sink which answers nothing would have to be repeated by itself, too.
 
     A message waits while an older one of the same order key is owed to the same sink; with `apart`, while any other of
     its group is on its way.
@@ -114,33 +127,71 @@ def lease(
         older.c.row < outbox.c.row,
         older.c.state == Progress.PENDING,
     )
-    query = select(outbox).where(outbox.c.sink.in_(list(sinks)), *_free(), ~owed)
+    sent = outbox.c.batch != ""
+    due = or_(outbox.c.due_at <= DatabaseTime(), sent) if probing else outbox.c.due_at <= DatabaseTime()
+    query = select(outbox).where(outbox.c.sink.in_(list(sinks)), *_unleased(), due, ~owed)
     if apart:
         query = query.where(~_talked_of())
-    return _taken(tx, query.order_by(outbox.c.due_at, outbox.c.row), owner, seconds, limit)
+    by_age = (outbox.c.due_at, outbox.c.row)
+    heads = query.where(or_(~sent, ~_follows())).order_by(*((~sent, *by_age) if probing else by_age))
+    first = _taken(tx, _locked(heads, 1), owner, seconds)
+    if first and first[0].batch:
+        return first + _taken(tx, _batch_of(first[0]), owner, seconds)
+    if first and limit > 1:
+        others = query.where(~sent).order_by(*by_age)
+        return first + _taken(tx, _locked(others, limit - 1), owner, seconds)
+    return first
 
 
 def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit: int) -> list[Leased]:
     """Take at most `limit` of the messages that are to be told with `first`, which was leased in this transaction.
 
-    These are the others of its group that go out at the same time and were tried as often: what was sent together and
-    not confirmed is sent together again, and nothing else with it. Oldest first.
+    These are the others of its group that go out at the same time, and were never sent. Oldest first.
     """
     message = first.message
     together = (
         outbox.c.sink == message.sink,
         outbox.c.group_key == message.group,
         outbox.c.flush_at == message.flush_at,
-        outbox.c.attempts == first.attempts - 1,
+        outbox.c.batch == "",
+        outbox.c.due_at <= DatabaseTime(),
     )
-    found = tx.execute(_locked(select(outbox.c.row, outbox.c.order_key).where(*together, *_free()), limit)).all()
+    found = tx.execute(_locked(select(outbox.c.row, outbox.c.order_key).where(*together, *_unleased()), limit)).all()
     blocked = _blocked(tx, message, {row.row: row.order_key for row in found})
     free = [row.row for row in found if row.row not in blocked]
     return [
         leased
         for some in slices(free)
-        for leased in _taken(tx, select(outbox).where(outbox.c.row.in_(some)), owner, seconds, len(some))
+        for leased in _taken(tx, _locked(select(outbox).where(outbox.c.row.in_(some)), len(some)), owner, seconds)
     ]
+
+
+def bind(tx: Transaction, leased: Sequence[Leased]) -> None:
+    """Write down that `leased`, which this transaction took, are sent as one from now on."""
+    fresh = [each.message for each in leased if not each.batch]
+    for sink in {message.sink for message in fresh}:
+        ids = [message.id for message in fresh if message.sink == sink]
+        for some in slices(ids):
+            mine = outbox.c.sink == sink, outbox.c.id.in_(some)
+            tx.execute(update(outbox).where(*mine).values(batch=ids[0]))
+
+
+def _follows() -> ColumnElement[bool]:
+    """Whether an older message that it was sent with is owed, too: that is leased, and takes it along."""
+    first = outbox.alias("first")
+    return exists().where(
+        first.c.sink == outbox.c.sink,
+        first.c.batch == outbox.c.batch,
+        first.c.row < outbox.c.row,
+        first.c.state == Progress.PENDING,
+    )
+
+
+def _batch_of(first: Leased) -> Select[Any]:
+    """The others that were sent with `first`, locked. None is left out: with others it would be another message."""
+    message = first.message
+    mates = outbox.c.sink == message.sink, outbox.c.batch == first.batch, outbox.c.id != message.id
+    return select(outbox).where(*mates, *_unleased()).order_by(outbox.c.row).with_for_update(of=outbox)
 
 
 def _talked_of() -> ColumnElement[bool]:
@@ -167,13 +218,11 @@ def _blocked(tx: Transaction, first: Message, found: Mapping[int, str]) -> set[i
     return blocked
 
 
-def _free() -> tuple[ColumnElement[bool], ...]:
-    """What may be leased, order aside."""
-    now = DatabaseTime()
+def _unleased() -> tuple[ColumnElement[bool], ...]:
+    """What is owed, and on its way by nobody."""
     return (
         outbox.c.state == Progress.PENDING,
-        outbox.c.due_at <= now,
-        or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
+        or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= DatabaseTime()),
     )
 
 
@@ -181,9 +230,9 @@ def _locked(query: Select[Any], limit: int) -> Select[Any]:
     return query.order_by(outbox.c.row).limit(limit).with_for_update(skip_locked=True, of=outbox)
 
 
-def _taken(tx: Transaction, query: Select[Any], owner: str, seconds: float, limit: int) -> list[Leased]:
+def _taken(tx: Transaction, locked: Select[Any], owner: str, seconds: float) -> list[Leased]:
     now = DatabaseTime()
-    rows = tx.execute(_locked(query, limit)).all()
+    rows = tx.execute(locked).all()
     for some in slices([row.row for row in rows]):
         taken = update(outbox).where(outbox.c.row.in_(some))
         tx.execute(
@@ -194,17 +243,22 @@ def _taken(tx: Transaction, query: Select[Any], owner: str, seconds: float, limi
                 attempts=outbox.c.attempts + 1,
             )
         )
-    return [Leased(_message(row), row.attempts + 1, row.fence + 1) for row in rows]
+    return [Leased(_message(row), row.attempts + 1, row.fence + 1, row.batch) for row in rows]
 
 
 def settle(tx: Transaction, leased: Leased, receipt: dict[str, Any]) -> None:
     """The sink confirmed the message with `receipt` (JSON values). Raises LeaseLost."""
-    _change(tx, leased, state=Progress.DELIVERED, receipt=receipt, error="", settled_at=DatabaseTime())
+    _change(tx, leased, state=Progress.DELIVERED, receipt=receipt, error="", settled_at=DatabaseTime(), batch="")
 
 
 def postpone(tx: Transaction, leased: Leased, seconds: float, error: str) -> None:
     """The message was not confirmed; it is due again in `seconds`. Raises LeaseLost."""
     _change(tx, leased, due_at=DatabaseTime() + seconds, error=error)
+
+
+def unbind(tx: Transaction, leased: Leased, error: str) -> None:
+    """What the message was sent with was refused for good; it is due at once, in other company. Raises LeaseLost."""
+    _change(tx, leased, due_at=DatabaseTime(), error=error, batch="")
 
 
 def give_back(tx: Transaction, leased: Leased) -> None:
@@ -214,7 +268,7 @@ def give_back(tx: Transaction, leased: Leased) -> None:
 
 def bury(tx: Transaction, leased: Leased, error: str) -> None:
     """The message is given up, and stays in the listing. Raises LeaseLost."""
-    _change(tx, leased, state=Progress.DEAD, error=error, settled_at=DatabaseTime())
+    _change(tx, leased, state=Progress.DEAD, error=error, settled_at=DatabaseTime(), batch="")
 
 
 def suppress(tx: Transaction, leased: Leased, reason: str, *, final: bool) -> None:

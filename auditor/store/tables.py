@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0007"
+HEAD = "0008"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -324,10 +324,13 @@ outbox = Table(
     # Those of one group that have the same `flush_at` are told in one message.
     Column("group_key", Words, nullable=False, server_default=""),
     Column("flush_at", Double),
+    # Those with the same one were sent as one message, of which it is not known whether it arrived.
+    Column("batch", Words, nullable=False, server_default=""),
     UniqueConstraint("id", "sink"),
     Index(None, "state", "due_at"),
     Index(None, "sink", "order_key", "row"),
     Index(None, "sink", "group_key", "flush_at"),
+    Index(None, "sink", "batch"),
 )
 
 conversations = Table(
