@@ -22,12 +22,14 @@ from starlette.applications import Starlette
 from auditor import clock, systemd
 from auditor.alerts.aside import aside
 from auditor.alerts.deliver import Delivered, Deliverer
+from auditor.alerts.gate import Gate
 from auditor.alerts.message import Alert
 from auditor.assembly import Parts, audit_of, client_of, gate_of, listeners_of
 from auditor.errors import AuditorError, LeaseLost
 from auditor.inventory.collect import Progress, no_progress
-from auditor.jobs import announce, poll, report, review, snapshot, usage
+from auditor.jobs import announce, poll, report, snapshot, usage
 from auditor.jobs.context import Audit
+from auditor.jobs.lookback import LookBack
 from auditor.jobs.poll import Polled
 from auditor.jobs.report import Written
 from auditor.jobs.schedule import KINDS, REPORT, SNAPSHOT, SWEEP, USAGE, first_due, next_due
@@ -47,10 +49,6 @@ LEASE = 60
 """Seconds a process may be silent before another takes its work over; renewed three times as often."""
 TICK = 1.0
 """Seconds between looks at what is due."""
-RELEASE = 15.0
-"""Seconds between looks whether a silence or a mute time ended."""
-REPEAT = 300.0
-"""Seconds between looks whether something is told again because it is still open."""
 STALLED = 60.0
 """Seconds without a tick after which the loop counts as stuck."""
 DRAIN = 4.0
@@ -95,9 +93,6 @@ class Daemon:
         self._failure: BaseException | None = None
         self._ticked_at = time.monotonic()
         self._ready = False
-        self._gate = gate_of(parts, now)
-        self._marked_at: dict[str, int] = {}
-        self._released_at = self._repeated_at = float("-inf")
 
     def live(self) -> Sequence[str]:
         """What is wrong with the loop itself, empty when it turns. What the API does is no reason to restart."""
@@ -136,8 +131,10 @@ class Daemon:
         self._metrics.config_loaded(clock.epoch(self._now()))
         while not stop.is_set():
             async with AsyncExitStack() as stack:
-                deliverer = await self._open(stack)
-                scheduler = self._scheduler(deliverer, stop)
+                await self._open(stack)
+                gate = gate_of(self._parts, self._now)
+                deliverer = self._deliverer(gate)
+                scheduler = self._scheduler(deliverer, LookBack(self._audits, gate, self._now), stop)
                 scheduler.start()
                 drained = asyncio.Event()
                 self._spawn(deliverer.drain(drained), stop, _DELIVERY)
@@ -155,21 +152,22 @@ class Daemon:
                 hangup.clear()
                 await self._reload(reload)
 
-    async def _open(self, stack: AsyncExitStack) -> Deliverer:
-        """Clients, due work and deliveries for the parts in force."""
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Clients and due work for the parts in force."""
         loaded = self._parts.loaded
         audits: dict[str, Audit] = {}
         for name in loaded.config.organizations:
             client = await stack.enter_async_context(client_of(loaded, name, self._metrics.api_request))
             audits[name] = audit_of(self._parts, name, client, self._store, self._watchers.progress)
         self._audits = audits
-        self._gate = gate_of(self._parts, self._now)
         await asyncio.to_thread(self._ensure_work)
+
+    def _deliverer(self, gate: Gate) -> Deliverer:
         return Deliverer(
             self._store,
             self._parts.queues,
             owner=self._owner,
-            gate=self._gate,
+            gate=gate,
             now=self._now,
             on_delivered=self._watchers.delivered,
             on_turn=self._delivered,
@@ -192,7 +190,7 @@ class Daemon:
                 for kind in KINDS:
                     work.ensure(tx, name, kind, first_due(kind, schedule, now))
 
-    def _scheduler(self, deliverer: Deliverer, stop: asyncio.Event) -> AsyncIOScheduler:
+    def _scheduler(self, deliverer: Deliverer, lookback: LookBack, stop: asyncio.Event) -> AsyncIOScheduler:
         """Ticks only; a tick that is still busy is skipped, and a late one is not made up.
 
         They are of the scheduler's own time: the daemon's may be moved.
@@ -203,50 +201,19 @@ class Daemon:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         every = {"trigger": "interval", "seconds": self._tick_seconds, "next_run_time": clock.now()}
-        scheduler.add_job(self._tick, args=(deliverer, stop), **every)
+        scheduler.add_job(self._tick, args=(deliverer, lookback, stop), **every)
         return scheduler
 
-    async def _tick(self, deliverer: Deliverer, stop: asyncio.Event) -> None:
+    async def _tick(self, deliverer: Deliverer, lookback: LookBack, stop: asyncio.Event) -> None:
         """Claim everything that is due, and see that messages go out."""
         self._ticked_at = time.monotonic()
         systemd.notify("WATCHDOG=1")
         # In a task of its own: the scheduler cancels its ticks when it is shut down, and a claim must not be cut.
         if not any(task.get_name() == _CLAIM for task in self._tasks):
             self._spawn(self._claim_due(stop), stop, _CLAIM)
-        self._look_back(deliverer, stop)
+        for look in lookback.due(self._ticked_at):
+            self._spawn(lookback.take(look, deliverer.wake), stop, _REVIEW)
         deliverer.wake()
-
-    def _look_back(self, deliverer: Deliverer, stop: asyncio.Event) -> None:
-        """See to what time alone makes news, now and then."""
-        now, gate = clock.epoch(self._now()), self._gate
-        if self._ticked_at - self._released_at >= RELEASE:
-            self._released_at = self._ticked_at
-            self._spawn(
-                self._reviewed(lambda audit: review.release(audit, gate) + self._marked(audit, now), deliverer),
-                stop,
-                _REVIEW,
-            )
-        if self._ticked_at - self._repeated_at >= REPEAT:
-            self._repeated_at = self._ticked_at
-            self._spawn(self._reviewed(lambda audit: review.repeat(audit, now), deliverer), stop, _REVIEW)
-
-    def _marked(self, audit: Audit, now: int) -> int:
-        """Decisions since the last look that went well; after a start, those of days."""
-        looked = self._marked_at.get(audit.organization)
-        since = now - review.LATELY if looked is None else looked - review.SINCE_LAST
-        made = review.mark(audit, since, now)
-        self._marked_at[audit.organization] = now
-        return made
-
-    async def _reviewed(self, look: Callable[[Audit], int], deliverer: Deliverer) -> None:
-        for name, audit in self._audits.items():
-            try:
-                made = await asyncio.to_thread(look, audit)
-            except AuditorError as error:
-                log.error("review.failed", organization=name, error=error.message, hint=error.hint)
-                continue
-            if made:
-                deliverer.wake()
 
     async def _claim_due(self, stop: asyncio.Event) -> None:
         try:
