@@ -112,6 +112,14 @@ def test_a_preview_of_each_kind_sends_nothing_and_shows_no_secret(kind: AlertKin
     assert "canary" not in shown
 
 
+def test_a_preview_of_a_group_shows_what_stands_of_all_of_it(config: Path) -> None:
+    kept = auditor("sinks", "preview", "chat", "--kind", "group", cwd=config.parent)
+    assert kept.code == 0, kept.err
+    assert "1 open, 1 resolved" in kept.document["blocks"][0]["text"]["text"]
+    digest = auditor("sinks", "preview", "hook", "--kind", "group", cwd=config.parent)
+    assert [line["resource"] for line in digest.document["data"]["lines"]] == ["ci-bot", "deploy-bot", "ci-bot"]
+
+
 def test_the_command_shows_what_would_go_out(config: Path, server: Server) -> None:
     before = len(server.slack.calls)
     done = auditor("sinks", "preview", "hook", "--kind", "resolved", cwd=config.parent)

@@ -1,7 +1,7 @@
 """Finds the sinks: every file of `sinks/` is one kind, and nothing else lists them.
 
 Such a file has four names: `Config`, `EXAMPLES`, `render` (what goes out, as text without secrets) and `send`;
-and `TAKES_EVENTS = True` when raw audit events are at home there.
+`TAKES_EVENTS = True` when raw audit events are at home there, and `render_kept` when its messages are kept up to date.
 """
 
 import importlib
@@ -40,7 +40,15 @@ def build(name: str, settings: Mapping[str, Any]) -> Sink:
         config.ready()
     except ConfigError as error:
         raise ConfigError(f"sinks.{name}: {error.message}", hint=error.hint) from None
-    return Sink(name, str(kind), config, module.send, module.render, getattr(module, "TAKES_EVENTS", False))
+    return Sink(
+        name,
+        str(kind),
+        config,
+        module.send,
+        module.render,
+        takes_events=getattr(module, "TAKES_EVENTS", False),
+        _render_kept=getattr(module, "render_kept", None),
+    )
 
 
 def _read_secrets(name: str, config: SinkConfig) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from auditor.alerts import compose
 from auditor.alerts.message import DECIDED, Alert, AlertKind, Line
@@ -47,6 +48,18 @@ def samples(organization: str, at: int, link: str = "") -> Mapping[str, Alert]:
     report = compose.report_ready(organization, "2026-W05", {"passed": 40, "failed": 3, "unknown": 1}, at, link=link)
     others = (digest, _event(organization, at), report, trial(organization, at))
     return {**told, **{each.kind.value: each for each in others}}
+
+
+def group(organization: str, at: int, link: str = "") -> Sequence[Alert]:
+    """What becomes of two keys that one policy finds: one of them is mended."""
+    first, second = (
+        replace(
+            _finding(AlertKind.OPENED, organization, at, link), finding=finding, resource_id=key, resource_name=name
+        )
+        for finding, key, name in (("5a3b1e", "key_1", "ci-bot"), ("77c0d4", "key_2", "deploy-bot"))
+    )
+    mended = replace(first, id=f"{first.finding}.resolved.{at + 3600}", kind=AlertKind.RESOLVED, at=at + 3600)
+    return first, replace(second, id=f"{second.finding}.opened.{at}"), mended
 
 
 def _event(organization: str, at: int) -> Alert:

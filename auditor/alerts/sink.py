@@ -1,6 +1,6 @@
 """What every sink is made of: its settings, what it is told beside the alert, and what it gives back."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from auditor import redaction
-from auditor.alerts.conversation import Place, Turn
+from auditor.alerts import compose
+from auditor.alerts.conversation import Conversation, Place, Turn, turn
 from auditor.alerts.message import Alert
 from auditor.alerts.wording import Templates, worded
 from auditor.configfile import read_secret
@@ -92,6 +93,7 @@ class Example:
 
 Send = Callable[[Any, Alert, Context], Awaitable[Receipt]]
 Render = Callable[[Any, Alert], str]
+RenderKept = Callable[[Any, Alert, Conversation], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class Sink:
     """Whether it takes audit events one by one, as fast as they come; others get a digest of them."""
     alerts: bool = True
     """False for the queue of audit events, which the same sink has beside that of its alerts."""
+    _render_kept: RenderKept | None = None
+    """Of a sink that keeps messages up to date."""
 
     @property
     def converses(self) -> bool:
@@ -130,6 +134,13 @@ class Sink:
     def preview(self, alert: Alert) -> str:
         """What would go out, as text, without any secret; nothing is sent."""
         return self._render(self.config, self._worded(alert))
+
+    def preview_group(self, alerts: Sequence[Alert]) -> str:
+        """The same for alerts of one group, oldest first: the message that is kept up to date, or their digest."""
+        shown = turn(None, {}, alerts, alerts[0].at)
+        if self.converses and self._render_kept and shown:
+            return self._render_kept(self.config, alerts[-1], shown.worded(self._worded).standing)
+        return self.preview(compose.together(alerts, alerts[-1].at))
 
     def _worded(self, alert: Alert) -> Alert:
         return worded(alert, self.config.templates)

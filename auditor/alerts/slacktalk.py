@@ -58,7 +58,12 @@ def standing_of(alert: Alert, buttons: Buttons = NONE) -> dict[str, Any]:
     """The message of a finding as it stands after the alert; of other alerts, the message that tells of them."""
     told = (replace(alert, kind=AlertKind.OPENED), alert) if alert.marks else (alert,)
     one = Conversation(alert.at).after(told)
-    return _body(alert.id, board.fallback(one), board.blocks(one, buttons)) if one.standings else body_of(alert)
+    return kept(alert.id, one, buttons) if one.standings else body_of(alert)
+
+
+def kept(id_: str, one: Conversation, buttons: Buttons = NONE) -> dict[str, Any]:
+    """The message that is kept up to date, as the conversation stands after the alert `id_`."""
+    return _body(id_, board.fallback(one), board.blocks(one, buttons))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from auditor import clock, log
 from auditor.alerts import registry
 from auditor.alerts.message import AlertKind
 from auditor.alerts.route import Routing
-from auditor.alerts.samples import samples, trial
+from auditor.alerts.samples import group, samples, trial
 from auditor.alerts.sink import Context, Sink
 from auditor.cli import options
 from auditor.cli.render import console, plain
@@ -27,6 +27,9 @@ from auditor.jobs import surroundings
 from auditor.jobs.diagnosis import Mark
 from auditor.redaction import redact
 from auditor.routing import Route
+
+_GROUP = "group"
+"""What `--kind` calls several alerts that are told in one message."""
 
 
 @click.group(name="sinks")
@@ -169,17 +172,18 @@ async def _heard(sink: Sink) -> bool:
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice([kind.value for kind in AlertKind]),
+    type=click.Choice([*(kind.value for kind in AlertKind), _GROUP]),
     default=AlertKind.OPENED.value,
     show_default=True,
-    help="Which kind of alert.",
+    help="Which kind of alert, or several of one group.",
 )
 def preview(config_path: Path | None, name: str, kind: str) -> None:
     """Show what a sink would send for a made-up alert, with its templates; nothing is sent and no secret is shown."""
     loaded = options.load_config(config_path, need_keys=False)
     organization = next(iter(loaded.config.organizations))
-    alert = samples(organization, clock.epoch(clock.now()), loaded.config.web.external_url)[kind]
-    click.echo(_chosen(loaded, name).preview(alert).rstrip("\n"))
+    sink, made_up = _chosen(loaded, name), (organization, clock.epoch(clock.now()), loaded.config.web.external_url)
+    shown = sink.preview_group(group(*made_up)) if kind == _GROUP else sink.preview(samples(*made_up)[kind])
+    click.echo(shown.rstrip("\n"))
 
 
 def _chosen(loaded: Loaded, name: str) -> Sink:

@@ -22,13 +22,14 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.buttons import Buttons
+from auditor.alerts.conversation import Conversation
 from auditor.alerts.message import Alert
 from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
 from auditor.alerts.slackerrors import explained, harmless
 from auditor.alerts.slackpeople import People
-from auditor.alerts.slacktalk import Found, Talk, Target, body_of, standing_of
+from auditor.alerts.slacktalk import Found, Talk, Target, body_of, kept, standing_of
 from auditor.config import sane_url
 from auditor.errors import ConfigError, DeliveryError
 from auditor.routing import OWNER
@@ -156,6 +157,11 @@ def render(config: Config, alert: Alert) -> str:
     """The body of the message, as it stands after the alert where it is kept up to date."""
     body = standing_of(alert, config.buttons) if config.converses else body_of(alert)
     return json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def render_kept(config: Config, alert: Alert, standing: Conversation) -> str:
+    """The body of the message that is kept up to date, as it stands after `alert`."""
+    return json.dumps(kept(alert.id, standing, config.buttons), indent=2, ensure_ascii=False)
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
