@@ -75,6 +75,17 @@ def test_an_accepted_message_is_kept_and_written_as_one_line(client: WebClient, 
     }
 
 
+def test_a_change_of_a_message_is_a_line_of_its_own(client: WebClient, slack: FakeSlack) -> None:
+    ts = str(client.chat_postMessage(channel="#security", text="open")["ts"])
+    client.chat_update(channel="C00000001", ts=ts, text="resolved")
+    assert slack.journal is not None
+    lines = [json.loads(line) for line in slack.journal.read_text().splitlines()]
+    assert [(line["ts"], line["text"], line.get("edited")) for line in lines] == [
+        (ts, "open", None),
+        (ts, "resolved", True),
+    ]
+
+
 BAD_BLOCKS: dict[str, tuple[Blocks, str]] = {
     "51 blocks": ([{"type": "divider"}] * 51, "no more than 50 items allowed"),
     "a section of 3001 characters": ([section("x" * 3001)], "must be less than 3001 characters"),

@@ -95,9 +95,9 @@ class Refusal(Exception):
 class FakeSlack:
     """One workspace: its channels and people, what was posted, and what goes wrong next.
 
-    `journal` gets one JSON line per accepted message, flushed. `pace` is the least time in seconds between two
-    messages to one channel (Slack's own is about 1); sooner ones are answered 429. `edit_window` is how many seconds a
-    message can be changed.
+    `journal` gets one JSON line per accepted message, and per change of one (`edited`), flushed. `pace` is the least
+    time in seconds between two messages to one channel (Slack's own is about 1); sooner ones are answered 429.
+    `edit_window` is how many seconds a message can be changed.
     """
 
     def __init__(
@@ -192,6 +192,7 @@ class FakeSlack:
             raise Refusal("edit_window_closed")
         posted.blocks, posted.text = blocks, text
         posted.versions.append((text, blocks))
+        self._write(posted, edited=True)
         return posted
 
     def _keep_pace(self, channel: Channel) -> None:
@@ -200,7 +201,7 @@ class FakeSlack:
             raise Refusal("ratelimited")
         self._last[channel.id] = moment
 
-    def _write(self, posted: Posted) -> None:
+    def _write(self, posted: Posted, *, edited: bool = False) -> None:
         if self.journal is None:
             return
         line: dict[str, Any] = {
@@ -212,6 +213,8 @@ class FakeSlack:
         }
         if posted.thread_ts:
             line |= {"thread_ts": posted.thread_ts, "reply_broadcast": posted.broadcast}
+        if edited:
+            line["edited"] = True
         with self.journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
