@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from auditor.alerts import compose
+from auditor.alerts import compose, digests
 from auditor.alerts.message import Alert, AlertKind, decode, encode
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.policy.model import Policy
@@ -85,20 +85,20 @@ def test_what_is_told_of_the_audit_log_itself_and_of_marked_policies_is_protecte
     assert of_the_log is not None
     assert marked is not None
     assert (of_the_log.protected, marked.protected) == (True, True)
-    assert compose.merged([replace(marked, protected=False), of_the_log], 1).protected
+    assert digests.merged([replace(marked, protected=False), of_the_log], 1).protected
 
 
 def test_a_group_is_one_digest_that_says_what_its_alerts_share() -> None:
     one = compose.from_transition(changed(State.OPEN), POLICY, "http://127.0.0.1:9847")
     assert one is not None
     two = replace(one, id="b", finding="b", level=Level.CRITICAL)
-    told = compose.together([one, two], 7)
+    told = digests.together([one, two], 7)
     assert (told.kind, told.level, told.policy, told.at) == (AlertKind.DIGEST, Level.CRITICAL, one.policy, 7)
     assert told.title == "2 \N{MULTIPLICATION SIGN} Project API key unused for 90 days"
     assert [line.level for line in told.lines] == [Level.CRITICAL, Level.HIGH]
-    mixed = compose.together([one, replace(two, title="Other", policy="other")], 7)
+    mixed = digests.together([one, replace(two, title="Other", policy="other")], 7)
     assert (mixed.title, mixed.policy) == ("2 alerts", "")
-    assert compose.together([two, one], 9).id == told.id, "the same alerts are the same message"
+    assert digests.together([two, one], 9).id == told.id, "the same alerts are the same message"
 
 
 def test_what_is_told_again_says_since_when_it_is_open() -> None:
@@ -162,16 +162,16 @@ def test_a_secret_used_as_a_name_and_a_flood_do_not_get_into_the_outbox() -> Non
 def test_the_first_picture_is_one_digest_with_a_stable_id() -> None:
     findings = [replace(FINDING, id=str(n), level=level) for n, level in enumerate([Level.LOW, Level.CRITICAL])]
     counts = {"critical": 1, "low": 1}
-    digest = compose.digest("acme", findings, counts, 5)
+    digest = digests.digest("acme", findings, counts, 5)
     assert (digest.id, digest.level, digest.counts) == ("baseline/acme", Level.CRITICAL, counts)
     assert [line.level for line in digest.lines] == [Level.CRITICAL, Level.LOW]
-    assert compose.digest("acme", [], {}, 6).level is Level.INFORMATIONAL
+    assert digests.digest("acme", [], {}, 6).level is Level.INFORMATIONAL
 
 
 def test_a_huge_first_picture_is_cut_to_its_worst_findings() -> None:
     findings = [FINDING] * 5000 + [replace(FINDING, level=Level.CRITICAL)]
-    digest = compose.digest("acme", findings, {"critical": 1, "high": 5000}, 5)
-    assert len(digest.lines) == compose.LINES_MAX
+    digest = digests.digest("acme", findings, {"critical": 1, "high": 5000}, 5)
+    assert len(digest.lines) == digests.LINES_MAX
     assert digest.lines[0].level is Level.CRITICAL
     assert "5,001 findings" in digest.text
 
@@ -181,8 +181,8 @@ def test_a_storm_becomes_one_digest_that_lists_every_alert() -> None:
         compose.from_transition(replace(changed(State.OPEN), at=at), POLICY, "http://127.0.0.1:1") for at in range(30)
     ]
     alerts = [alert for alert in made if alert]
-    storm = compose.merged(alerts, 99)
+    storm = digests.merged(alerts, 99)
     assert len(storm.lines) == 30
     assert storm.counts == {"opened": 30}
     assert storm.link == "http://127.0.0.1:1"
-    assert storm.id == compose.merged(alerts[::-1], 100).id != compose.merged(alerts[1:], 99).id
+    assert storm.id == digests.merged(alerts[::-1], 100).id != digests.merged(alerts[1:], 99).id

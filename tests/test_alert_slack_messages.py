@@ -9,7 +9,7 @@ import pytest
 from alerts import ALERT
 from slack import Server, by_token, by_webhook
 
-from auditor.alerts import compose
+from auditor.alerts import notices
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
@@ -225,7 +225,7 @@ async def test_a_digest_shows_the_worst_and_counts_the_rest(slack: FakeSlack, ad
 
 
 async def test_a_report_is_told_with_its_numbers(slack: FakeSlack, address: str) -> None:
-    alert = compose.report_ready(
+    alert = notices.report_ready(
         "acme", "2026-W01", {"pass": 10, "fail": 3}, 1_767_225_600, facts=(("File", "report.html"),)
     )
     message = await posted(slack, by_webhook(address), alert)

@@ -11,7 +11,7 @@ from deliveries import Channel, alert, deliver, later, put, routing, rows
 from pydantic import SecretStr
 
 from auditor.adminapi.client import AdminClient
-from auditor.alerts import compose
+from auditor.alerts import notices
 from auditor.alerts.deliver import Delivered
 from auditor.alerts.gate import Gate, inhibits
 from auditor.alerts.message import Alert, AlertKind, Line
@@ -300,14 +300,14 @@ async def test_nothing_holds_back_what_is_protected(service: Service) -> None:
     service.uses(routing({**AT_ONCE, "mute_time_intervals": ["always"]}, time_intervals=[always], inhibit_rules=[rule]))
     service.silence(level="high")
     service.change(replace(NEW, id="gap", kind="audit_log", policy="audit-log-hole"))
-    put(service.store, service.audit.routing, compose.notice("x", "acme", Level.HIGH, "t", "t", 1, protected=True))
+    put(service.store, service.audit.routing, notices.notice("x", "acme", Level.HIGH, "t", "t", 1, protected=True))
     service.change(NEW)
     assert await service.send() == Delivered(sent=2, suppressed=1)
 
 
 async def test_a_notice_that_is_not_protected_can_be_silenced(service: Service) -> None:
     service.silence(class_="notice")
-    put(service.store, service.audit.routing, compose.notice("x", "acme", Level.LOW, "t", "t", 1))
+    put(service.store, service.audit.routing, notices.notice("x", "acme", Level.LOW, "t", "t", 1))
     assert await service.send() == Delivered(suppressed=1)
     service.passes(3601)
     assert service.review() == 1, "a notice is of no finding, and told late"

@@ -17,7 +17,7 @@ from deliveries import alert, put, rows
 from slack import Server, by_token, by_webhook
 from test_slack_keeps_one_message_for_a_group import Watch, parents, replies, resolved, shown
 
-from auditor.alerts import compose
+from auditor.alerts import digests
 from auditor.alerts.deliver import Delivered
 from auditor.alerts.lane import Terms
 from auditor.alerts.message import Alert, AlertKind
@@ -237,6 +237,6 @@ def test_the_commands_know_such_a_sink(tmp_path: Path, server: Server, slack: Fa
 async def test_a_digest_of_many_owners_is_never_a_direct_message(server: Server, slack: FakeSlack) -> None:
     both = [owned("a", ADA), owned("b", BOB)]
     sink = build("people", to_owners(server.address, otherwise="#security"))
-    for fold in (compose.merged, compose.together):
+    for fold in (digests.merged, digests.together):
         await sink.send(fold(both, 1), Context())
     assert {posted.channel for posted in slack.messages} == {"C00000001"}

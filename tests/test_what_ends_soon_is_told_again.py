@@ -7,7 +7,7 @@ import pytest
 from audits import auditing, begin
 from organization import NOW, served, small
 
-from auditor.alerts import compose
+from auditor.alerts import notices
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.findings.expiry import newly_ending
 from auditor.findings.model import Decision, Finding
@@ -82,12 +82,12 @@ def test_what_needs_nobody_is_not_told(quiet: Finding) -> None:
 def test_what_is_acknowledged_is_told_with_who_knows_of_it() -> None:
     known = replace(FINDING, state=State.ACKNOWLEDGED, decision=Decision("ada", 1), evidence={"owner": "<!channel>"})
     (ending,) = newly_ending([known], lambda _: END, END - 7 * DAY)
-    alert = compose.ending(ending.finding, ending.ends, ending.days, END - 7 * DAY)
+    alert = notices.ending(ending.finding, ending.ends, ending.days, END - 7 * DAY)
     assert alert.title == "Expires in 7 days: Ends"
     assert ("Acknowledged by", "ada") in alert.facts
     assert (alert.kind, alert.about, alert.finding, alert.level) == (AlertKind.NOTICE, "f1", "", Level.LOW)
-    assert compose.ending(known, END, 7, END - 5 * DAY - 60).title == "Expires in 6 days: Ends"
-    assert compose.ending(known, END, 1, END - 60).title == "Expires in 1 day: Ends"
+    assert notices.ending(known, END, 7, END - 5 * DAY - 60).title == "Expires in 6 days: Ends"
+    assert notices.ending(known, END, 1, END - 60).title == "Expires in 1 day: Ends"
 
 
 def with_one_key_that_ends() -> tuple[Organization, ProjectKey]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from auditor import clock, log
-from auditor.alerts import addressing, compose, conversing
+from auditor.alerts import addressing, conversing, notices
 from auditor.alerts.conversation import Turn
 from auditor.alerts.gate import Gate, Hold, Judge
 from auditor.alerts.lane import UNLIMITED, Lane, Terms
@@ -287,7 +287,7 @@ class Deliverer:
         if message.id.startswith(_DEAD_LETTER):
             return None
         at = int(self._seconds())
-        return compose.notice(
+        return notices.notice(
             f"dead-letter/{sink}/{at // 3600}",
             message.organization,
             Level.HIGH,

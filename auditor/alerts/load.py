@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.alerts import compose
+from auditor.alerts import digests
 from auditor.alerts.message import Alert
 from auditor.store.outbox import Leased
 
@@ -39,8 +39,8 @@ def loaded(parts: Parts, at: int) -> Load:
     if len(alerts) == 1:
         return Load(alerts[0], parts)
     if _group_of(parts):
-        return Load(compose.together(alerts, at), parts)
-    return Load(compose.merged([alert for alert in alerts if not alert.marks] or alerts, at), parts)
+        return Load(digests.together(alerts, at), parts)
+    return Load(digests.merged([alert for alert in alerts if not alert.marks] or alerts, at), parts)
 
 
 def _group_of(parts: Parts) -> str:

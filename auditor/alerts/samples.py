@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from auditor.alerts import compose
+from auditor.alerts import compose, notices
 from auditor.alerts.message import DECIDED, Alert, AlertKind, Line
 from auditor.inventory.events import record_of
 from auditor.terms import Level
@@ -45,7 +45,7 @@ def samples(organization: str, at: int, link: str = "") -> Mapping[str, Alert]:
         counts={"opened": 3},
         link=link,
     )
-    report = compose.report_ready(organization, "2026-W05", {"passed": 40, "failed": 3, "unknown": 1}, at, link=link)
+    report = notices.report_ready(organization, "2026-W05", {"passed": 40, "failed": 3, "unknown": 1}, at, link=link)
     others = (digest, _event(organization, at), report, trial(organization, at))
     return {**told, **{each.kind.value: each for each in others}}
 

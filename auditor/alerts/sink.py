@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from auditor import redaction
-from auditor.alerts import compose
+from auditor.alerts import digests
 from auditor.alerts.conversation import Conversation, Place, Turn, turn
 from auditor.alerts.message import Alert
 from auditor.alerts.wording import Templates, worded
@@ -140,7 +140,7 @@ class Sink:
         shown = turn(None, {}, alerts, alerts[0].at)
         if self.converses and self._render_kept and shown:
             return self._render_kept(self.config, alerts[-1], shown.worded(self._worded).standing)
-        return self.preview(compose.together(alerts, alerts[-1].at))
+        return self.preview(digests.together(alerts, alerts[-1].at))
 
     def _worded(self, alert: Alert) -> Alert:
         return worded(alert, self.config.templates)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from auditor.alerts import compose
+from auditor.alerts import compose, notices
 from auditor.alerts.message import Alert
 from auditor.alerts.route import Routing
 from auditor.findings.expiry import Ending
@@ -30,16 +30,16 @@ class Teller:
 
     def overdue(self, finding: Finding, now: int) -> Alert:
         """The notice that the finding was not mended in time."""
-        return self._about(finding, compose.overdue(finding, now, self.link))
+        return self._about(finding, notices.overdue(finding, now, self.link))
 
     def ending(self, ending: Ending, now: int) -> Alert:
         """The notice that what a finding is about ends soon."""
         finding = ending.finding
-        return self._about(finding, compose.ending(finding, ending.ends, ending.days, now, self.link))
+        return self._about(finding, notices.ending(finding, ending.ends, ending.days, now, self.link))
 
     def flapping(self, finding: Finding, times: int, now: int) -> Alert:
         """The notice that the finding opened `times` times within a day."""
-        return self._about(finding, compose.flapping(finding, times, now, self.link))
+        return self._about(finding, notices.flapping(finding, times, now, self.link))
 
     def _complete(self, alert: Alert | None) -> Alert | None:
         if alert is None:

@@ -3,6 +3,11 @@
 import re
 import unicodedata
 
+from auditor.redaction import redact
+
+TEXT_MAX = 4000
+"""Characters kept of any one text: more than any sink shows, less than floods the outbox."""
+
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that a person does not see, or that change how the rest is seen (escape codes, RTL overrides)."""
 
@@ -43,3 +48,8 @@ def _picture(letter: str) -> str:
     if code < 0x20:
         return chr(0x2400 + code)  # the block of control pictures: ESC is shown as one sign
     return f"[U+{code:04X}]"
+
+
+def bounded(text: str) -> str:
+    """No secret that somebody used as a name, no lone surrogate, no flood; the rest is the business of the sinks."""
+    return redact(text[:TEXT_MAX].encode("utf-8", "replace").decode())

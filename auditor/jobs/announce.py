@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from auditor.alerts import compose
+from auditor.alerts import compose, digests, notices
 from auditor.alerts.message import Alert
 from auditor.alerts.outgoing import Routed, gather, mark, queue
 from auditor.alerts.sink import events_queue
@@ -51,7 +51,7 @@ def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, f
     queued = 0
     for (sink, _), routed in by_sink.items():
         if fold and len(routed) > FEW:
-            queue(tx, compose.merged([alert for alert, _ in routed], now), [sink], now)
+            queue(tx, digests.merged([alert for alert, _ in routed], now), [sink], now)
             queued += 1
         else:
             gather(tx, routed, now)
@@ -74,7 +74,7 @@ def at_once(tx: Transaction, audit: Audit, alert: Alert, now: int) -> None:
 def held(tx: Transaction, audit: Audit, policies: Sequence[str], now: int) -> None:
     """Queue a notice that findings of `policies` vanished together and are not believed to be mended; once a day."""
     for policy in policies:
-        alert = compose.notice(
+        alert = notices.notice(
             f"held/{audit.organization}/{policy}/{now // 86_400}",
             audit.organization,
             Level.HIGH,
@@ -88,7 +88,7 @@ def held(tx: Transaction, audit: Audit, policies: Sequence[str], now: int) -> No
 
 def refused(tx: Transaction, audit: Audit, gap: Gap, now: int) -> None:
     """Queue a notice that the API refuses the auditor's own key: from now on nothing is seen. Once a day."""
-    alert = compose.notice(
+    alert = notices.notice(
         f"refused/{audit.organization}/{now // 86_400}",
         audit.organization,
         Level.CRITICAL,
@@ -103,7 +103,7 @@ def refused(tx: Transaction, audit: Audit, gap: Gap, now: int) -> None:
 
 def misconfigured(tx: Transaction, audit: Audit, reason: str, now: int) -> None:
     """Queue a notice that a new configuration, or a policy of it, is refused; once a day for one reason."""
-    alert = compose.notice(
+    alert = notices.notice(
         f"configuration/{audit.organization}/{fingerprint(reason)}/{now // 86_400}",
         audit.organization,
         Level.HIGH,
@@ -121,7 +121,7 @@ def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) 
         if fields.get("attestation") != Standing.CONTRADICTED:
             continue
         told = f"{audit.organization}/{record.id}/{fields.get('until')}/{fields.get('event')}"
-        alert = compose.notice(
+        alert = notices.notice(
             f"attestation/{fingerprint(told)}",
             audit.organization,
             Level.HIGH,
@@ -161,7 +161,7 @@ def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> in
 
 
 def _unheard(audit: Audit, kind: str, now: int) -> Alert:
-    return compose.notice(
+    return notices.notice(
         f"event-type/{audit.organization}/{fingerprint(kind)}",
         audit.organization,
         Level.LOW,
@@ -186,5 +186,5 @@ def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: in
     for (sink, owner), mine in routed.items():
         levels = [finding.level for finding in mine]
         counts = {level.value: levels.count(level) for level in reversed(Level) if level in levels}
-        queue(tx, compose.digest(audit.organization, mine, counts, now, audit.link, owner), [sink], now)
+        queue(tx, digests.digest(audit.organization, mine, counts, now, audit.link, owner), [sink], now)
     return len(routed)

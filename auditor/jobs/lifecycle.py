@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from auditor.alerts import compose
+from auditor.alerts import notices
 from auditor.alerts.words import counted, moment
 from auditor.findings.duedates import newly_overdue
 from auditor.findings.expiry import newly_ending
@@ -120,7 +120,7 @@ def _warn(tx: Transaction, audit: Audit, known: Known, now: int) -> None:
         return
     told = fingerprint(f"{audit.organization}/{waiver.id}")
     ends = moment(waiver.until)
-    alert = compose.notice(
+    alert = notices.notice(
         f"waiver/{told}/{waiver.until}/{days}",
         audit.organization,
         Level.HIGH if days == 1 else Level.MEDIUM,

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from auditor import clock
-from auditor.alerts import compose
+from auditor.alerts import notices
 from auditor.alerts.outgoing import queue
 from auditor.config import Findings
 from auditor.errors import StoreError
@@ -58,7 +58,7 @@ def _weekly(audit: Audit, now: int) -> Written:
         counts = {level.value: levels.count(level) for level in reversed(Level) if level in levels}
         facts = (("File", str(written.path)), ("SHA-256", written.sha256))
         queue(
-            tx, compose.report_ready(audit.organization, period, counts, now, facts, audit.link), audit.report_to, now
+            tx, notices.report_ready(audit.organization, period, counts, now, facts, audit.link), audit.report_to, now
         )
     _prune(folder, audit.reports_kept)
     log.info("report.written", organization=audit.organization, path=str(written.path))

@@ -1,0 +1,106 @@
+"""Many alerts as one message: the first picture, a group, a storm. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.untrusted import bounded
+from auditor.alerts.words import counted
+from auditor.findings.model import Finding
+from auditor.fingerprint import fingerprint
+from auditor.terms import Level
+
+LINES_MAX = 1000
+"""Findings told in one digest, worst first; its counts cover all of them."""
+
+_STATES = {
+    AlertKind.ACKNOWLEDGED: "acknowledged: ",
+    AlertKind.WAIVED: "risk accepted: ",
+    AlertKind.RESOLVED: "resolved: ",
+}
+"""What stands before a finding in a digest that is no fault to mend any more."""
+
+
+def digest(
+    organization: str,
+    findings: Sequence[Finding],
+    counts: Mapping[str, int],
+    at: int,
+    link_base: str = "",
+    owner: str | None = None,
+) -> Alert:
+    """The one message of a first run: `findings` worst first, `counts` in the order of telling.
+
+    `owner` is whose findings these are where everybody is told of their own; None where they are anybody's. The id
+    holds only the organization, and the owner: however often the first run is begun, it is told once.
+    """
+    lines = _ranked(line(finding) for finding in findings)
+    return Alert(
+        id=f"baseline/{organization}" + ("" if owner is None else f"/{fingerprint(owner)}"),
+        kind=AlertKind.DIGEST,
+        organization=organization,
+        level=lines[0].level if lines else Level.INFORMATIONAL,
+        title=f"First picture of {organization}",
+        text=f"{counted(len(lines), 'finding')} to begin with. From now on only changes are told.",
+        at=at,
+        lines=lines[:LINES_MAX],
+        counts=counts,
+        link=link_base,
+        owner=owner or "",
+    )
+
+
+def merged(alerts: Sequence[Alert], at: int) -> Alert:
+    """One digest of several alerts, every one a line: what a storm is folded into."""
+    if all(alert.kind is AlertKind.EVENT for alert in alerts):
+        return _folded("storm", counted(len(alerts), "audit event"), "", alerts, at)
+    text = "Too much at once for one message each: the worst are listed here, all of them on the page."
+    return _folded("storm", f"{counted(len(alerts), 'alert')} at once", text, alerts, at)
+
+
+def together(alerts: Sequence[Alert], at: int) -> Alert:
+    """One digest of the alerts of one group, every one a line."""
+    titles = list(dict.fromkeys(alert.title for alert in alerts))
+    title = f"{len(alerts)} \N{MULTIPLICATION SIGN} {titles[0]}" if len(titles) == 1 else counted(len(alerts), "alert")
+    shared = {alert.policy for alert in alerts}
+    told = _folded("group", title, "What belongs together is told together.", alerts, at)
+    return replace(told, policy=shared.pop()) if len(shared) == 1 else told
+
+
+def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) -> Alert:
+    lines = _ranked(line for alert in alerts for line in (alert.lines or (_told(alert),)))
+    ids = "\n".join(sorted(alert.id for alert in alerts))
+    owners = {alert.person for alert in alerts}
+    counts: dict[str, int] = {}
+    for alert in alerts:
+        counts[alert.kind.value] = counts.get(alert.kind.value, 0) + 1
+    return Alert(
+        id=f"{kind}/{fingerprint(ids)}",
+        kind=AlertKind.DIGEST,
+        organization=", ".join(sorted({alert.organization for alert in alerts})),
+        level=max((alert.level for alert in alerts), key=lambda level: level.rank),
+        title=title,
+        text=text,
+        at=at,
+        lines=lines,
+        counts=counts,
+        link=next((alert.link.rpartition("/findings/")[0] for alert in alerts if "/findings/" in alert.link), ""),
+        owner=owners.pop() if len(owners) == 1 else "",
+        protected=any(alert.protected for alert in alerts),
+    )
+
+
+def line(finding: Finding) -> Line:
+    """A finding as one line of a digest."""
+    return Line(finding.level, finding.policy, bounded(finding.name), bounded(finding.message))
+
+
+def _told(alert: Alert) -> Line:
+    if alert.kind is AlertKind.EVENT:
+        return Line(alert.level, "event", alert.title, ", ".join(f"{name}: {value}" for name, value in alert.facts))
+    state = _STATES.get(alert.kind, "")
+    return Line(alert.level, alert.policy, alert.resource_name or alert.title, state + (alert.text or alert.title))
+
+
+def _ranked(lines: Iterable[Line]) -> tuple[Line, ...]:
+    return tuple(sorted(lines, key=lambda line: -line.level.rank))

@@ -1,0 +1,109 @@
+"""Messages that tell of no change of a finding: about the auditor, about time that ran out, about a report. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.untrusted import bounded
+from auditor.alerts.words import counted, moment
+from auditor.findings.model import Finding
+from auditor.terms import Level
+
+
+def report_ready(
+    organization: str,
+    period: str,
+    counts: Mapping[str, int],
+    at: int,
+    facts: Sequence[tuple[str, str]] = (),
+    link: str = "",
+) -> Alert:
+    """The message that the report of `period` (`2026-W05`) is written; `facts` say where and with which hash."""
+    return Alert(
+        id=f"report/{organization}/{period}",
+        kind=AlertKind.REPORT,
+        organization=organization,
+        level=Level.INFORMATIONAL,
+        title=f"Weekly report of {organization}, {period}",
+        text="",
+        at=at,
+        counts=counts,
+        facts=tuple(facts),
+        link=link,
+    )
+
+
+def notice(
+    key: str,
+    organization: str,
+    level: Level,
+    title: str,
+    text: str,
+    at: int,
+    facts: Sequence[tuple[str, str]] = (),
+    *,
+    protected: bool = False,
+) -> Alert:
+    """A message about the auditor itself; `key` makes it the same message when the same thing is told again.
+
+    One that is `protected` nothing holds back.
+    """
+    return Alert(
+        id=f"notice/{key}",
+        kind=AlertKind.NOTICE,
+        organization=organization,
+        level=level,
+        title=title,
+        text=bounded(text),
+        at=at,
+        facts=tuple((name, bounded(value)) for name, value in facts),
+        protected=protected,
+    )
+
+
+def overdue(finding: Finding, at: int, link_base: str = "") -> Alert:
+    """The notice that a fault was not mended in time; once for the time since it stands."""
+    told = f"Not mended in time: {finding.message}"
+    facts = [("Standing since", moment(finding.stands_since)), *_known_by(finding)]
+    key = f"overdue/{finding.id}/{finding.stands_since}"
+    alert = notice(key, finding.organization, finding.level, f"Overdue: {finding.title}", told, at, facts)
+    return _about(alert, finding, link_base)
+
+
+def ending(finding: Finding, ends: int, stage: int, at: int, link_base: str = "") -> Alert:
+    """The notice that what a finding is about ends soon; once for each `stage` (days before) of one end."""
+    left = f"Expires in {counted(-((at - ends) // 86_400), 'day')}"
+    facts = [("Expires", moment(ends)), *_known_by(finding)]
+    key = f"ending/{finding.id}/{ends}/{stage}"
+    told = f"{left}: {finding.message}"
+    alert = notice(key, finding.organization, finding.level, f"{left}: {finding.title}", told, at, facts)
+    return _about(alert, finding, link_base)
+
+
+def flapping(finding: Finding, times: int, at: int, link_base: str = "") -> Alert:
+    """The notice that a finding opened `times` times within a day, and is not told each time any more."""
+    told = f"Comes and goes: opened {times} times within a day, told again once it stays for a day: {finding.message}"
+    key = f"flapping/{finding.id}/{at}"
+    alert = notice(key, finding.organization, finding.level, f"Flapping: {finding.title}", told, at)
+    return _about(alert, finding, link_base)
+
+
+def _about(alert: Alert, finding: Finding, link_base: str) -> Alert:
+    """A notice about one finding: with its policy, its resource and a link to it."""
+    return replace(
+        alert,
+        title=bounded(alert.title),
+        policy=finding.policy,
+        about=finding.id,
+        resource_name=bounded(finding.name),
+        resource_kind=finding.kind,
+        link=f"{link_base.rstrip('/')}/findings/{finding.id}" if link_base else "",
+    )
+
+
+def _known_by(finding: Finding) -> Iterable[tuple[str, str]]:
+    owner = finding.evidence.get("owner")
+    if isinstance(owner, str) and owner:
+        yield "Owner", owner
+    if finding.decision:
+        yield "Acknowledged by", finding.decision.by
