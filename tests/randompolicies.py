@@ -18,8 +18,6 @@ from auditor.yamlfile import Place
 NOW = 1_767_225_600
 DAY = 86_400
 KIND = "project_api_key"
-OPEN = Vocabulary({}, True, True, True)
-"""Any field, any modifier, keywords."""
 TYPED = ("name", "owner.type", "created_at", "last_used_at", "owner.is_member", "owner.groups")
 LOOSE = ("type", "payload.note", "payload.items", "actor.ip", "effective_at")
 TYPES = ("login.failed", "login.succeeded", "api_key.created", "LOGIN.failed")
@@ -151,7 +149,8 @@ def selections(fields: tuple[str, ...], *, keywords: bool) -> st.SearchStrategy[
 def judge_of(name: str, kind: str, tree: Mapping[str, object], applies: object) -> Judge | None:
     """The policy, or None when the grammar refuses it."""
     refused = Refused([])
-    vocabulary = OPEN if kind != KIND else Vocabulary({}, True, True, False)
+    # One of its own, as each file has: what the patterns of a file may cost together is counted in it.
+    vocabulary = Vocabulary({}, True, True, kind != KIND)
     detection = parse_detection(tree, vocabulary, refused)
     exception = parse_selection("applies_to", applies, ("applies_to",), vocabulary, refused) if applies else None
     if detection is None or refused.places:

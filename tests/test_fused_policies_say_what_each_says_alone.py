@@ -30,8 +30,11 @@ from auditor.policy.program import MAX_TYPES, EventProgram, StateProgram, list_i
 from auditor.policy.quick import Swept, quick, sweep
 from auditor.simulator.organization import Organization
 
-EXAMPLES = 4000 if os.environ.get("AUDITOR_PROVE") == "1" else 100
+PROVE = os.environ.get("AUDITOR_PROVE") == "1"
+EXAMPLES = 4000 if PROVE else 100
 THOROUGH = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+pytestmark = pytest.mark.timeout(3600 if PROVE else 120)
 
 
 def alone(judge: Judge, fields: Fields, now: int) -> bool | str | None:
