@@ -47,7 +47,7 @@ def record_of(raw: bytes | Mapping[str, object]) -> Record:
     event, kind = body.get("id"), body.get("type")
     if not isinstance(event, str) or not isinstance(kind, str):
         raise ValueError("an audit event has the texts `id` and `type`")
-    fields = dict(flatten(body))
+    fields = flatten(body)
     fields["type"] = sys.intern(kind)
     if not clock.is_time(fields.get("effective_at")):
         fields.pop("effective_at", None)

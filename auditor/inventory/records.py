@@ -10,6 +10,7 @@ from auditor.adminapi.fields import Field, Type
 from auditor.adminapi.resources import BY_NAME
 from auditor.adminapi.resourcetypes import ResourceType
 from auditor.inventory.model import Record, Scope, Unknown
+from auditor.inventory.texts import Texts
 
 MAX_DEPTH = 12
 """Levels of an event's payload that become fields; deeper ones stay in the raw bytes only."""
@@ -23,6 +24,9 @@ _CHECKS: Mapping[Type, Callable[[object], bool]] = {
     Type.STRINGS: lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
     Type.ANY: lambda value: True,
 }
+
+_NUMBERS = frozenset({int, float, bool})
+_TEXTS = Texts()
 
 _MISSING = object()
 _OBSTRUCTED = object()
@@ -123,19 +127,32 @@ def _documented(name: str) -> frozenset[str]:
     return frozenset(paths | {"object", "id", kind.identity}) | kind.unused
 
 
-def flatten(body: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
+def flatten(body: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Every leaf of `body` by dotted name; through a list of objects, the list of the values.
 
-    Names are held once, however many records have such a field: they are found faster, too.
+    Names and short texts are held once, however many records have them: they are found faster, too.
     """
-    if depth > MAX_DEPTH:
-        return
+    found: dict[str, object] = {}
+    _flatten(body, prefix, 0, found)
+    return found
+
+
+def _flatten(body: Mapping[str, object], prefix: str, depth: int, found: dict[str, object]) -> None:
     for key, value in body.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{name}.", depth + 1)
+        if type(value) is str:
+            found[sys.intern(name)] = _TEXTS.held(value)
+        elif type(value) in _NUMBERS:
+            found[sys.intern(name)] = value
+        elif isinstance(value, Mapping):
+            if depth < MAX_DEPTH:
+                _flatten(value, f"{name}.", depth + 1, found)
         elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-            for inner in {key for each in value if isinstance(each, Mapping) for key in each}:
-                yield sys.intern(f"{name}.{inner}"), lookup(value, inner)
+            found.update((sys.intern(f"{name}.{inner}"), lookup(value, inner)) for inner in _keys(value))
         elif value is not None:
-            yield sys.intern(name), value
+            found[sys.intern(name)] = value
+
+
+def _keys(value: list[object]) -> set[str]:
+    """The keys of the objects in a list."""
+    return {key for each in value if isinstance(each, Mapping) for key in each}

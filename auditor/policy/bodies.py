@@ -43,7 +43,7 @@ def record_from(kind: str, body: Mapping[str, object]) -> Record:
     """
     if is_open(kind):
         return events.record_of(body)
-    flat = dict(flatten(body))
+    flat = flatten(body)
     joined = joined_on(kind)
     fields: dict[str, object] = {}
     for name, field in fields_of(kind).items():

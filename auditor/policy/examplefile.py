@@ -62,7 +62,7 @@ def _records(
             # Null says that there is none; an older server that does not send the key says nothing.
             if field.absent_is_unknown and name not in body
         }
-        for name, value in {**dict(flatten(body)), **dict.fromkeys(gaps)}.items():
+        for name, value in {**flatten(body), **dict.fromkeys(gaps)}.items():
             if name not in known:
                 complain(
                     place, f"the example names the unknown field `{name}`", did_you_mean(name, tuple(known), "fields")
