@@ -11,8 +11,8 @@ from auditor.inventory.model import Record
 from auditor.jobs.tested import Backtest, Tested
 from auditor.policy.evaluate import base_matches, correlate, match
 from auditor.policy.model import Verdict
-from auditor.policy.policyset import Correlated, Judge, PolicySet
-from auditor.policy.replay import Dated, RawEvent, Scan
+from auditor.policy.policyset import Correlated, PolicySet
+from auditor.policy.replay import Dated, RawEvent, Scan, StoredRow
 from auditor.store import events, history
 from auditor.store.database import Store
 from auditor.store.history import Wanted
@@ -44,7 +44,7 @@ class EventTest:
             # When most types are wanted, it is faster to read all in the order in which they lie.
             wanted = Wanted(since=start, before=end, types=types if 2 * len(types) < len(known) else ())
             for batch in history.scan(self._store, self._organization, wanted):
-                found.events += self._judge([RawEvent(*each) for each in batch], found)
+                found.events += self._judge(batch, found)
             self._close(end, found)
         self._close(found.until + max((each.reach for each in self._windows), default=0), found)
         found.policies += (*self._speaking.values(), *(each.tested for each in self._windows))
@@ -57,22 +57,19 @@ class EventTest:
         since = max(found.since - max(each.reach for each in self._windows), found.event_at or 0)
         return ((start, min(start + DAY, until)) for start in range(since, until, DAY))
 
-    def _judge(self, batch: Iterable[RawEvent], found: Backtest) -> int:
+    def _judge(self, batch: Sequence[StoredRow], found: Backtest) -> int:
         """Returns how many of the events are of the time itself."""
-        inside = 0
-        hits: list[tuple[Record, frozenset[Judge]]] = []
-        for event in batch:
-            inside += event.effective_at >= found.since
-            numbers = self._scan.matching(event)
-            if numbers:
-                hits.append((self._scan.whole(event), frozenset(self._rules[number] for number in numbers)))
+        hits = [
+            (self._scan.whole(RawEvent(*row)), frozenset(self._rules[number] for number in numbers))
+            for row, numbers in self._scan.hits(batch)
+        ]
         for rule, tested in self._speaking.items():
             if records := [record for record, rules in hits if rule in rules]:
                 verdicts = match(PolicySet(rules=(rule,)), records, found.until)
                 _enter(tested, self._organization, self._policies, verdicts, found)
         for each in self._windows:
             each.take([record for record, rules in hits if rules & each.rules])
-        return inside
+        return sum(at >= found.since for _, _, at, _ in batch)
 
     def _close(self, end: int, found: Backtest) -> None:
         for each in self._windows:

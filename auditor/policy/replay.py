@@ -48,6 +48,17 @@ class Lane:
     """Whether the type alone decides: nothing is decoded."""
 
 
+def _undecoded(_raw: bytes) -> None:
+    """Nothing of the bytes is asked for."""
+
+
+def _no_answer(_record: object, _now: int) -> None:
+    """Each event must be read as a whole."""
+
+
+_EACH_ALONE: tuple[Callable[[bytes], Any], Fused] = (_undecoded, _no_answer)
+
+
 class Scan:
     """Rules that are asked of raw events, one after the other."""
 
@@ -76,17 +87,16 @@ class Scan:
 
         Raises ValueError when something is no event.
         """
-        lane, of = None, ""
+        of, decode, fused = "", *_EACH_ALONE
         for event in events:
             _, kind, at, raw = event
             if kind != of:
-                lane, of = self.lane(kind), kind
-            said: Sequence[int] | None = None
-            if lane:
-                try:
-                    said = lane.fused(None if lane.bare else lane.decode(raw), at)
-                except Exception:  # noqa: BLE001 - whatever it is, the event is judged as it would be alone
-                    said = None
+                of, lane = kind, self.lane(kind)
+                decode, fused = (lane.decode, lane.fused) if lane else _EACH_ALONE
+            try:
+                said: Sequence[int] | None = fused(decode(raw), at)
+            except Exception:  # noqa: BLE001 - whatever it is, the event is judged as it would be alone
+                said = None
             if said is None:
                 said = self._alone(RawEvent._make(event))
             if said:
@@ -111,7 +121,7 @@ class Scan:
         except (ValueError, RecursionError, MemoryError):
             self._lanes[kind] = None
         else:
-            self._lanes[kind] = Lane(source.decode, fused, source.empty)
+            self._lanes[kind] = Lane(_undecoded if source.empty else source.decode, fused, source.empty)
         return self._lanes[kind]
 
 
@@ -148,7 +158,7 @@ class Replay:
             for number in numbers:
                 if (told := hits[number]) is not None:
                     told.append((event[2], event[0]))
-            if any(counting[number] for number in numbers):
+            if self._counted and any(counting[number] for number in numbers):
                 self._count(RawEvent._make(event), {each: None for number in numbers for each in counting[number]})
 
     def _count(self, event: RawEvent, correlations: Iterable[Correlated]) -> None:
