@@ -194,6 +194,40 @@ def test_rules_that_share_their_tests_say_what_each_says_alone(kind: str) -> Non
     assert matched > 1000
 
 
+class Watched(dict[str, object]):
+    """Fields that note which of them are read."""
+
+    def __init__(self, fields: Mapping[str, object]) -> None:
+        super().__init__(fields)
+        self.read: list[object] = []
+
+    def get(self, name: object, *default: object) -> object:
+        self.read.append(name)
+        return super().get(name, *default)  # type: ignore[call-overload]
+
+
+def test_of_an_event_that_no_rule_matches_few_fields_are_read_and_each_once() -> None:
+    trees: list[dict[str, object]] = [
+        {
+            "a": {"payload.role": role, "payload.scope": "all", "payload.name|contains": f"word {number}"},
+            "condition": "a",
+        }
+        for number, role in enumerate(("owner", "admin", "reader", "owner"))
+    ]
+    trees += [
+        {"a": {"payload.scope": "none"}, "b": {"payload.note|exists": True}, "condition": "a and not b"},
+        {"a": {"payload.role": "admin", "payload.scope|startswith": "w"}, "condition": "a"},
+    ]
+    rules = [rule for tree in trees if (rule := judge_of("one", "audit_event", tree, None))]
+    said = quick(enumerate(rules), {})
+    others = Watched({"payload.role": "Owner", "payload.scope": "read", "payload.count": 9, "payload.name": "word 0"})
+    assert said(others, NOW) == []
+    assert others.read == ["payload.scope"]
+    matching = Watched({**others, "payload.scope": "ALL"})
+    assert said(matching, NOW) == [0]
+    assert sorted(map(str, matching.read)) == ["payload.name", "payload.role", "payload.scope"]
+
+
 COUNTS = (5, 6, 10, 9.5, None, "10", True)
 
 

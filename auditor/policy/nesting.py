@@ -108,9 +108,9 @@ def _best(items: Sequence[Item], passed: frozenset[Shared]) -> Shared | None:
         tests.setdefault(shared, Counter())[test] += 1
     enough = [each for each, some in tests.items() if each not in passed and some.total() >= _least(each)]
 
-    def worth(each: Shared) -> tuple[bool, int]:
-        count = tests[each].total()
-        return each.how == "text" and len(tests[each]) * 4 > count * 3, count
+    def worth(each: Shared) -> tuple[bool, float]:
+        count, texts = tests[each].total(), len(tests[each])
+        return each.how == "text" and texts * 4 > count * 3, count * 2 / (texts + 2)
 
     return max(enough, key=worth, default=None)
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from auditor.inventory.model import Record
 from auditor.policy.fusing import Question, fits, function_of
 from auditor.policy.grammar import Comparison
+from auditor.policy.leading import leads
 from auditor.policy.logic import Term, comparisons_of, of_detection, of_selection
 from auditor.policy.nesting import Item, Nested, Texts, item_of, key_of, nested
 from auditor.policy.quickfields import QuickFields
@@ -122,15 +123,15 @@ def _values(term: Term) -> int:
     return sum(len(each.tests) for each in comparisons_of(term))
 
 
-def _here(found: Nested) -> Iterator[Comparison | Texts]:
-    """What is asked of every record that comes here."""
+def _gates(found: Nested) -> Iterator[Comparison | Texts]:
+    """What is asked of every record that comes here, before all else."""
     for gate in found.gates:
         yield from [gate.asked] if isinstance(gate.asked, Texts) else comparisons_of(gate.asked)
-    yield from (each for item in found.items for one in item.operands for each in comparisons_of(one.term))
 
 
 def _anywhere(found: Nested) -> Iterator[Comparison | Texts]:
-    yield from _here(found)
+    yield from _gates(found)
+    yield from (each for item in found.items for one in item.operands for each in comparisons_of(one.term))
     for gate in found.gates:
         yield from _anywhere(gate.behind)
 
@@ -145,7 +146,8 @@ class _Code:
 
     def all(self, groups: Sequence[_Asked]) -> list[ast.stmt]:
         """All policies."""
-        read = self.fields.open([each for one in groups for each in one.comparisons] if len(groups) > 1 else [], [])
+        asked = [each for one in groups for each in one.comparisons] if len(groups) > 1 else []
+        read = self.fields.open(asked, asked)
         code = [each for one in groups for each in self._asked(one)]
         return [*self.fields.close(read), *code]
 
@@ -161,13 +163,18 @@ class _Code:
         return [ast.If(self._expression(group.applies), matching or [ast.Pass()], excepted)]
 
     def _nested(self, found: Nested) -> list[ast.stmt]:
-        read = self.fields.open(_here(found), (each for gate in found.gates for each in _anywhere(gate.behind)))
-        gates = [ast.If(self._expression(gate.asked), self._nested(gate.behind), []) for gate in found.gates]
-        items = [self._item(item) for item in found.items]
-        return [*self.fields.close(read), *gates, *items]
+        gates = list(_gates(found))
+        first = leads(found.items, [*self.fields.already(), *(each.field for each in gates if each.field)], self._cost)
+        certain = [*gates, *(each for term in first.values() for each in comparisons_of(term))]
+        read = self.fields.open(certain, _anywhere(found))
+        code: list[ast.stmt] = [
+            ast.If(self._expression(each.asked), self._nested(each.behind), []) for each in found.gates
+        ]
+        code += [self._item(item, first.get(item.number)) for item in found.items]
+        return [*self.fields.close(read), *code]
 
-    def _item(self, item: Item) -> ast.stmt:
-        operands = sorted((each.term for each in item.operands), key=self._cost)
+    def _item(self, item: Item, first: Term | None) -> ast.stmt:
+        operands = sorted((each.term for each in item.operands), key=lambda term: (term is not first, self._cost(term)))
         act = self._act(item.number)
         if not operands:
             return act

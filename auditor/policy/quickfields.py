@@ -14,6 +14,7 @@ from auditor.policy.addresses import beginning_of
 from auditor.policy.comparison import Test
 from auditor.policy.compile import compile_comparison, tested
 from auditor.policy.grammar import Comparison
+from auditor.policy.leading import SLOW
 from auditor.policy.nesting import Texts
 from auditor.policy.parts import Part, asks_every, parts_of
 from auditor.policy.quickreads import FOLDED, Kind, Unusual, folded, got, is_a, listed, never, number, text
@@ -24,7 +25,7 @@ from auditor.policy.usual import Value, among, either, joined, known, once, usua
 Read = tuple[str, Kind]
 """A field that is read, and as what."""
 
-OFTEN = 3
+OFTEN = 2
 """A field that is asked for so often in a block of code is read at its beginning."""
 FEW = 2
 """So many beginnings of a text are looked for anywhere before they are looked for at its beginning."""
@@ -54,16 +55,20 @@ class QuickFields:
         """Code that comes first: the times with which those are compared that have an age."""
         return [assign([name], ast.BinOp(load("now"), ast.Sub(), constant(age))) for age, name in self._limits.items()]
 
-    def open(self, here: Iterable[Comparison | Texts], below: Iterable[Comparison | Texts]) -> list[Read]:
-        """Begin a block, with what is asked `here` or only `below`: the fields that are asked for often and here, too.
+    def open(self, certain: Iterable[Comparison | Texts], all_of_them: Iterable[Comparison | Texts]) -> list[Read]:
+        """Begin a block: the fields that something `certain` to be asked in it reads, and something else in it, too.
 
         They are read once, by what `close` gives after the last expression of the block.
         """
-        asked = [each for each in map(self._reading, here) if each]
-        often = Counter([*asked, *(each for each in map(self._reading, below) if each)])
-        read = [each for each in dict.fromkeys(asked) if often[each] >= OFTEN and each not in self._read]
+        often = Counter(filter(None, map(self._reading, all_of_them)))
+        asked = dict.fromkeys(filter(None, map(self._reading, certain)))
+        read = [each for each in asked if often[each] >= OFTEN and each not in self._read]
         self._read.update(read)
         return read
+
+    def already(self) -> Iterable[str]:
+        """The fields that are read already."""
+        return (field for field, _ in self._read)
 
     def close(self, read: Iterable[Read]) -> list[ast.stmt]:
         """End a block: the code that comes first in it."""
@@ -100,7 +105,7 @@ class QuickFields:
         """How long it takes, in comparison with others: what is cheap is asked first."""
         kind = self._expected(comparison)
         if kind is None or not comparison.field:
-            return 100
+            return SLOW
         reading = 0 if self._is_read(comparison.field, kind) else 3
         return reading + len(parts_of(comparison)) * (4 if kind is Kind.LIST else 2 if kind is Kind.TEXT else 1)
 

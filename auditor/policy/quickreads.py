@@ -8,7 +8,7 @@ from typing import Any
 
 from auditor.inventory.model import Unknown
 from auditor.policy.addresses import number_of
-from auditor.policy.reading import call, constant, holds, load
+from auditor.policy.reading import call, constant, holds, load, name_of
 
 
 class Kind(StrEnum):
@@ -45,7 +45,7 @@ NAMES: Mapping[str, object] = {
 
 def got(field: str, variable: str, absent: ast.expr) -> ast.expr:
     """The value of a field, put into its variable; `absent` when it is not there."""
-    value = call(load("get"), constant(field), *([] if _is_none(absent) else [absent]))
+    value = call(load("get"), name_of(field), *([] if _is_none(absent) else [absent]))
     return ast.NamedExpr(ast.Name(variable, ast.Store()), value)
 
 

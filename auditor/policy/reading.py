@@ -2,6 +2,7 @@
 
 import ast
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -69,7 +70,7 @@ class Flat:
     def statements(self, wanted: Mapping[str, str]) -> list[ast.stmt]:
         """By one call each; texts are put together from all of them."""
         values = {
-            variable: call(load("texts"), load("record")) if name == KEYWORDS else call(load("get"), constant(name))
+            variable: call(load("texts"), load("record")) if name == KEYWORDS else call(load("get"), name_of(name))
             for name, variable in wanted.items()
         }
         get = assign(["get"], ast.Attribute(load("record"), "get", ast.Load()))
@@ -77,7 +78,7 @@ class Flat:
 
     def where_needed(self, field: str, variable: str) -> ast.expr:
         """By a call of its own."""
-        return ast.NamedExpr(ast.Name(variable, ast.Store()), call(load("get"), constant(field)))
+        return ast.NamedExpr(ast.Name(variable, ast.Store()), call(load("get"), name_of(field)))
 
 
 class Hidden(Exception):
@@ -246,6 +247,11 @@ def load(name: str) -> ast.expr:
 def constant(value: Any) -> ast.expr:
     """A value, or a tuple or frozenset of such: it is put into the code as it is, and never as text."""
     return ast.Constant(value)
+
+
+def name_of(field: str) -> ast.expr:
+    """The name of a field, the very text that names it in records, too: it is found without comparing letters."""
+    return constant(sys.intern(field))
 
 
 def call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
