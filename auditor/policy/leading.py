@@ -31,9 +31,9 @@ def leads(items: Sequence[Item], read: Iterable[str], cost: Callable[[Term], int
     choices = {item.number: [_candidate(each.term, cost) for each in item.operands] for item in items}
     asked = Counter(name for some in choices.values() for each in some for name in each.fields)
 
-    def worse(each: _Candidate) -> tuple[bool, int, bool, int, int]:
+    def worse(each: _Candidate) -> tuple[bool, int, int, bool, int]:
         new = each.fields - known
-        return each.cost >= SLOW, len(new), each.denies, -sum(asked[name] for name in new), each.cost
+        return each.cost >= SLOW, len(new), -sum(asked[name] for name in new), each.denies, each.cost
 
     found: dict[int, Term] = {}
     for number, some in sorted(choices.items(), key=lambda each: len(each[1])):
