@@ -1,11 +1,11 @@
 """From a checked configuration to the parts that work: policies, sinks, clients. Nothing is started here."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from auditor import clock
+from auditor import clock, passwords, redaction
 from auditor.adminapi.client import AdminClient
 from auditor.alerts import registry
 from auditor.alerts.gate import Gate
@@ -41,6 +41,8 @@ class Parts:
     attestations: tuple[Attestation, ...] = ()
     registers: Registers = NONE
     waivers: tuple[Waiver, ...] = ()
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Who signs in to the page: hashes of passwords by name."""
 
     @property
     def queues(self) -> dict[str, Sink]:
@@ -63,6 +65,7 @@ def assemble(loaded: Loaded) -> Parts:
         attestations_of(loaded),
         registers_of(loaded),
         waivers_of(loaded),
+        users_of(loaded),
     )
 
 
@@ -100,6 +103,28 @@ def _beside(loaded: Loaded, key: str, written: Path | None) -> Path | None:
     if not path.is_file():
         raise FaultyFiles([loaded.fault((key,), f"there is no file {path}", "the path is relative to this file")])
     return path
+
+
+def users_of(loaded: Loaded) -> dict[str, str]:
+    """Who signs in to the page: hashes of passwords by name. Raises FaultyFiles or ConfigError."""
+    web = loaded.config.web
+    found = {name: value.get_secret_value() for name, value in web.users.items()}
+    of_file = passwords.read(web.users_file) if web.users_file else {}
+    faults = [
+        loaded.fault(("web", "users", name), f"`{name}` stands in {web.users_file}, too", "keep one of the two")
+        for name in found.keys() & of_file.keys()
+    ]
+    found |= of_file
+    faults += [
+        loaded.fault(("web", "deciders", i), f"nobody signs in as `{name}`", did_you_mean(name, found, "names"))
+        for i, name in enumerate(web.deciders)
+        if name not in found
+    ]
+    if faults:
+        raise FaultyFiles(faults)
+    for value in found.values():
+        redaction.register(value)
+    return found
 
 
 def registers_of(loaded: Loaded) -> Registers:

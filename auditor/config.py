@@ -1,18 +1,12 @@
 """auditor.yaml as types: unknown keys refused, the environment over the file, secrets masked."""
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from cronsim import CronSim, CronSimError
-from pydantic import (
-    AfterValidator,
-    Field,
-    SecretStr,
-    field_validator,
-)
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from auditor import clock
@@ -20,6 +14,7 @@ from auditor.configtypes import Seconds, Section, Zone
 from auditor.routing import OWNER, InhibitRule, Root, Route, RoutingConfig, SilenceLimits, Team
 from auditor.terms import Level
 from auditor.timeintervals import Named
+from auditor.webconfig import Web, is_loopback
 
 ENV_PREFIX = "AUDITOR_"
 
@@ -37,20 +32,11 @@ def sane_url(url: str) -> str:
         )
     if parts.scheme == "https" and parts.hostname:
         return url.rstrip("/")
-    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
         return url.rstrip("/")
     raise ValueError(
         "must be an https:// address; plain http is accepted for loopback only, because the key goes there"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _cron(text: str) -> str:
@@ -132,28 +118,6 @@ class Reports(Section):
     directory: Path = Path("reports")
     keep: int = Field(default=52, ge=1)
     to: tuple[str, ...] = ()
-
-
-class Web(Section):
-    """The page. Loopback by default: it has no login of its own."""
-
-    listen: str = "127.0.0.1:9847"
-    external_url: str = ""
-    allowed_hosts: tuple[str, ...] = ()
-
-    @field_validator("listen")
-    @classmethod
-    def _host_and_port(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise ValueError("must be HOST:PORT, for example 127.0.0.1:9847")
-        return value
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
 
 
 class Log(Section):

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
-from auditor import redaction, routecheck
+from auditor import redaction, routecheck, webconfig
 from auditor.config import ENV_PREFIX, Config, OrganizationConfig
 from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
 from auditor.yamlfile import Document, load
@@ -69,7 +69,8 @@ def parse(document: Document, file: str, environment: Mapping[str, str], *, need
         # Its cause holds the value, which may be a secret.
         raise FaultyFiles(_broken_variables(file, environment)) from None
     keys, faults = _resolve_keys(document, file, config, environment) if need_keys else ({}, [])
-    faults += [_fault(document, place, message, hint, file) for place, message, hint in routecheck.faults(config)]
+    found = (*routecheck.faults(config), *webconfig.faults(config.web))
+    faults += [_fault(document, place, message, hint, file) for place, message, hint in found]
     faults += _unknown_variables(file, environment)
     if faults:
         raise FaultyFiles(faults)

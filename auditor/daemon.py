@@ -114,7 +114,15 @@ class Daemon:
         )
         named = (config.web.address[0], urlsplit(config.web.external_url).hostname or "")
         hosts = (*config.web.allowed_hosts, *(_in_header(host) for host in named))
-        return create_app(reader, self._metrics.render, self.ready, self.live, hosts=hosts)
+        return create_app(
+            reader,
+            self._metrics.render,
+            self.ready,
+            self.live,
+            hosts=hosts,
+            users=lambda: self._parts.users,
+            signed_in=self._metrics.sign_in,
+        )
 
     async def run(
         self,

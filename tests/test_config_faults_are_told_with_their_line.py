@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from auditor.assembly import users_of
 from auditor.configfile import Loaded, read
 from auditor.errors import ConfigError, FaultyFiles
 from auditor.terms import Level
+from auditor.web.signin import NOBODY
 
 SMALLEST = "organizations:\n  acme:\n    admin_key_file: {key}\n"
 
@@ -53,6 +55,15 @@ FAULTS = {
     "a route to nowhere": ("routes:\n  - {to: [slak]}", "no sink is named `slak`", "", 5),
     "a level that is none": ("routes:\n  - {match: {level: [severe]}, to: [x]}", "level", "", 5),
     "a listener without a port": ("web: {listen: localhost}", "must be HOST:PORT", "", 4),
+    "a page for everybody": ("web: {listen: 0.0.0.0:1}", "would read the page without signing in", "web.users", 4),
+    "a page for everybody over IPv6": ("web:\n  listen: '[::]:1'", "would read the page", "web.anonymous", 5),
+    "a name that no header can hold": ("web: {users: {'a:b': $HASH}}", "no colon", "", 4),
+    "a password that is no hash": ("web: {users: {ada: letmein}}", "must be a hash by bcrypt", "", 4),
+    "a hash of another salt": (f"web: {{users: {{ada: $2b$12${'P' * 53}}}}}", "must be a hash by bcrypt", "", 4),
+    "a hash that is soon guessed": (f"web: {{users: {{ada: $2y$05${'.' * 53}}}}}", "must be 10 to 14", "", 4),
+    "a hash that takes for ever": (f"web: {{users: {{ada: $2y$31${'.' * 53}}}}}", "must be 10 to 14", "", 4),
+    "deciders whom nobody knows": ("web: {deciders: [ada]}", "nobody can decide", "web.users", 4),
+    "a page both open and closed": ("web: {users: {ada: $HASH}, anonymous: true}", "nobody is anonymous", "", 4),
     "a key that stands twice": ("store: sqlite:///a\nstore: sqlite:///b", "stands here twice", "keep one", 5),
 }
 
@@ -60,6 +71,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_names_file_line_and_what_was_meant(tmp_path: Path, fault: str) -> None:
     text, message, hint, line = FAULTS[fault]
+    text = text.replace("$HASH", NOBODY)
     with pytest.raises(FaultyFiles) as error:
         loaded(tmp_path, SMALLEST + text + "\n")
     (found, *_) = error.value.faults
@@ -187,3 +199,67 @@ def test_levels_and_overrides_are_typed(tmp_path: Path) -> None:
     override = loaded(tmp_path, SMALLEST + more).config.policies.overrides["project-key-stale"]
     assert override.level is Level.LOW
     assert override.params == {"stale_after": "30d"}
+
+
+@pytest.mark.parametrize(
+    "web",
+    [
+        f"{{listen: '0.0.0.0:9847', users: {{ada: {NOBODY}}}}}",
+        "{listen: '0.0.0.0:9847', users_file: users}",
+        "{listen: '0.0.0.0:9847', anonymous: true}",
+        "{listen: '[::1]:9847'}",
+        "{listen: '127.0.0.53:9847'}",
+    ],
+)
+def test_a_page_beyond_loopback_asks_or_says_that_something_else_does(tmp_path: Path, web: str) -> None:
+    assert loaded(tmp_path, SMALLEST + f"web: {web}\n").config.web.address[1] == 9847
+
+
+def test_the_environment_alone_opens_no_page_to_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDITOR_WEB__LISTEN", "0.0.0.0:9847")
+    with pytest.raises(FaultyFiles, match="would read the page without signing in"):
+        loaded(tmp_path, SMALLEST)
+
+
+def test_no_hash_of_a_password_shows_up_in_it(tmp_path: Path) -> None:
+    found = loaded(tmp_path, SMALLEST + f"web: {{users: {{ada: {NOBODY}}}}}\n")
+    assert NOBODY not in repr(found.config) + str(found.config) + repr(found) + repr(found.document)
+
+
+def test_the_file_of_users_is_read_whole_and_every_fault_is_told(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text(
+        f"# made by htpasswd\n\nada@example.com:{NOBODY}\nbo@example.com:{NOBODY}\nbo@example.com:{NOBODY}\n:x\ncy\n"
+    )
+    found = loaded(tmp_path, SMALLEST + f"web: {{users_file: {tmp_path}/users}}\n")
+    with pytest.raises(FaultyFiles) as error:
+        users_of(found)
+    assert [(fault.line, fault.message[:26]) for fault in error.value.faults] == [
+        (5, "the name stands here twice"),
+        (6, "a name has 1 to 200 charac"),
+        (7, "must be a hash by bcrypt, "),
+    ]
+    (tmp_path / "users").write_text(f"ada@example.com:{NOBODY}\r\nbo@example.com:{NOBODY}")
+    assert users_of(found) == {"ada@example.com": NOBODY, "bo@example.com": NOBODY}
+
+
+@pytest.mark.parametrize("content", [b"", b"# nobody\n", b"\xff\xfe", b"a:" * 600_000, None])
+def test_a_file_of_users_that_names_nobody_is_a_fault(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "users").write_bytes(content)
+    found = loaded(tmp_path, SMALLEST + f"web: {{users_file: {tmp_path}/users}}\n")
+    with pytest.raises(ConfigError, match="users"):
+        users_of(found)
+
+
+def test_deciders_must_be_able_to_sign_in(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text(f"ada@example.com:{NOBODY}\n")
+    web = f"web: {{users_file: {tmp_path}/users, deciders: [ada@example.com, ade@example.com]}}\n"
+    with pytest.raises(FaultyFiles) as error:
+        users_of(loaded(tmp_path, SMALLEST + web))
+    assert "nobody signs in as `ade@example.com` (did you mean `ada@example.com`?)" in str(error.value)
+
+
+def test_who_stands_in_both_places_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text(f"ada:{NOBODY}\n")
+    with pytest.raises(FaultyFiles, match=r"`ada` stands in .*users, too"):
+        users_of(loaded(tmp_path, SMALLEST + f"web: {{users_file: {tmp_path}/users, users: {{ada: {NOBODY}}}}}\n"))

@@ -107,6 +107,17 @@ def test_secrets_of_compose_are_files(service: dict[str, Any]) -> None:
     assert "environment" not in service
 
 
+def test_the_example_starts_in_the_image_because_people_sign_in_there(
+    dockerfile: list[str], service: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (listen,) = re.findall(r"AUDITOR_WEB__LISTEN=(\S+)", " ".join(dockerfile))
+    monkeypatch.setenv("AUDITOR_WEB__LISTEN", listen)
+    web = read(DEPLOY / "auditor.yaml", need_keys=False).config.web
+    assert (web.listen, web.anonymous) == ("0.0.0.0:9847", False)
+    assert str(web.users_file) in {f"/run/secrets/{name}" for name in service["secrets"]}
+    assert "ANONYMOUS" not in " ".join(dockerfile)
+
+
 def unit() -> list[tuple[str, str]]:
     lines = UNIT.read_text(encoding="utf-8").splitlines()
     return [(key, value) for key, sep, value in (line.partition("=") for line in lines) if sep and key[:1] != "#"]

@@ -33,6 +33,8 @@ from auditor.simulator.auditlog import AuditLog
 from auditor.simulator.model import Organization
 from auditor.simulator.server import ROOT, create_app
 from auditor.web.server import serve
+from auditor.web.signin import NOBODY
+from auditor.webconfig import Tls, Web
 
 DAY = 86_400
 NOW = clock.epoch(clock.now())
@@ -54,6 +56,17 @@ def test_attestations_that_are_faulty_or_over_are_named(tmp_path: Path, capsys: 
     (tmp_path / "words.yaml").write_text(word % "soon")
     assert call(["doctor", "-c", str(config)]) == Exit.CONFIG
     assert "`until` must be a day or a moment" in " ".join(capsys.readouterr().out.split())
+
+
+def test_who_may_sign_in_to_the_page_is_counted_and_a_broken_file_of_them_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "users").write_text(f"ada@example.com:{NOBODY}\nbo@example.com:{NOBODY}\n")
+    web = {"users_file": str(tmp_path / "users"), "deciders": ["ada@example.com"]}
+    config = configured(tmp_path, "http://127.0.0.1:9/v1", web=web)
+    assert examined(capsys, config).text("page users", "ok") == "2 may sign in, 1 of them may accept risks"
+    (tmp_path / "users").write_text("ada@example.com:secret\n")
+    assert "must be a hash by bcrypt" in examined(capsys, config).text("page users", "fail")
 
 
 def configured(folder: Path, address: str, **more: object) -> Path:
@@ -373,11 +386,22 @@ def test_a_page_address_is_free_ours_or_taken() -> None:
 
     with between(live) as address:
         port = int(address.removesuffix(ROOT).rpartition(":")[2])
-        assert surroundings.page("127.0.0.1", port).mark is Mark.OK
-    assert "is free" in surroundings.page("127.0.0.1", port).text
+        assert "already" in page_at(port).text
+    assert (page_at(port).mark, page_at(port).text) == (Mark.OK, f"127.0.0.1:{port} is free")
     with socket.create_server(("127.0.0.1", 0)) as stranger:
-        line = surroundings.page("127.0.0.1", stranger.getsockname()[1])
+        line = page_at(stranger.getsockname()[1])
     assert line.mark is Mark.FAIL
+
+
+def test_passwords_in_clear_and_a_certificate_that_is_none_are_told(tmp_path: Path) -> None:
+    line = surroundings.page(Web(listen="0.0.0.0:0", users={"ada": SecretStr(NOBODY)}))
+    assert (line.mark, line.text) == (Mark.WARN, "0.0.0.0:0 is free; passwords cross the network in clear")
+    line = page_at(0, tls=Tls(cert_file=tmp_path / "cert.pem", key_file=tmp_path / "key.pem"))
+    assert (line.mark, line.text) == (Mark.FAIL, f"cannot read {tmp_path}/cert.pem: No such file or directory")
+
+
+def page_at(port: int, tls: Tls | None = None) -> Line:
+    return surroundings.page(Web(listen=f"127.0.0.1:{port}", tls=tls))
 
 
 def test_a_store_that_cannot_be_used_is_told(tmp_path: Path) -> None:

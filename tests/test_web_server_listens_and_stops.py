@@ -3,10 +3,14 @@
 import asyncio
 import signal
 import socket
+import ssl
 import time
+from pathlib import Path
 
 import httpx
 import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -14,6 +18,7 @@ from starlette.routing import Route
 
 from auditor.errors import ConfigError
 from auditor.web.server import serve
+from auditor.webconfig import Tls
 
 
 async def _hello(request: Request) -> PlainTextResponse:
@@ -89,3 +94,57 @@ async def test_the_signal_handlers_stay_those_of_the_daemon() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     async with serve(APP, "127.0.0.1", 0):
         assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA, tmp_path: Path) -> Tls:
+    """Files of a certificate for loopback."""
+    made = authority.issue_cert("127.0.0.1")
+    made.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    made.private_key_pem.write_to_path(tmp_path / "key.pem")
+    return Tls(cert_file=tmp_path / "cert.pem", key_file=tmp_path / "key.pem")
+
+
+async def test_with_a_certificate_it_speaks_tls_and_nothing_else(authority: trustme.CA, tls: Tls) -> None:
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with serve(APP, "127.0.0.1", 0, tls) as url:
+        assert url.startswith("https://")
+        async with httpx.AsyncClient(verify=trusting) as http:
+            assert (await http.get(url)).text == "hello"
+            with pytest.raises(httpx.HTTPError):
+                await http.get(url.replace("https:", "http:"))
+        old = ssl.create_default_context()
+        authority.configure_trust(old)
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
+        async with httpx.AsyncClient(verify=old) as http:
+            with pytest.raises(httpx.ConnectError):
+                await http.get(url)
+
+
+async def test_a_certificate_that_cannot_be_used_is_one_clear_sentence(tls: Tls, tmp_path: Path) -> None:
+    other = trustme.CA().issue_cert("127.0.0.1").private_key_pem
+    locked = serialization.load_pem_private_key(tls.key_file.read_bytes(), None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    for content, words in (
+        (other.bytes(), "the key is not that of the certificate"),
+        (b"nothing", "they are not PEM"),
+        (locked, "has a password"),
+        (None, r"cannot read .*key\.pem: No such file or directory"),
+    ):
+        tls.key_file.unlink()
+        if content is not None:
+            tls.key_file.write_bytes(content)
+        with pytest.raises(ConfigError, match=words) as raised:
+            async with serve(APP, "127.0.0.1", 0, tls):
+                pass
+        assert raised.value.hint

@@ -30,6 +30,7 @@ COMMANDS = {
     "simulate": "serve a simulated organization's Admin API",
     "sinks": "list, test and preview the sinks",
     "waivers": "accepted risks: list, add, expire, lint",
+    "web": "the page: make hashes of passwords for those who sign in",
 }
 """Every command with its one line of help; `auditor.cli.<name>` holds it and is imported when it is called."""
 

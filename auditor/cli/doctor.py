@@ -16,7 +16,7 @@ from auditor import __version__, clock, log
 from auditor.alerts import registry
 from auditor.alerts.samples import trial
 from auditor.alerts.sink import Sink
-from auditor.assembly import attestations_of, client_of, policies_of, registers_of
+from auditor.assembly import attestations_of, client_of, policies_of, registers_of, users_of
 from auditor.cli import options
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
@@ -59,9 +59,9 @@ def command(config_path: Path | None, form: str, organization: str | None, send_
 
 async def _examine(loaded: Loaded, names: Sequence[str], send_test: bool) -> list[Line]:
     watching, lines = _policies(loaded)
-    lines += [*_attestations(loaded), *_registers(loaded)]
+    lines += [*_attestations(loaded), *_registers(loaded), *_users(loaded)]
     store, line = await asyncio.to_thread(surroundings.opened, loaded.config.store)
-    lines += [line, await asyncio.to_thread(surroundings.page, *loaded.config.web.address)]
+    lines += [line, await asyncio.to_thread(surroundings.page, loaded.config.web)]
     try:
         lines += await _sinks(loaded, names[0], send_test)
         for name in names:
@@ -110,6 +110,18 @@ def _registers(loaded: Loaded) -> list[Line]:
         hint = "mend the file: nothing starts on a broken one"
         return [Line(Mark.FAIL, "registers", str(fault), hint, Exit.CONFIG) for fault in error.faults[:_FAULTS]]
     return [Line(Mark.OK, f"register {name}", f"{len(found)} rows are sound") for name, found in rows.items()]
+
+
+def _users(loaded: Loaded) -> list[Line]:
+    """Whether those who sign in to the page can; no line where nobody is asked."""
+    try:
+        users = users_of(loaded)
+    except FaultyFiles as error:
+        return [Line(Mark.FAIL, "page users", str(fault), exit=Exit.CONFIG) for fault in error.faults[:_FAULTS]]
+    except ConfigError as error:
+        return [Line(Mark.FAIL, "page users", error.message, error.hint, Exit.CONFIG)]
+    text = f"{len(users)} may sign in, {len(loaded.config.web.deciders)} of them may accept risks"
+    return [Line(Mark.OK, "page users", text)] if users else []
 
 
 async def _sinks(loaded: Loaded, organization: str, send_test: bool) -> list[Line]:

@@ -39,7 +39,9 @@ async def _run(parts: Parts, store: Store, path: Path) -> None:
     metrics = Metrics(store, list(config.organizations), lambda: clock.epoch(clock.now()))
     daemon = Daemon(parts, store, metrics)
     told = log.get(__name__)
-    async with serve(daemon.page(), *config.web.address) as url:
+    async with serve(daemon.page(), *config.web.address, config.web.tls) as url:
+        if config.web.clear:
+            told.warning("page.clear_text", hint="set web.tls, or let a proxy before the page encrypt")
         told.info("started", page=url, organizations=list(config.organizations), policies=len(parts.policies.policies))
         await daemon.run(stop, hangup, lambda: assemble(read(path)))
     told.info("stopped")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from auditor import tls
 from auditor.alerts import slacksocket
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import Allowance, connect
@@ -22,6 +23,7 @@ from auditor.errors import AuditorError, ConfigError, DeliveryError, StoreError
 from auditor.jobs.diagnosis import Exit, Line, Mark
 from auditor.store import mode
 from auditor.store.database import Store, open_store
+from auditor.webconfig import Web
 
 CONNECT_SECONDS = 5.0
 
@@ -54,23 +56,35 @@ def _to_be_made(file: Path) -> Line:
     )
 
 
-def page(host: str, port: int) -> Line:
-    """Whether the page can be served, or is being served."""
+def page(web: Web) -> Line:
+    """Whether the page can be served, or is being served, and what its passwords are worth."""
+    host, port = web.address
     try:
+        if web.tls:
+            tls.context(web.tls)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         socket.create_server((host, port), family=family).close()
+        words = f"{host}:{port} is free"
+    except ConfigError as error:
+        return Line(Mark.FAIL, "page", error.message, error.hint, Exit.CONFIG)
     except OSError as error:
-        if _is_ours(host, port):
-            return Line(Mark.OK, "page", f"an auditor serves {host}:{port} already")
-        reason = error.strerror or str(error)
-        return Line(Mark.FAIL, "page", f"cannot listen on {host}:{port}: {reason}", "choose another `web.listen`")
-    return Line(Mark.OK, "page", f"{host}:{port} is free")
+        if not _is_ours(web):
+            reason = error.strerror or str(error)
+            return Line(Mark.FAIL, "page", f"cannot listen on {host}:{port}: {reason}", "choose another `web.listen`")
+        words = f"an auditor serves {host}:{port} already"
+    if web.clear:
+        hint = "set `web.tls`, or let a proxy before the page encrypt"
+        return Line(Mark.WARN, "page", f"{words}; passwords cross the network in clear", hint)
+    return Line(Mark.OK, "page", words)
 
 
-def _is_ours(host: str, port: int) -> bool:
+def _is_ours(web: Web) -> bool:
+    host, port = web.address
     name = f"[{host}]" if ":" in host else host
     try:
-        answer = httpx.get(f"http://{name}:{port}/livez", timeout=2.0, trust_env=False)
+        # The certificate is of the name by which people ask, and not of this address.
+        address = f"{'https' if web.tls else 'http'}://{name}:{port}/livez"
+        answer = httpx.get(address, timeout=2.0, trust_env=False, verify=False)  # noqa: S501
         return answer.status_code in {200, 503} and answer.json().get("status") in {"ok", "unavailable"}
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
         return False

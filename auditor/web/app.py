@@ -18,6 +18,7 @@ from auditor.web.guard import HEADERS, Guard
 from auditor.web.pages import Pages, in_thread
 from auditor.web.query import BadQuery
 from auditor.web.reader import PageReader
+from auditor.web.signin import SignIn, Told, Users
 
 Probe = Callable[[], Sequence[str]]
 """What is wrong, in fixed words of our own (`store`); empty when all is well."""
@@ -41,12 +42,15 @@ def create_app(
     live: Probe,
     *,
     hosts: Collection[str] = (),
+    users: Users = dict,
+    signed_in: Told = lambda result: None,
 ) -> Starlette:
     """The page as an ASGI application.
 
     `metrics` gives the text of the Prometheus exposition; it and `ready` may block, `live` must not: it is asked
     in the event loop, so that an occupied store does not make a living daemon look dead. `hosts` are the names,
-    without port, by which the page may be asked for besides those of loopback.
+    without port, by which the page may be asked for besides those of loopback. Where there are `users`, everything but
+    the health needs a password, and `signed_in` hears what came of each that was looked at.
     """
     pages = Pages(read)
     routes = [
@@ -67,7 +71,8 @@ def create_app(
         Route("/metrics", _metrics(metrics)),
     ]
     handlers = dict.fromkeys((HTTPException, BadQuery, AuditorError, Exception), _failed)
-    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts)], exception_handlers=handlers)
+    middleware = [Middleware(Guard, hosts), Middleware(SignIn, users, bool(users()), signed_in)]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
 
 
 def _live(probe: Probe) -> Callable[[Request], object]:

@@ -43,6 +43,12 @@ class Metrics:
             ["result"],
             registry=self._registry,
         )
+        self._sign_ins = Counter(
+            "auditor_page_sign_ins",
+            "Passwords that were looked at, by what came of it; one that was right is not looked at again for minutes.",
+            ["result"],
+            registry=self._registry,
+        )
         self._reload_success = Gauge(
             "auditor_config_last_reload_successful",
             "Whether the configuration on disk is the one in force.",
@@ -76,6 +82,10 @@ class Metrics:
     def slack_press(self, result: str) -> None:
         """Count what was pressed in Slack. From any thread."""
         self._presses.labels(result).inc()
+
+    def sign_in(self, result: str) -> None:
+        """Count a password that was looked at: `accepted`, `refused` or `busy`."""
+        self._sign_ins.labels(result).inc()
 
     def config_loaded(self, at: int) -> None:
         """The configuration on disk came into force at `at` (Unix seconds)."""

@@ -1,16 +1,19 @@
-"""An ASGI application on a loopback or network port, inside our own event loop; signals stay ours."""
+"""An ASGI application on a loopback or network port, with TLS or not, inside our own event loop; signals stay ours."""
 
 import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
+from auditor import tls as tls_files
 from auditor.errors import ConfigError
+from auditor.webconfig import Tls
 
 GRACE = 1
 """Seconds that requests in flight get when the server stops."""
@@ -33,26 +36,27 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serve(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
+async def serve(app: ASGIApp, host: str, port: int, tls: Tls | None = None) -> AsyncIterator[str]:
     """Serve `app` while the block runs; yields the address, `http://127.0.0.1:9847`.
 
     Port 0 takes any free port. Leaving the block stops within GRACE seconds and a little, open keep-alive
-    connections or not. Raises ConfigError with a hint when the address cannot be had.
+    connections or not. Raises ConfigError with a hint when the address cannot be had, or the certificate not be used.
     """
+    context = tls_files.context(tls) if tls else None
     with _listener(host, port) as listener:
         bound = listener.getsockname()[1]
-        server = _Server(_settings(app))
+        server = _Server(_settings(app, context))
         running = asyncio.create_task(server.serve(sockets=[listener]), name=f"serve {host}:{bound}")
         try:
             await _first(running, server.listening)
-            yield f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+            yield f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{bound}"
         finally:
             server.should_exit = True
             with anyio.CancelScope(shield=True):
                 await running
 
 
-def _settings(app: ASGIApp) -> uvicorn.Config:
+def _settings(app: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
@@ -62,6 +66,7 @@ def _settings(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
+        ssl_context_factory=(lambda config, usual: context) if context else None,
     )
 
 
