@@ -22,7 +22,8 @@ from auditor.inventory.attestations import Attestation
 from auditor.inventory.calendar import Calendar
 from auditor.inventory.collect import Progress, no_progress
 from auditor.jobs.context import Audit
-from auditor.jobs.slackdesk import Desk, Rules
+from auditor.jobs.desk import Rules
+from auditor.jobs.slackdesk import Desk
 from auditor.jobs.slacklisten import Listener, Listeners, Watch, apps
 from auditor.policy.load import PolicySet, load
 from auditor.registers.read import read

@@ -13,7 +13,8 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.registry import build
 from auditor.alerts.sinks.slack import Config
 from auditor.findings.model import Finding, identity
-from auditor.jobs.slackdesk import Desk, Rules
+from auditor.jobs.desk import Rules
+from auditor.jobs.slackdesk import Desk
 from auditor.jobs.slacklisten import Listener, Watch
 from auditor.simulator.slack_interactive import Interactive
 from auditor.simulator.slack_workspace import APP_TOKEN, FakeSlack, Posted

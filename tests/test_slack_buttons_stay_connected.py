@@ -23,7 +23,8 @@ from auditor.alerts.registry import build
 from auditor.alerts.slacksocket import Socket
 from auditor.errors import ConfigError, DeliveryError
 from auditor.jobs import slacklisten
-from auditor.jobs.slackdesk import Desk, Rules
+from auditor.jobs.desk import Rules
+from auditor.jobs.slackdesk import Desk
 from auditor.jobs.slacklisten import Listener
 from auditor.redaction import MASK, redact
 from auditor.simulator.slack_interactive import Interactive

@@ -21,9 +21,8 @@ from auditor.alerts.blockkit import TEXT_MAX, escaped
 from auditor.alerts.buttons import WAIVE
 from auditor.alerts.slackpress import Note
 from auditor.alerts.untrusted import one_line, paragraph
+from auditor.findings.waiverfile import REASON_MAX, TICKET_MAX
 
-REASON_MAX = 2000
-TICKET_MAX = 200
 TITLE_SHOWN = 300
 
 

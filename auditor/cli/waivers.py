@@ -1,8 +1,7 @@
 """`auditor waivers`: which risks are accepted until when, of the file and of the store, and what is wrong with that."""
 
 import getpass
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ from auditor.assembly import policies_of, waivers_of
 from auditor.cli import options, waiverview
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
-from auditor.findings.waiverbook import Known, Limits, faults
-from auditor.findings.waivers import Origin, Waiver
+from auditor.findings.waiverbook import Limits
 from auditor.jobs import decisions
+from auditor.reporting import waiverlines
+from auditor.reporting.waiverlines import Line
 from auditor.store import findings, waivers
 from auditor.store.database import Store, Transaction, open_store
 
@@ -123,46 +123,19 @@ _KEYS = {"resource_owner": "owner", "levels": "level"}
 """Keys of a matcher that are called otherwise here, where `--owner` is that of the waiver."""
 
 
-@dataclass(frozen=True)
-class _Names:
-    """What waivers may name."""
-
-    policies: Mapping[str, object]
-
-    def unknown(self, waiver: Waiver) -> Iterator[str]:
-        """Policies that do not exist, each as one sentence."""
-        for name in waiver.match.policy:
-            if name not in self.policies and not set(name) & set("*?["):
-                yield f"no policy is named `{name}`: {did_you_mean(name, self.policies, 'policies')}"
-
-
-def _lines(loaded: Loaded, organization: str | None, now: int) -> list[waiverview.Line]:
-    rules, names = loaded.config.findings, _Names(policies_of(loaded).by_name)
+def _lines(loaded: Loaded, organization: str | None, now: int) -> list[Line]:
+    rules, policies = loaded.config.findings, policies_of(loaded).by_name
     limits, of_file = Limits(rules.unused_waiver, rules.broad_waiver), waivers_of(loaded)
     store = open_store(loaded.config.store)
     try:
         with store.transaction() as tx:
             return [
-                waiverview.Line(name, known, (*faults(known, voids, limits, now), *names.unknown(known.waiver)))
+                line
                 for name in _names(loaded, organization)
-                for known, voids in _known(tx, name, of_file, now)
+                for line in waiverlines.lines(tx, name, of_file, policies, limits, now)
             ]
     finally:
         store.close()
-
-
-def _known(tx: Transaction, name: str, of_file: Sequence[Waiver], now: int) -> Iterator[tuple[Known, int]]:
-    """Every waiver of an organization: the store knows what became of it, the file what it says today."""
-    voids = waivers.voids(tx, name)
-    written = {each.id: each for each in of_file if name in (each.match.organization or (name,))}
-    for known in waivers.listing(tx, name):
-        today = written.pop(known.waiver.id, None)
-        gone = known.gone_at or now if known.waiver.origin is Origin.FILE and today is None else None
-        yield (
-            Known(today or known.waiver, known.known_at, gone, known.matched_at, known.matches),
-            voids.get(known.waiver.id, 0),
-        )
-    yield from ((Known(each, known_at=now), 0) for each in written.values())
 
 
 def _names(loaded: Loaded, organization: str | None) -> list[str]:

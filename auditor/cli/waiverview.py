@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -16,17 +16,9 @@ from auditor.cli.render import console, plain
 from auditor.findings.matcher import told
 from auditor.findings.waiverbook import Known, Standing
 from auditor.findings.waivers import Waiver
+from auditor.reporting.waiverlines import Line
 
 _STYLES = {Standing.IN_FORCE: "green", Standing.EXPIRED: "yellow"}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One waiver of one organization, and what is wrong with it."""
-
-    organization: str
-    known: Known
-    faults: tuple[str, ...] = ()
 
 
 def show(lines: Sequence[Line], form: str, now: int) -> None:

@@ -13,6 +13,10 @@ from auditor.findings.waivers import Waiver, pins_unknown_to
 from auditor.inventory.schema import KINDS, is_open
 from auditor.terms import Level
 
+REASON_MAX = 2000
+TICKET_MAX = 200
+"""Characters."""
+
 
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
@@ -50,11 +54,11 @@ class Written(Entry):
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     match: _Match
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: str = Field(min_length=1, max_length=REASON_MAX)
     owner: str = Field(min_length=1, max_length=200)
     on: Begin
     until: End
-    ticket: str = Field(default="", max_length=200)
+    ticket: str = Field(default="", max_length=TICKET_MAX)
     pinned: list[str] | dict[str, bool | int | float | str | list[str] | None] = Field(default_factory=list)
 
     @model_validator(mode="after")

@@ -30,6 +30,7 @@ def acknowledge(store: Store, id_: str, by: str, comment: str, now: int) -> Find
     if not by or len(by) > LONGEST_NAME or len(comment) > LONGEST_COMMENT:
         raise ConfigError(f"a name has 1 to {LONGEST_NAME} characters, a comment at most {LONGEST_COMMENT}")
     with store.transaction() as tx:
+        organizations.hold(tx, _found(tx, id_).organization)
         before = _standing(tx, id_)
         if before.decision and before.state is State.ACKNOWLEDGED and before.decision.by == by:
             return before
@@ -41,10 +42,15 @@ def acknowledge(store: Store, id_: str, by: str, comment: str, now: int) -> Find
         return after
 
 
-def _standing(tx: Transaction, id_: str) -> Finding:
+def _found(tx: Transaction, id_: str) -> Finding:
     found = findings.by_ids(tx, [id_]).get(id_)
     if found is None:
         raise ConfigError(f"there is no finding {id_!r}", hint="`auditor findings list` names them")
+    return found
+
+
+def _standing(tx: Transaction, id_: str) -> Finding:
+    found = _found(tx, id_)
     active = findings.active(tx, found.organization).get(id_)
     if active is None:
         raise ConfigError(f"the finding {id_} is resolved", hint="nothing is left to acknowledge")

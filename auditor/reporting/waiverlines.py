@@ -1,0 +1,55 @@
+"""Every waiver that is or was known, of the store and of the file, and what is wrong with it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from auditor.errors import did_you_mean
+from auditor.findings.waiverbook import Known, Limits, faults
+from auditor.findings.waivers import Origin, Waiver
+from auditor.store import waivers
+from auditor.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One waiver of one organization, and what is wrong with it."""
+
+    organization: str
+    known: Known
+    faults: tuple[str, ...] = ()
+
+
+def lines(
+    tx: Transaction,
+    organization: str,
+    of_file: Sequence[Waiver],
+    policies: Collection[str],
+    limits: Limits,
+    now: int,
+) -> list[Line]:
+    """The waivers of an organization at `now`; `of_file` are those of the file today, `policies` names in force."""
+    return [
+        Line(organization, known, (*faults(known, voids, limits, now), *_unknown(known.waiver, policies)))
+        for known, voids in _known(tx, organization, of_file, now)
+    ]
+
+
+def _known(tx: Transaction, name: str, of_file: Sequence[Waiver], now: int) -> Iterator[tuple[Known, int]]:
+    """Every waiver of an organization: the store knows what became of it, the file what it says today."""
+    voids = waivers.voids(tx, name)
+    written = {each.id: each for each in of_file if name in (each.match.organization or (name,))}
+    for known in waivers.listing(tx, name):
+        today = written.pop(known.waiver.id, None)
+        gone = known.gone_at or now if known.waiver.origin is Origin.FILE and today is None else None
+        yield (
+            Known(today or known.waiver, known.known_at, gone, known.matched_at, known.matches),
+            voids.get(known.waiver.id, 0),
+        )
+    yield from ((Known(each, known_at=now), 0) for each in written.values())
+
+
+def _unknown(waiver: Waiver, policies: Collection[str]) -> Iterator[str]:
+    """Policies that do not exist, each as one sentence."""
+    for name in waiver.match.policy:
+        if name not in policies and not set(name) & set("*?["):
+            yield f"no policy is named `{name}`: {did_you_mean(name, policies, 'policies')}"
