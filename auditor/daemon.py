@@ -41,6 +41,7 @@ from auditor.store.database import Store
 from auditor.store.work import Lease
 from auditor.web.app import create_app
 from auditor.web.metrics import Metrics
+from auditor.web.people import People
 from auditor.web.reader import PageReader
 
 log = get(__name__)
@@ -111,18 +112,17 @@ class Daemon:
             lambda: self._parts.policies.by_name,
             lambda: clock.epoch(self._now()),
             lambda: self._parts.loaded.config.findings,
+            lambda: self._parts.waivers,
+        )
+        people = People(
+            users=lambda: self._parts.users,
+            deciders=lambda: self._parts.loaded.config.web.deciders,
+            signed_in=self._metrics.sign_in,
+            decided=self._metrics.page_decision,
         )
         named = (config.web.address[0], urlsplit(config.web.external_url).hostname or "")
         hosts = (*config.web.allowed_hosts, *(_in_header(host) for host in named))
-        return create_app(
-            reader,
-            self._metrics.render,
-            self.ready,
-            self.live,
-            hosts=hosts,
-            users=lambda: self._parts.users,
-            signed_in=self._metrics.sign_in,
-        )
+        return create_app(reader, self._metrics.render, self.ready, self.live, hosts=hosts, people=people)
 
     async def run(
         self,

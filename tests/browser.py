@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-_FLAGS = (
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -18,7 +18,6 @@ _FLAGS = (
     "--disable-sync",
     "--disable-extensions",
     "--hide-scrollbars",
-    "--virtual-time-budget=2000",
 )
 
 SECONDS = 60
@@ -52,7 +51,7 @@ def pdf(url: str, target: Path) -> None:
 def _chromium(*arguments: str) -> str:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         done = subprocess.run(
-            [binary(), *_FLAGS, f"--user-data-dir={profile}", *arguments],
+            [binary(), *FLAGS, "--virtual-time-budget=2000", f"--user-data-dir={profile}", *arguments],
             capture_output=True,
             text=True,
             timeout=SECONDS,

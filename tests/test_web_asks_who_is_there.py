@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from auditor.store.database import open_store
 from auditor.web.app import create_app
 from auditor.web.metrics import Metrics
+from auditor.web.people import People
 from auditor.web.reader import PageReader
 from auditor.web.server import serve
 from auditor.web.signin import REMEMBERED, WAITING, Doorkeeper, Result
@@ -54,7 +55,9 @@ def door(sqlite_url: str) -> Iterator[Door]:
     users = {"ada@example.com": HASH, "bo@example.com": OTHER}
     metrics = Metrics(store, ("acme",), lambda: 0)
     read = PageReader(store, ("acme",), dict, lambda: 1_763_971_200)
-    app = create_app(read, metrics.render, lambda: (), lambda: (), users=lambda: users, signed_in=metrics.sign_in)
+    app = create_app(
+        read, metrics.render, lambda: (), lambda: (), people=People(lambda: users, signed_in=metrics.sign_in)
+    )
     yield Door(app, users, metrics)
     store.close()
 

@@ -29,7 +29,7 @@ from auditor.web.metrics import Metrics
 from auditor.web.reader import PageReader
 from auditor.web.server import serve
 
-PAGES = ("/", "/findings", "/policies", "/events", "/coverage", "/deliveries", "/reports", "/report")
+PAGES = ("/", "/findings", "/waivers", "/policies", "/events", "/coverage", "/deliveries", "/reports", "/report")
 PLAIN = ("/livez", "/readyz", "/healthz", "/metrics", "/assets/style.css", "/assets/page.css")
 
 

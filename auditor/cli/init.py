@@ -49,6 +49,7 @@ reports:
 web:
   listen: 127.0.0.1:9847              # beyond loopback with users only, or with `anonymous: true` behind a proxy
   # users: {{ada@example.com: $2b$12$...}}   # who signs in; `auditor web password` makes a hash
+  # deciders: [ada@example.com]         # who of them may accept risks
 """
 
 

@@ -76,7 +76,7 @@ class Desk:
 
     def acknowledge(self, id_: str, by: str, comment: str = "") -> None:
         """Write down that `by` knows of a finding. Raises Stale; ConfigError and StoreError as `decisions` does."""
-        found = self._standing(id_)
+        found = self._standing(self._read(id_))
         if found.state is State.ACKNOWLEDGED and found.decision and found.decision.by != by:
             raise Stale(f"{found.decision.by} has acknowledged it already.")
         shown = paragraph(comment, LONGEST_COMMENT)
@@ -84,12 +84,11 @@ class Desk:
 
     def waivable(self, id_: str, key: str = "") -> Finding:
         """The finding, if it may be waived; one that the waiver of `key` covers already may be, again. Raises Stale."""
-        if key:
-            with self._store.transaction() as tx:
-                found = findings.by_ids(tx, [id_]).get(id_)
-            if found and found.decision and found.decision.waiver == f"{waiverfile.STORED}{key}":
-                return found
-        found = self._standing(id_)
+        # Read once: of two who ask at the same time, the second would else see itself overtaken by the first.
+        found = self._read(id_)
+        if key and found and found.decision and found.decision.waiver == f"{waiverfile.STORED}{key}":
+            return found
+        found = self._standing(found)
         if found.occurrence:
             raise Stale("It happened once, and cannot be accepted for a time. Acknowledge it.")
         return found
@@ -118,9 +117,11 @@ class Desk:
             raise Stale(f"The waiver {waiver.id} is over already.")
         return waiver
 
-    def _standing(self, id_: str) -> Finding:
+    def _read(self, id_: str) -> Finding | None:
         with self._store.transaction() as tx:
-            found = findings.by_ids(tx, [id_]).get(id_)
+            return findings.by_ids(tx, [id_]).get(id_)
+
+    def _standing(self, found: Finding | None) -> Finding:
         if found is None or found.organization not in self._rules.organizations:
             raise Stale("This auditor knows no such finding (any more).")
         if found.state is State.RESOLVED:

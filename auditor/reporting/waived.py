@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from auditor.findings.matcher import told
 from auditor.findings.waiverbook import Known, Limits, Standing, faults
+from auditor.findings.waivers import Origin
 
 DAY = 86_400
 SOON = 14
@@ -28,16 +29,28 @@ class WaiverRow:
     matches: int
     """Findings that it matched in the last pass."""
     faults: tuple[str, ...]
+    origin: Origin
+    by: str
+    """Who wrote it down."""
+    pinned: tuple[str, ...]
+    ended_by: str
+    """Who ended it before its time; empty when nobody did."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it holds, or will."""
+        return self.standing in {Standing.IN_FORCE, Standing.NOT_YET}
 
 
 def rows(known: Iterable[Known], voids: Mapping[str, int], limits: Limits, now: int) -> tuple[WaiverRow, ...]:
     """The waivers that count, or did in the last thirty days, those that end first before the others."""
     shown = [each for each in known if min(each.waiver.until, each.gone_at or now) > now - SHOWN]
-    made = [_row(each, voids.get(each.waiver.id, 0), limits, now) for each in shown]
+    made = [row(each, faults(each, voids.get(each.waiver.id, 0), limits, now), now) for each in shown]
     return tuple(sorted(made, key=lambda row: (row.until, row.id)))
 
 
-def _row(known: Known, voids: int, limits: Limits, now: int) -> WaiverRow:
+def row(known: Known, wrong: Iterable[str], now: int) -> WaiverRow:
+    """One waiver, and what is wrong with it."""
     waiver, standing = known.waiver, known.standing(now)
     return WaiverRow(
         id=waiver.id,
@@ -49,5 +62,9 @@ def _row(known: Known, voids: int, limits: Limits, now: int) -> WaiverRow:
         standing=standing,
         ends_soon=standing is Standing.IN_FORCE and waiver.until - now <= SOON * DAY,
         matches=known.matches,
-        faults=tuple(faults(known, voids, limits, now)),
+        faults=tuple(wrong),
+        origin=waiver.origin,
+        by=waiver.by or waiver.owner,
+        pinned=tuple(waiver.pinned),
+        ended_by=waiver.ended_by,
     )

@@ -49,6 +49,12 @@ class Metrics:
             ["result"],
             registry=self._registry,
         )
+        self._page_decisions = Counter(
+            "auditor_page_decisions",
+            "What people sent to decide on the page, by what came of it.",
+            ["result"],
+            registry=self._registry,
+        )
         self._reload_success = Gauge(
             "auditor_config_last_reload_successful",
             "Whether the configuration on disk is the one in force.",
@@ -86,6 +92,10 @@ class Metrics:
     def sign_in(self, result: str) -> None:
         """Count a password that was looked at: `accepted`, `refused` or `busy`."""
         self._sign_ins.labels(result).inc()
+
+    def page_decision(self, result: str) -> None:
+        """Count a form: `acknowledged`, `waived`, `ended`, `stale`, `refused`, `invalid` or `failed`."""
+        self._page_decisions.labels(result).inc()
 
     def config_loaded(self, at: int) -> None:
         """The configuration on disk came into force at `at` (Unix seconds)."""

@@ -8,9 +8,11 @@ from pathlib import Path
 from auditor.alerts.message import decode
 from auditor.config import Findings
 from auditor.findings.model import Finding
+from auditor.findings.waiverbook import Limits
+from auditor.findings.waivers import Waiver
 from auditor.inventory.events import record_of
 from auditor.policy.model import Policy
-from auditor.reporting import rows
+from auditor.reporting import rows, waived, waiverlines
 from auditor.reporting.build import build
 from auditor.reporting.view import FindingRow, Report
 from auditor.store import events, findings, outbox, reports
@@ -64,7 +66,7 @@ class PageReader:
     """Reads what the page shows.
 
     `policies` gives those in force by name (they may be reloaded while the page is up); `rules` how findings live;
-    `now` whole Unix seconds.
+    `of_file` the waivers of the file; `now` whole Unix seconds.
     """
 
     def __init__(
@@ -74,12 +76,14 @@ class PageReader:
         policies: Callable[[], Mapping[str, Policy]],
         now: Callable[[], int],
         rules: Callable[[], Findings] = Findings,
+        of_file: Callable[[], Sequence[Waiver]] = tuple,
     ) -> None:
         self.store = store
         self.organizations = tuple(organizations)
         self.policies = policies
         self.now = now
         self.rules = rules
+        self.of_file = of_file
 
     def report(self, organization: str) -> Report:
         """The report of the last seven days, up to now."""
@@ -108,6 +112,17 @@ class PageReader:
         with self.store.transaction() as tx:
             found = findings.by_ids(tx, [id_]).get(id_)
         return self._row(found) if found and found.organization in self.organizations else None
+
+    def waivers(self, query: Query) -> Some:
+        """Every waiver that is or was known: what counts before what is over, each with what ends next on top."""
+        rules, now = self.rules(), self.now()
+        limits = Limits(rules.unused_waiver, rules.broad_waiver)
+        with self.store.transaction() as tx:
+            found = waiverlines.lines(tx, query.organization, self.of_file(), self.policies(), limits, now)
+        made = [waived.row(line.known, line.faults, now) for line in found]
+        counting = sorted((row for row in made if row.counts), key=lambda row: (row.until, row.id))
+        over = sorted((row for row in made if not row.counts), key=lambda row: (-row.until, row.id))
+        return _some([*counting, *over], query)
 
     def events(self, query: Query) -> Some:
         """The latest audit events."""

@@ -19,11 +19,9 @@ from auditor import passwords
 from auditor.alerts.recent import Recent
 from auditor.log import get
 from auditor.web.guard import OPEN
+from auditor.web.people import People, Users
 
 log = get(__name__)
-
-Users = Callable[[], Mapping[str, str]]
-"""Hashes of passwords by name, as they are in force now."""
 
 REMEMBERED = 300.0
 """Seconds for which a password that was right is known without hashing it: a page makes several requests."""
@@ -47,7 +45,6 @@ class Result(StrEnum):
 
 
 Told = Callable[[Result], None]
-"""Hears of each password that was looked at."""
 
 
 class Doorkeeper:
@@ -104,19 +101,17 @@ class Doorkeeper:
 class SignIn:
     """ASGI middleware: who does not say who they are sees nothing but the health of the daemon.
 
-    `asks` is whether it asked from the beginning: users that vanish from the configuration open no page to everybody.
     Behind it, the scope of a request holds `user`, for `request.user`, if somebody signed in.
     """
 
-    def __init__(self, app: ASGIApp, users: Users, asks: bool, told: Told = lambda result: None) -> None:
+    def __init__(self, app: ASGIApp, people: People) -> None:
         self.app = app
-        self._users = users
-        self._asks = asks
-        self._door = Doorkeeper(users, told)
+        self._people = people
+        self._door = Doorkeeper(people.users, people.signed_in)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on the requests of people who are known here, and of everybody where nobody is asked."""
-        if scope["path"] in OPEN or not (self._asks or self._users()):
+        if scope["path"] in OPEN or not self._people.asked:
             return await self.app(scope, receive, send)
         given = _given(Headers(scope=scope))
         if given is None:
@@ -129,7 +124,7 @@ class SignIn:
             busy = PlainTextResponse("Too many people sign in at once; try again.\n", 503, {"retry-after": "5"})
             return await busy(scope, receive, send)
         # Who types the password where the name belongs is not to find it in the log.
-        user = name if name in self._users() else "unknown"
+        user = name if name in self._people.users() else "unknown"
         log.warning("page.sign_in_failed", user=user, address=_address(scope))
         return await _refusal("Name or password is wrong.")(scope, receive, send)
 
