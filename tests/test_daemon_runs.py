@@ -3,20 +3,19 @@
 import json
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import slack
 from anyio.from_thread import start_blocking_portal
 from audits import opened, told
-from commands import KEY, PATIENCE, auditor, command, configured, environment, eventually, stored_bytes
+from commands import KEY, auditor, configured, eventually, stored_bytes
+from daemons import Running, running
 from organization import served, small
 from sqlalchemy import select, update
 from starlette.applications import Starlette
@@ -33,68 +32,6 @@ from auditor.store import findings, outbox
 from auditor.store.tables import usage_readings, work
 from auditor.terms import State
 from auditor.web.server import serve
-
-
-class Running:
-    """A daemon under way."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", errors: Path) -> None:
-        self.process = process
-        self.errors = errors
-
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        """What it logged: every line must be JSON."""
-        return [
-            json.loads(line)
-            for line in self.errors.read_text(encoding="utf-8").splitlines(keepends=True)
-            if line.endswith("\n")
-        ]
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        return [line for line in self.log if line["event"] == name]
-
-    def says(self, name: str, count: int = 1) -> None:
-        """Wait until it logged `name` so often."""
-        eventually(lambda: self.process.poll() is not None or len(self.events(name)) >= count)
-        assert self.process.poll() is None, self.errors.read_text(encoding="utf-8")
-
-    def ask(self, path: str, host: str = "localhost") -> httpx.Response:
-        return httpx.get(self.events("started")[0]["page"] + path, headers={"host": host}, timeout=10)
-
-    def metric(self, name: str) -> float | None:
-        """The value of the first sample of `name`."""
-        lines = [line for line in self.ask("/metrics").text.splitlines() if line.startswith(name)]
-        return float(lines[0].rpartition(" ")[2]) if lines else None
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
-        """Send the signal; gives the seconds until the end, which must be a good one."""
-        started = time.monotonic()
-        self.process.send_signal(number)
-        assert self.process.wait(timeout=PATIENCE) == 0, self.errors.read_text(encoding="utf-8")
-        return time.monotonic() - started
-
-
-@contextmanager
-def running(config: Path, env: Mapping[str, str] | None = None) -> Iterator[Running]:
-    errors = config.parent / f"stderr-{time.monotonic_ns()}"
-    with (
-        errors.open("wb") as stream,
-        subprocess.Popen(
-            command("run", "-c", config),
-            cwd=config.parent,
-            env=environment(env),
-            stdout=subprocess.PIPE,
-            stderr=stream,
-        ) as process,
-    ):
-        daemon = Running(process, errors)
-        try:
-            daemon.says("started")
-            yield daemon
-        finally:
-            if process.poll() is None:
-                process.kill()
 
 
 def settings(slack_address: str) -> dict[str, Any]:
