@@ -215,6 +215,7 @@ async def test_a_decider_ends_a_waiver_of_the_store_and_none_of_the_file(store: 
             answer = await web.post(f"/waivers/{id_}/end", {})
             assert answer.status_code == 422
             assert "<script>" not in answer.text
+            assert '<form method="get" action="/waivers">' in answer.text, "what is shown has no address of its own"
     (ended,) = granted(store)
     assert (ended.ended_by, ended.until) == (ADA, NOW)
 

@@ -5,8 +5,7 @@ Whatever goes wrong, nobody writes twice: the form comes back with what was writ
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -24,6 +23,7 @@ from auditor.log import get
 from auditor.store import waivers
 from auditor.web import forms
 from auditor.web.forms import BadForm
+from auditor.web.outcomes import Outcome, Trouble
 from auditor.web.pages import Pages, in_thread
 from auditor.web.people import People, name_of
 from auditor.web.query import Query
@@ -32,21 +32,6 @@ log = get(__name__)
 
 _KEY = re.compile(r"[0-9a-f]{16}")
 _PARTED = re.compile(r"[\s,;]+")
-
-
-class Outcome(StrEnum):
-    """What came of a form."""
-
-    ACKNOWLEDGED = "acknowledged"
-    WAIVED = "waived"
-    ENDED = "ended"
-    STALE = "stale"
-    """Nothing was left to decide."""
-    REFUSED = "refused"
-    """Whoever sent it may not decide it."""
-    INVALID = "invalid"
-    FAILED = "failed"
-    """The store did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +43,6 @@ class Asked:
     by: str
     query: Query
     entered: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why nothing was decided: a sentence, and what is wrong with which field."""
-
-    outcome: Outcome
-    sentence: str
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def status(self) -> int:
-        """HTTP's word for it."""
-        return {Outcome.STALE: 409, Outcome.REFUSED: 403, Outcome.FAILED: 503}.get(self.outcome, 422)
 
 
 class _Objected(Exception):

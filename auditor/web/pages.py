@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import anyio
 from anyio import to_thread
@@ -16,6 +16,7 @@ from auditor.jobs.decisions import LONGEST_COMMENT
 from auditor.reporting.render import environment, render_report
 from auditor.terms import Level, State
 from auditor.web.guard import DOCUMENT_POLICY
+from auditor.web.outcomes import Outcome, Trouble
 from auditor.web.people import People, name_of
 from auditor.web.query import MAX_PAGE, Query, parse
 from auditor.web.reader import PageReader
@@ -31,22 +32,6 @@ _limiter = anyio.CapacityLimiter(READERS)
 async def in_thread(call: Callable[[], T]) -> T:
     """The result of a call that blocks."""
     return await to_thread.run_sync(call, limiter=_limiter)
-
-
-class Trouble(Protocol):
-    """Why a form comes back."""
-
-    @property
-    def sentence(self) -> str:
-        """What to say above it."""
-
-    @property
-    def fields(self) -> Mapping[str, str]:
-        """What is wrong with which field."""
-
-    @property
-    def status(self) -> int:
-        """Of the answer."""
 
 
 class Pages:
@@ -102,7 +87,7 @@ class Pages:
         some = await in_thread(lambda: self.read.waivers(query))
         return self._page(request, "waivers", query, trouble, some=some, now=self.read.now())
 
-    def unsent(self, request: Request, trouble: Trouble, entered: Mapping[str, str], what: str) -> Response:
+    def unsent(self, request: Request, trouble: Trouble, entered: Mapping[str, str], what: Outcome) -> Response:
         """A form that could not be looked at, with all that was written, to be sent again; the store is not asked."""
         query, id_ = self.query(request), request.path_params["id"]
         return self._page(request, "unsent", query, trouble, id=id_, what=what, **self._form(entered))
