@@ -25,7 +25,8 @@ from auditor.jobs.context import Audit
 from auditor.jobs.desk import Rules
 from auditor.jobs.slackdesk import Desk
 from auditor.jobs.slacklisten import Listener, Listeners, Watch, apps
-from auditor.policy.load import PolicySet, load
+from auditor.policy.configured import policies_of
+from auditor.policy.load import PolicySet
 from auditor.registers.read import read
 from auditor.registers.table import NONE, REGISTERS, Registers
 from auditor.store.database import Store
@@ -68,21 +69,6 @@ def assemble(loaded: Loaded) -> Parts:
         waivers_of(loaded),
         users_of(loaded),
     )
-
-
-def policies_of(loaded: Loaded) -> PolicySet:
-    """The policies that the configuration names, with its parameters and overrides."""
-    settings = loaded.config.policies
-    base = Path(loaded.document.file).parent
-    paths = [path if path.startswith("builtin:") else str(base / path) for path in settings.paths]
-    missing = [
-        loaded.fault(("policies", "paths", i), f"there is no file or folder {path}", "paths are relative to this file")
-        for i, path in enumerate(paths)
-        if not path.startswith("builtin:") and not Path(path).exists()
-    ]
-    if missing:
-        raise FaultyFiles(missing)
-    return load(paths, settings.params, settings.overrides)
 
 
 def attestations_of(loaded: Loaded) -> tuple[Attestation, ...]:

@@ -16,7 +16,7 @@ from auditor import __version__, clock, log
 from auditor.alerts import registry
 from auditor.alerts.samples import trial
 from auditor.alerts.sink import Sink
-from auditor.assembly import attestations_of, client_of, policies_of, registers_of, users_of
+from auditor.assembly import attestations_of, client_of, registers_of, users_of
 from auditor.cli import options
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
@@ -24,6 +24,7 @@ from auditor.errors import ApiError, ConfigError, FaultyFiles, StoreError
 from auditor.jobs import callplan, diagnosis, probe, surroundings
 from auditor.jobs.callplan import CallPlan
 from auditor.jobs.diagnosis import Exit, Line, Mark, Pace
+from auditor.policy.configured import policies_of
 from auditor.redaction import redact
 from auditor.store import runs
 from auditor.store.database import Store

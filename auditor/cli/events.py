@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from auditor.adminapi.eventtypes import KNOWN
-from auditor.assembly import calendar_of, policies_of
+from auditor.assembly import calendar_of
 from auditor.cli import eventview, options
 from auditor.cli.eventview import TypeLine
 from auditor.cli.moment import METAVAR, moment
@@ -19,6 +19,7 @@ from auditor.inventory.settings import EVENT_TYPES
 from auditor.jobs.export import export as exported
 from auditor.jobs.follow import Follower
 from auditor.jobs.replay import replay as replayed
+from auditor.policy.configured import policies_of
 from auditor.policy.replay import Dated, as_it_is
 from auditor.policy.watch import watched
 from auditor.store import history, intervals

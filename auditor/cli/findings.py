@@ -8,13 +8,13 @@ import click
 
 from auditor import clock
 from auditor.alerts.words import counted
-from auditor.assembly import policies_of
 from auditor.cli import findingview, options, render
 from auditor.cli.verbs import Verbs
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
 from auditor.findings.duedates import is_overdue
 from auditor.jobs import decisions
+from auditor.policy.configured import policies_of
 from auditor.store import findings, transitions
 from auditor.store.database import Transaction, open_store
 from auditor.terms import Level, State

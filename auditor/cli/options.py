@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auditor.configfile import Loaded, read
 from auditor.terms import Level
 
 if TYPE_CHECKING:
+    from auditor.configfile import Loaded
     from auditor.policy.policyset import PolicySet
 
 PLACES = (Path("auditor.yaml"), Path("/etc/auditor/auditor.yaml"))
@@ -47,14 +47,16 @@ def find_config(path: Path | None) -> Path:
     return path or next((place for place in PLACES if place.is_file()), PLACES[0])
 
 
-def load_config(path: Path | None, *, need_keys: bool = True) -> Loaded:
+def load_config(path: Path | None, *, need_keys: bool = True) -> "Loaded":
     """The configuration of a command. Raises ConfigError or FaultyFiles."""
+    from auditor.configfile import read
+
     return read(find_config(path), need_keys=need_keys)
 
 
 def load_policies(path: Path | None, paths: Sequence[Path]) -> "PolicySet":
     """The policies in `paths`, else those of the configuration, else the shipped ones. Raises FaultyFiles."""
-    from auditor.assembly import policies_of
+    from auditor.policy.configured import policies_of
     from auditor.policy.load import load
 
     if paths:

@@ -11,7 +11,6 @@ import msgspec
 from auditor import clock
 from auditor.adminapi.fields import Type
 from auditor.cli import options
-from auditor.cli.fromstore import from_store
 from auditor.cli.moment import METAVAR, iso, moment
 from auditor.cli.render import plain
 from auditor.errors import ConfigError, did_you_mean
@@ -69,6 +68,8 @@ def explained(
     API sends them or by the names of fields that policies use: then what the file does not have of other resources is
     unknown.
     """
+    from auditor.cli.fromstore import from_store
+
     policies = options.load_policies(config_path, paths)
     judge = _judge(policies, named(policies, name))
     moments = (now, at, clock.epoch(clock.now()))

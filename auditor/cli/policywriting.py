@@ -11,7 +11,6 @@ import msgspec
 
 from auditor import clock
 from auditor.cli import options
-from auditor.cli.fromstore import stored_body, stored_event
 from auditor.cli.policyreading import body_in
 from auditor.errors import ConfigError, FaultyFiles, did_you_mean
 from auditor.inventory.schema import EVENT_KIND, KINDS, is_open
@@ -102,6 +101,8 @@ def new(
 def _stored(
     config_path: Path | None, kind: str | None, identity: str, event: str | None, organization: str | None
 ) -> dict[str, Any]:
+    from auditor.cli.fromstore import stored_body, stored_event
+
     if event is None and kind is not None and not is_open(kind):
         return stored_body(config_path, kind, identity, organization)
     body: dict[str, Any] = msgspec.json.decode(stored_event(config_path, event or identity, organization))

@@ -5,7 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich import box
@@ -17,10 +17,12 @@ from auditor import __version__, clock
 from auditor.inventory.model import Coverage, by_kind
 from auditor.inventory.settingtypes import Standing
 from auditor.inventory.usage import is_report
-from auditor.jobs.snapshot import Taken
 from auditor.policy.model import WHOLE, Verdict
-from auditor.store.settings import SettingLine
 from auditor.terms import Level, Outcome, Status
+
+if TYPE_CHECKING:
+    from auditor.jobs.snapshot import Taken
+    from auditor.store.settings import SettingLine
 
 T = TypeVar("T")
 
@@ -33,7 +35,7 @@ STYLES: Mapping[Level, str] = {
 }
 
 
-def check(taken: Sequence[Taken], form: str) -> None:
+def check(taken: "Sequence[Taken]", form: str) -> None:
     """Print what a pass over one or more organizations found."""
     if form == "json":
         click.echo(json.dumps(document(taken), indent=2))
@@ -41,7 +43,7 @@ def check(taken: Sequence[Taken], form: str) -> None:
         _print(taken, console())
 
 
-def document(taken: Sequence[Taken]) -> dict[str, Any]:
+def document(taken: "Sequence[Taken]") -> dict[str, Any]:
     """The JSON document: `summary` counts policies, `findings` has one entry per failing policy and resource, and one
     per policy and gap, `coverage` one line per kind of resource, `settings` one per setting without an endpoint."""
     return {
@@ -71,7 +73,7 @@ def document(taken: Sequence[Taken]) -> dict[str, Any]:
 _ORDER = (Outcome.PASS, Outcome.UNKNOWN, Outcome.FAIL)
 
 
-def _outcomes(taken: Taken) -> dict[str, Outcome]:
+def _outcomes(taken: "Taken") -> dict[str, Outcome]:
     """What each policy said in this pass, its worst word. The run counts occurrences of earlier passes, too."""
     outcomes: dict[str, Outcome] = {}
     for result in taken.results:
@@ -79,11 +81,11 @@ def _outcomes(taken: Taken) -> dict[str, Outcome]:
     return outcomes
 
 
-def _ledger(taken: Taken) -> Iterable[Coverage]:
+def _ledger(taken: "Taken") -> Iterable[Coverage]:
     return by_kind(taken.run.coverage).values()
 
 
-def _verdicts(taken: Taken) -> list[Verdict]:
+def _verdicts(taken: "Taken") -> list[Verdict]:
     """Worst first, failures before unknowns."""
     verdicts = [verdict for result in taken.results for verdict in result.verdicts]
     return sorted(verdicts, key=lambda v: (v.outcome is not Outcome.FAIL, -v.level.rank, v.policy, v.ids))
@@ -116,7 +118,7 @@ def _entry(organization: str, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _coverage(organization: str, line: Coverage, taken: Taken) -> dict[str, Any]:
+def _coverage(organization: str, line: Coverage, taken: "Taken") -> dict[str, Any]:
     gaps = [part.gap for part in taken.run.coverage if part.kind == line.kind and part.gap]
     return {
         "organization": organization,
@@ -131,7 +133,7 @@ def _coverage(organization: str, line: Coverage, taken: Taken) -> dict[str, Any]
     }
 
 
-def _setting(organization: str, line: SettingLine) -> dict[str, Any]:
+def _setting(organization: str, line: "SettingLine") -> dict[str, Any]:
     return {
         "organization": organization,
         "setting": line.name,
@@ -148,7 +150,7 @@ def _iso(seconds: int) -> str:
     return clock.from_epoch(seconds).isoformat().replace("+00:00", "Z")
 
 
-def _print(taken: Sequence[Taken], out: Console) -> None:
+def _print(taken: "Sequence[Taken]", out: Console) -> None:
     for each in taken:
         verdicts = _verdicts(each)
         if verdicts:
@@ -159,7 +161,7 @@ def _print(taken: Sequence[Taken], out: Console) -> None:
         out.print(headline(each))
 
 
-def attested(taken: Taken) -> Iterator[Text]:
+def attested(taken: "Taken") -> Iterator[Text]:
     """Whose word was taken for what, and until when; and whose is worth nothing any more."""
     for line in taken.settings:
         if line.attestation and line.until is not None:
@@ -168,7 +170,7 @@ def attested(taken: Taken) -> Iterator[Text]:
             yield Text(plain(text), "yellow" if void else "dim")
 
 
-def headline(taken: Taken) -> Text:
+def headline(taken: "Taken") -> Text:
     """The numbers of a pass in one line."""
     run, kinds = taken.run, len([kind for kind in by_kind(taken.run.coverage) if not is_report(kind)])
     outcomes = Counter(_outcomes(taken).values())

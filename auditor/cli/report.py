@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from auditor import clock
-from auditor.assembly import policies_of
 from auditor.cli import options
 from auditor.errors import ConfigError, StoreError
 from auditor.jobs.report import write
+from auditor.policy.configured import policies_of
 from auditor.store import runs
 from auditor.store.database import Store, open_store
 

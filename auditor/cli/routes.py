@@ -17,12 +17,12 @@ from auditor.alerts.matching import class_of
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.route import Node, Routing, Tried
 from auditor.alerts.teller import Teller
-from auditor.assembly import policies_of
 from auditor.cli import options
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
+from auditor.policy.configured import policies_of
 from auditor.policy.load import PolicySet
 from auditor.policy.model import Policy
 from auditor.routing import AlertClass

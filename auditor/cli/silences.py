@@ -15,12 +15,12 @@ from rich.text import Text
 
 from auditor import clock
 from auditor.alerts.protected import beyond
-from auditor.assembly import policies_of
 from auditor.cli import options
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
+from auditor.policy.configured import policies_of
 from auditor.routing import Match
 from auditor.store import silences
 from auditor.store.database import Store, open_store

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from auditor import clock
-from auditor.assembly import policies_of, waivers_of
+from auditor.assembly import waivers_of
 from auditor.cli import options, waiverview
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
 from auditor.findings.waiverbook import Limits
 from auditor.jobs import decisions
+from auditor.policy.configured import policies_of
 from auditor.reporting import waiverlines
 from auditor.reporting.waiverlines import Line
 from auditor.store import findings, waivers
