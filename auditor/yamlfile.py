@@ -30,6 +30,10 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]"
 _WORDS: dict[str, object] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 
+_STARTS = frozenset({yaml.MappingStartEvent, yaml.SequenceStartEvent})
+_ENDS = frozenset({yaml.MappingEndEvent, yaml.SequenceEndEvent})
+_NODES = _STARTS | {yaml.ScalarEvent, yaml.AliasEvent}
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@-]*( [A-Za-z0-9_./@-]+)*|(\d{1,9}[smhdw])+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _QUOTED = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 """Words that YAML 1.2, or the 1.1 of other tools, reads as something else."""
@@ -112,18 +116,19 @@ def _documents(text: str, loader: Any) -> Iterator[list[yaml.Event]]:
     events: list[yaml.Event] = []
     for event in yaml.parse(text, Loader=loader):
         _refuse(event)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        nodes += isinstance(event, yaml.NodeEvent)
+        kind = type(event)
+        depth += (kind in _STARTS) - (kind in _ENDS)
+        nodes += kind in _NODES
         if depth > MAX_DEPTH:
             raise _Refused(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
         if nodes > MAX_NODES:
             raise _Refused(f"more than {MAX_NODES:,} values", event.start_mark, "split the file")
-        if isinstance(event, yaml.DocumentStartEvent):
-            events = []
-        elif isinstance(event, yaml.DocumentEndEvent):
-            yield events
-        elif not isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent):
+        if kind in _NODES or kind in _ENDS:
             events.append(event)
+        elif kind is yaml.DocumentStartEvent:
+            events = []
+        elif kind is yaml.DocumentEndEvent:
+            yield events
 
 
 def _refuse(event: yaml.Event) -> None:

@@ -36,10 +36,11 @@ class Message:
     def __init__(self, text: str) -> None:
         """Without `text` the fallback is said. Raises ValueError when it does more than to name fields and filters."""
         self._text = text
-        self.names = names_in(text)
+        tree = _parsed(text)
+        self.names = _names(tree)
         """Every name the template asks for, dotted where it is dotted."""
         try:
-            self._template = _ENVIRONMENT.from_string(text)
+            self._template = _ENVIRONMENT.from_string(tree)
         except (TemplateError, RecursionError, SyntaxError, MemoryError) as error:
             raise ValueError(f"the template cannot be read: {error}") from error
 
@@ -54,8 +55,8 @@ class Message:
         return one_line(text, MAX_LENGTH)
 
 
-def names_in(text: str) -> frozenset[str]:
-    """Every name the template asks for, dotted where it is dotted.
+def _parsed(text: str) -> nodes.Template:
+    """The template as a tree.
 
     Raises ValueError when it is no template, or holds anything but names, filters, plain values and conditions: the
     compiler would already compute `{{ 'a' * 10 ** 9 }}`.
@@ -69,6 +70,10 @@ def names_in(text: str) -> frozenset[str]:
     for node in tree.find_all(nodes.Node):
         if type(node) not in _ALLOWED:
             raise ValueError(f"line {node.lineno}: a message names fields and filters, and computes nothing")
+    return tree
+
+
+def _names(tree: nodes.Template) -> frozenset[str]:
     inner = {id(node.node) for node in tree.find_all(nodes.Getattr)}
     found = {_dotted(node) for node in tree.find_all((nodes.Getattr, nodes.Name)) if id(node) not in inner}
     return frozenset(found)
