@@ -1,17 +1,21 @@
 """The `auditor` command as a process of its own, a simulated organization to point it at, and configurations."""
 
+import functools
 import json
 import os
 import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from nursery import Nursery
 
 KEY = "sk-admin-nobodymayseethis"
 """The admin key of the tests; it must turn up nowhere."""
@@ -46,20 +50,18 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "auditor", *map(str, arguments)]
 
 
+_nursery = functools.cache(Nursery)
+
+
 def auditor(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
     """Run a command to its end, without a terminal."""
     started = time.monotonic()
-    done = subprocess.run(
-        command(*arguments),
-        cwd=cwd,
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    seconds = time.monotonic() - started
-    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode(), seconds)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        code = _nursery().run([*map(str, arguments)], cwd, environment(env), (out, err), timeout=60)
+        seconds = time.monotonic() - started
+        out.seek(0)
+        err.seek(0)
+        return Ended(code, out.read().decode(), err.read().decode(), seconds)
 
 
 def unread(*arguments: str | Path, cwd: Path) -> tuple[int, bytes]:
