@@ -50,11 +50,12 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_attestations_that_are_faulty_or_over_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     word = "- {setting: mfa_enforced, value: true, by: ada, on: 2024-01-01, until: %s, evidence: a ticket}\n"
     (tmp_path / "words.yaml").write_text(word % "2024-06-30")
-    config = configured(tmp_path, "http://127.0.0.1:9/v1", attestations="words.yaml")
-    call(["doctor", "-c", str(config)])
-    assert "1 of 1 are over: mfa_enforced" in " ".join(capsys.readouterr().out.split())
-    (tmp_path / "words.yaml").write_text(word % "soon")
-    assert call(["doctor", "-c", str(config)]) == Exit.CONFIG
+    with served(healthy()) as (address, _):
+        config = configured(tmp_path, address, attestations="words.yaml")
+        call(["doctor", "-c", str(config)])
+        assert "1 of 1 are over: mfa_enforced" in " ".join(capsys.readouterr().out.split())
+        (tmp_path / "words.yaml").write_text(word % "soon")
+        assert call(["doctor", "-c", str(config)]) == Exit.CONFIG
     assert "`until` must be a day or a moment" in " ".join(capsys.readouterr().out.split())
 
 

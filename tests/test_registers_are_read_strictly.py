@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from commands import auditor, configured
+from organization import served, small
 
 from auditor.errors import FaultyFiles
 from auditor.registers.read import MAX_BYTES, MAX_FAULTS, read
@@ -186,11 +187,12 @@ def test_registers_are_found_beside_the_configuration(tmp_path: Path) -> None:
 
 def test_doctor_says_whether_the_registers_are_sound(tmp_path: Path) -> None:
     leavers = tmp_path / "leavers.csv"
-    config = configured(tmp_path, NOWHERE, registers={"leavers": "./leavers.csv"})
-    leavers.write_text(HEAD + "robin@example.com,2026-01-01,\n", encoding="utf-8")
-    sound = auditor("doctor", "-c", config, cwd=tmp_path)
+    with served(small()) as (address, _):
+        config = configured(tmp_path, address, registers={"leavers": "./leavers.csv"})
+        leavers.write_text(HEAD + "robin@example.com,2026-01-01,\n", encoding="utf-8")
+        sound = auditor("doctor", "-c", config, cwd=tmp_path)
+        leavers.write_text(HEAD + "robin@example.com,soon,\n", encoding="utf-8")
+        broken = auditor("doctor", "-c", config, cwd=tmp_path)
     assert "1 rows are sound" in sound.out
-    leavers.write_text(HEAD + "robin@example.com,soon,\n", encoding="utf-8")
-    broken = auditor("doctor", "-c", config, cwd=tmp_path)
     assert broken.code == 2
     assert "no date or time: soon" in " ".join(broken.out.split())
