@@ -1,11 +1,15 @@
 """One organization under audit with real policies, a real store and a served organization; no process, no scheduler."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from organization import KEY, NOW, served
+import pytest
+from organization import KEY, NOW, served, small
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from auditor.adminapi.client import AdminClient
 from auditor.alerts.route import Routing
@@ -21,6 +25,10 @@ from auditor.store import events, organizations, outbox
 from auditor.store.database import Store, open_store
 from auditor.terms import Level
 
+SQLITE_ONLY = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For whole passes that would say the same on PostgreSQL: other tests of the file run there, and what the store does is
+tested on both by tests of its own."""
+
 POLICIES = load(["builtin:openai"], {}, {})
 
 SINKS = ("here", "there")
@@ -34,6 +42,10 @@ def routed(*routes: Route, sinks: tuple[str, ...] = SINKS) -> Routing:
 
 
 ROUTING = routed(Route(match=Match(level=(Level.CRITICAL,)), to=("there",), **{"continue": True}), Route(to=("here",)))
+
+
+QUIET = routed()
+"""The same with no routes: everything goes to the sinks of the root."""
 
 
 @contextmanager
@@ -77,6 +89,28 @@ async def passed(
     with served(organization, keys=keys, refuse=refuse) as (address, _):
         async with auditing(address, store) as audit:
             return await take(audit, await poll(audit, now), now)
+
+
+_stood: dict[str, bytes] = {}
+"""SQLite databases after a first pass, by the routing that it told by."""
+
+
+async def stood(store: Store, routing: Routing = ROUTING) -> None:
+    """The first pass over `small()`, at NOW, for tests of what comes after it: made once, and copied into SQLite."""
+    with store.transaction() as tx:
+        file = tx.plain(text("PRAGMA database_list"))[0][-1] if tx.serial else ""
+    if file and repr(routing) in _stood:
+        with closing(sqlite3.connect(":memory:")) as kept, closing(sqlite3.connect(file)) as database:
+            kept.deserialize(_stood[repr(routing)])
+            kept.backup(database)
+        return
+    with served(small()) as (address, _):
+        async with auditing(address, store) as audit:
+            first = replace(audit, routing=routing)
+            await take(first, await poll(first, NOW), NOW)
+    if file:
+        with closing(sqlite3.connect(file)) as database:
+            _stood[repr(routing)] = database.serialize()
 
 
 def owner(organization: Organization) -> Actor:

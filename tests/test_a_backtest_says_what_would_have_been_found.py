@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audits import POLICIES, passed, switch_off
+from audits import POLICIES, SQLITE_ONLY, passed, switch_off
 from organization import NOW, small
 from pictures import Items, keep, refused
 from policyfiles import RULE, loaded, state, written
@@ -80,6 +80,7 @@ def of_states(results: tuple[PolicyResult, ...]) -> dict[str, object]:
     }
 
 
+@SQLITE_ONLY
 async def test_the_past_is_judged_as_it_was_when_it_was_the_present(store: Store) -> None:
     said = await lived(store)
     every_policy_says_of_a_rebuilt_picture_what_it_said_then(store, said)

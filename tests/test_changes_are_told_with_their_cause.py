@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audits import opened, owner, passed
+from audits import opened, owner, passed, stood
 from commands import auditor, configured
 from organization import NOW, small
 
@@ -70,7 +70,7 @@ async def test_a_key_that_is_made_renamed_and_deleted_is_told_each_time(
 
 
 async def test_last_use_is_no_change(store: Store, organization: Organization) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     for _, key in organization.project_keys():
         key.last_used_at = NOW + 5
     await passed(organization, store, SOON)
@@ -81,7 +81,7 @@ async def test_last_use_is_no_change(store: Store, organization: Organization) -
 async def test_a_role_is_explained_by_the_assignment_that_names_its_principal(
     store: Store, organization: Organization
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     person, stranger = [user for user in organization.users.values() if user.id not in organization.user_grants][5:7]
     role = next(reversed(organization.custom_roles))
     for user in (person, stranger):
@@ -98,7 +98,7 @@ async def test_a_role_is_explained_by_the_assignment_that_names_its_principal(
 async def test_a_role_that_comes_through_a_group_is_explained_by_the_assignment_of_the_group(
     store: Store, organization: Organization
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     group = list(organization.groups.values())[-1]
     role = next(iter(organization.custom_roles))
     group.grants.append(Grant(role, NOW + 60, organization.owners[0].id))
@@ -150,7 +150,7 @@ async def test_what_was_undone_between_two_snapshots_is_not_there_and_later_it_i
 async def test_a_refusal_in_between_removes_nothing_and_what_comes_behind_it_is_added(
     store: Store, organization: Organization
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     await passed(organization, store, SOON, refuse=["project", "user", "project_api_key"])
     assert told(store) == []
     takeover.add_owner(organization, SOON + 60)
@@ -171,7 +171,7 @@ async def test_what_could_never_be_seen_before_is_newly_visible(store: Store, or
 
 
 async def test_without_the_log_nothing_is_called_unexplained(store: Store, organization: Organization) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     organization.users.popitem()
     await passed(organization, store, SOON, refuse=["audit_event"])
 
@@ -211,7 +211,7 @@ def test_changes_are_announced_by_types_of_events_that_exist() -> None:
 async def test_the_command_shows_changes_and_no_name_drives_the_terminal(
     tmp_path: Path, store: Store, organization: Organization
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     hostile = list(organization.users.values())[:3]
     for user, name in zip(hostile, ("\x1b[31mred", "[bold]<script>\u202e", "a\nb"), strict=True):
         user.name = name

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from audits import POLICIES
+from audits import POLICIES, SQLITE_ONLY
 from openai import OpenAI
 from organization import KEY, NOW, ledger_of, served, small
 from pydantic import SecretStr
@@ -247,6 +247,7 @@ async def test_old_days_stay(organization: Organization, lite: Store) -> None:
     assert TODAY + 60 in kept
 
 
+@SQLITE_ONLY
 async def test_a_refusal_is_a_gap_and_costs_are_unknown(organization: Organization, store: Store) -> None:
     async with audited(organization, store, refuse=("cost",)) as (audit, _):
         refused = await picture(audit, AT)
@@ -267,6 +268,7 @@ async def test_a_refusal_is_a_gap_and_costs_are_unknown(organization: Organizati
     assert not [line for line in healed.run.coverage if line.gap]
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize(
     "fault",
     [Status(status=403), Status(status=503), Page(page="loop"), Page(page="no_cursor"), Item(item="null")],

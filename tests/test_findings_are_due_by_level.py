@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from audits import auditing, begin, routed
+from audits import SQLITE_ONLY, auditing, begin, routed
 from commands import configured
 from organization import NOW, served, small
 
@@ -115,6 +115,7 @@ async def test_people_are_told_once_what_was_not_mended_in_time(store: Store) ->
     assert told == len([each for each in late if not each.occurrence]) > 0
 
 
+@SQLITE_ONLY
 async def test_what_no_route_takes_is_not_told_to_everybody_when_it_is_overdue(store: Store) -> None:
     organization = small()
     begin(store)

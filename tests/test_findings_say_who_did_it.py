@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
-from audits import auditing, owner, routed
+from audits import QUIET, SQLITE_ONLY, auditing, owner, stood
 from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, decode
@@ -34,7 +34,7 @@ def organization() -> Organization:
 async def passed(organization: Organization, store: Store, now: int, refuse: Collection[str] = ()) -> None:
     with served(organization, keys=None, refuse=refuse) as (address, _):
         async with auditing(address, store) as audit:
-            quiet = replace(audit, routing=routed())
+            quiet = replace(audit, routing=QUIET)
             await take(quiet, await poll(quiet, now), now)
 
 
@@ -65,10 +65,11 @@ def who(alert: Alert) -> list[str]:
     return [value for name, value in alert.facts if name == "Who"]
 
 
+@SQLITE_ONLY
 async def test_a_change_that_an_event_announces_names_its_actor_in_the_evidence_and_in_the_alert(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store, QUIET)
     user = add_owner(organization)
     event = announce(organization, user)
     await passed(organization, store, SOON)
@@ -90,10 +91,11 @@ async def test_a_change_that_an_event_announces_names_its_actor_in_the_evidence_
         assert ("Changed at", "2026-01-01 00:01:00 UTC") in alert.facts
 
 
+@SQLITE_ONLY
 async def test_a_change_that_an_event_should_announce_and_none_does_is_called_unexplained(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store, QUIET)
     user = add_owner(organization)
     await passed(organization, store, SOON)
 
@@ -103,10 +105,11 @@ async def test_a_change_that_an_event_should_announce_and_none_does_is_called_un
         assert who(alert) == ["unexplained: an audit event should announce this change, and none does"]
 
 
+@SQLITE_ONLY
 async def test_an_event_that_arrives_after_the_finding_still_explains_it(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store, QUIET)
     user = add_owner(organization)
     await passed(organization, store, SOON)
     event = announce(organization, user)
@@ -116,10 +119,11 @@ async def test_an_event_that_arrives_after_the_finding_still_explains_it(
         assert (each.evidence["cause"], each.evidence["events"]) == ("explained", [event])
 
 
+@SQLITE_ONLY
 async def test_where_the_log_cannot_be_read_nobody_is_accused_and_nothing_called_unexplained(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store, QUIET)
     user = add_owner(organization)
     announce(organization, user)
     await passed(organization, store, SOON, refuse=["audit_event"])
@@ -130,10 +134,11 @@ async def test_where_the_log_cannot_be_read_nobody_is_accused_and_nothing_called
         assert who(alert) == ["not known: the audit log of that time could not be read"]
 
 
+@SQLITE_ONLY
 async def test_what_stood_before_anybody_watched_and_what_time_brings_about_have_no_cause(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store, QUIET)
     await passed(organization, store, NOW + 120 * 86_400)
 
     with store.transaction() as tx:
@@ -143,7 +148,7 @@ async def test_what_stood_before_anybody_watched_and_what_time_brings_about_have
 
 
 async def test_what_comes_back_is_explained_by_what_happened_now(organization: Organization, store: Store) -> None:
-    await passed(organization, store, NOW)
+    await stood(store, QUIET)
     user = add_owner(organization)
     announce(organization, user)
     await passed(organization, store, SOON)
@@ -159,6 +164,7 @@ async def test_what_comes_back_is_explained_by_what_happened_now(organization: O
         assert "actor" not in each.evidence
 
 
+@SQLITE_ONLY
 async def test_a_setting_without_an_endpoint_names_who_changed_it(organization: Organization, store: Store) -> None:
     takeover.prepare(organization, NOW)
     await passed(organization, store, NOW)
@@ -172,8 +178,9 @@ async def test_a_setting_without_an_endpoint_names_who_changed_it(organization: 
     assert who(alert) == [organization.owners[0].email]
 
 
+@SQLITE_ONLY
 async def test_a_key_that_was_made_names_who_made_it(organization: Organization, store: Store) -> None:
-    await passed(organization, store, NOW)
+    await stood(store, QUIET)
     takeover.make_admin_key(organization, NOW + 70)
     made = next(reversed(organization.admin_api_keys))
     await passed(organization, store, SOON)

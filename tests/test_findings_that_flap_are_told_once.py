@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from audits import auditing, begin, routed
+from audits import SQLITE_ONLY, auditing, begin, routed
 from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, AlertKind, decode
@@ -62,6 +62,7 @@ class World:
         return [alert.kind for alert in self.told[::2]]
 
 
+@SQLITE_ONLY
 async def test_what_comes_and_goes_is_one_notice_and_its_state_stays_right(store: Store) -> None:
     begin(store)
     world = World(store)
@@ -78,6 +79,7 @@ async def test_what_comes_and_goes_is_one_notice_and_its_state_stays_right(store
     assert "opened 3 times within a day" in notice.text
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize(
     ("role", "kind", "state"),
     [("owner", AlertKind.REOPENED, State.REOPENED), ("reader", AlertKind.RESOLVED, State.RESOLVED)],

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audits import SINKS, auditing, opened, passed, told
+from audits import SINKS, auditing, opened, passed, stood, told
 from organization import NOW, small
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -65,7 +65,7 @@ async def test_the_first_pass_sends_one_digest_to_each_sink(store: Store, organi
 
 
 async def test_a_second_pass_over_the_same_organization_is_silent(store: Store, organization: Organization) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     before = active(store)
 
     second = await passed(organization, store, NOW + 900)
@@ -76,7 +76,7 @@ async def test_a_second_pass_over_the_same_organization_is_silent(store: Store, 
 
 
 async def test_what_is_new_is_told_and_what_is_gone_is_resolved(store: Store, organization: Organization) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     before = active(store)
     add_owner(organization, NOW + 60)
     changed = await passed(organization, store, NOW + 900)
@@ -94,7 +94,7 @@ async def test_what_is_new_is_told_and_what_is_gone_is_resolved(store: Store, or
 
 @pytest.mark.parametrize("refused", ["user", "project", "audit_event"])
 async def test_a_gap_resolves_nothing_and_says_unknown(store: Store, organization: Organization, refused: str) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     before = active(store)
 
     blinded = await passed(organization, store, NOW + 900, refuse=[refused])

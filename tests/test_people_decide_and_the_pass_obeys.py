@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from audits import auditing, begin, owner
+from audits import SQLITE_ONLY, auditing, begin, owner, stood
 from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, AlertKind, decode
@@ -69,10 +69,11 @@ def told(store: Store, finding: Finding | None = None) -> list[Alert]:
     return [alert for alert in reversed(waiting) if finding is None or alert.finding == finding.id]
 
 
+@SQLITE_ONLY
 async def test_what_is_waived_from_the_beginning_is_never_told_and_told_when_the_waiver_ends(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     stranger = add_owner(organization)
     await passed(organization, store, NOW + 900, ACCEPTED)
     found = of(store, stranger)
@@ -92,10 +93,11 @@ async def test_what_is_waived_from_the_beginning_is_never_told_and_told_when_the
     assert ("Why", "waiver expired") in alert.facts
 
 
+@SQLITE_ONLY
 async def test_a_fault_that_ends_while_it_was_waived_all_along_is_not_told_as_resolved(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     stranger = add_owner(organization)
     await passed(organization, store, NOW + 900, ACCEPTED)
     del organization.users[stranger.id]
@@ -107,8 +109,9 @@ async def test_a_fault_that_ends_while_it_was_waived_all_along_is_not_told_as_re
     assert told(store, found) == []
 
 
+@SQLITE_ONLY
 async def test_what_was_told_before_it_was_waived_is_told_as_resolved(organization: Organization, store: Store) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     stranger = add_owner(organization)
     await passed(organization, store, NOW + 900)
     await passed(organization, store, NOW + 1800, ACCEPTED)
@@ -119,8 +122,9 @@ async def test_what_was_told_before_it_was_waived_is_told_as_resolved(organizati
     assert [alert.kind for alert in told(store, of(store, stranger))] == [AlertKind.OPENED, AlertKind.RESOLVED]
 
 
+@SQLITE_ONLY
 async def test_a_pinned_fact_that_changes_is_told_with_what_it_was(organization: Organization, store: Store) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     stranger = add_owner(organization)
     pinned = replace(ACCEPTED, pinned=("name", "email"))
     await passed(organization, store, NOW + 900, pinned)
@@ -138,6 +142,7 @@ async def test_a_pinned_fact_that_changes_is_told_with_what_it_was(organization:
     assert len(told(store, found)) == 1
 
 
+@SQLITE_ONLY
 async def test_people_are_told_once_at_each_stage_before_a_waiver_ends(
     organization: Organization, store: Store
 ) -> None:
@@ -154,6 +159,7 @@ async def test_people_are_told_once_at_each_stage_before_a_waiver_ends(
     assert all(" 0 finding" not in alert.text for alert in notices)
 
 
+@SQLITE_ONLY
 async def test_the_first_digest_leaves_out_what_is_waived(organization: Organization, store: Store) -> None:
     everything = replace(ACCEPTED, match=Matcher(policy=("*",)))
     await passed(organization, store, NOW, everything)
@@ -200,7 +206,7 @@ def waive(store: Store, more: Mapping[str, object], now: int = NOW) -> tuple[Wai
 async def test_a_waiver_of_the_store_covers_at_once_and_ends_when_a_person_ends_it(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     stranger = add_owner(organization)
     await passed(organization, store, NOW + 900)
     match = decisions.match_of(of(store, stranger))
@@ -222,6 +228,7 @@ async def test_a_waiver_of_the_store_covers_at_once_and_ends_when_a_person_ends_
         decisions.end(store, "acme", waiver.id, "bo@example.com", NOW + 2800)
 
 
+@SQLITE_ONLY
 async def test_a_waiver_of_the_store_that_pins_facts_covers_from_the_next_snapshot_on(
     organization: Organization, store: Store
 ) -> None:
@@ -255,7 +262,7 @@ def test_a_waiver_of_the_store_is_checked_like_one_of_the_file(
 async def test_an_acknowledged_finding_says_by_whom_and_comes_back_without_it(
     organization: Organization, store: Store
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     stranger = add_owner(organization)
     await passed(organization, store, NOW + 900)
     id_ = of(store, stranger).id
@@ -286,6 +293,7 @@ async def test_an_acknowledged_finding_says_by_whom_and_comes_back_without_it(
     ]
 
 
+@SQLITE_ONLY
 async def test_what_is_waived_or_does_not_exist_cannot_be_acknowledged(
     organization: Organization, store: Store
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from audits import POLICIES, auditing, opened, owner
+from audits import POLICIES, auditing, opened, owner, stood
 from organization import NOW, ledger_of, served, small
 from starlette.applications import Starlette
 
@@ -109,7 +109,7 @@ async def test_the_second_snapshot_reads_no_roles_and_says_since_when_they_are_k
 async def test_an_assignment_makes_only_its_principal_due_and_its_difference_once_more(
     store: Store, organization: Organization
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     person = next(user for user in organization.users if user not in organization.user_grants)
     organization.user_grants[person] = [Grant(next(reversed(organization.custom_roles)), NOW + 950, person)]
     payload = {"id": "assignment_1", "principal_id": person, "principal_type": "user"}
@@ -139,7 +139,7 @@ async def test_a_role_that_was_updated_makes_all_due_that_carry_it(store: Store,
 
 
 async def test_a_group_that_is_named_makes_it_and_its_members_due(store: Store, organization: Organization) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     group = list(organization.groups.values())[1]
     payload = {"group_id": group.record.id, "user_id": next(iter(group.members))}
     organization.log.record("tenant.group.member.added", NOW + 950, owner(organization), payload)
@@ -152,7 +152,7 @@ async def test_a_group_that_is_named_makes_it_and_its_members_due(store: Store, 
 async def test_all_are_read_again_within_six_hours_and_not_all_at_once(
     store: Store, organization: Organization
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     per_pass, seen = [], set()
     for quarter in range(1, 25):
         _, read = await passed(organization, store, NOW + quarter * 900)
@@ -166,7 +166,7 @@ async def test_all_are_read_again_within_six_hours_and_not_all_at_once(
 
 
 async def test_after_six_hours_of_silence_all_are_read_at_once(store: Store, organization: Organization) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     _, read = await passed(organization, store, NOW + SIX)
 
     assert sorted(read) == principals(organization)
@@ -175,7 +175,7 @@ async def test_after_six_hours_of_silence_all_are_read_at_once(store: Store, org
 async def test_a_principal_that_is_gone_takes_its_roles_along_and_a_new_one_is_read(
     store: Store, organization: Organization
 ) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     gone, user = organization.users.popitem()
     newcomer = msgspec.structs.replace(user, id="user-newcomer")
     organization.users[newcomer.id] = newcomer
@@ -188,7 +188,7 @@ async def test_a_principal_that_is_gone_takes_its_roles_along_and_a_new_one_is_r
 
 
 async def test_a_refused_list_is_asked_for_until_it_is_read(store: Store, organization: Organization) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     _, refused = await passed(organization, store, NOW + SIX, ["user_role"])
     _, again = await passed(organization, store, NOW + SIX + 900)
     taken, quiet = await passed(organization, store, NOW + SIX + 1800)
@@ -200,7 +200,7 @@ async def test_a_refused_list_is_asked_for_until_it_is_read(store: Store, organi
 
 
 async def test_a_refusal_of_what_is_not_due_does_not_show_until_it_is(store: Store, organization: Organization) -> None:
-    await passed(organization, store, NOW)
+    await stood(store)
     taken, _ = await passed(organization, store, NOW + 900, ["user_role"])
 
     assert not any(line.gap for line in taken.run.coverage)
@@ -209,7 +209,7 @@ async def test_a_refusal_of_what_is_not_due_does_not_show_until_it_is(store: Sto
 
 async def test_two_absences_of_a_role_are_two_readings(store: Store, organization: Organization) -> None:
     """What is gone by history alone would be gone after one reading."""
-    await passed(organization, store, NOW)
+    await stood(store)
     person, grants = next(iter(organization.user_grants.items()))
     organization.user_grants[person] = []
     payload = {"id": "assignment_1", "principal_id": person, "principal_type": "user"}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from audits import SQLITE_ONLY
 from deliveries import Channel, alert, deliver, later, put, routing, rows
 from pydantic import SecretStr
 
@@ -99,6 +100,7 @@ def resolved(finding: Finding, at: int = 2000) -> Finding:
 OPENED, RESOLVED = AlertKind.OPENED, AlertKind.RESOLVED
 
 
+@SQLITE_ONLY
 async def test_what_is_silenced_is_not_sent_and_kept_as_suppressed(service: Service) -> None:
     name = service.silence(policy="st*")
     service.change(NEW)

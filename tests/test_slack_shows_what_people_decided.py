@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from audits import auditing, begin
+from audits import SQLITE_ONLY, auditing, begin
 from deliveries import alert, later, put, routing
 from organization import NOW, served, small
 from slack import Server, by_token
@@ -68,6 +68,7 @@ async def stranger(organization: Organization, store: Store, server: Server, sla
     return found
 
 
+@SQLITE_ONLY
 async def test_an_acknowledged_finding_is_marked_with_who_and_why(
     organization: Organization, store: Store, server: Server, slack: FakeSlack, stranger: User
 ) -> None:
@@ -100,6 +101,7 @@ async def test_a_waived_finding_is_marked_and_told_again_when_the_waiver_ends(
     assert " again: " in shown(parent).splitlines()[0]
 
 
+@SQLITE_ONLY
 async def test_sinks_that_do_not_converse_hear_nothing_of_it(
     organization: Organization, store: Store, stranger: User
 ) -> None:
@@ -112,6 +114,7 @@ async def test_sinks_that_do_not_converse_hear_nothing_of_it(
     assert AlertKind.ACKNOWLEDGED not in kinds
 
 
+@SQLITE_ONLY
 async def test_a_decision_that_was_overtaken_is_not_marked(
     organization: Organization, store: Store, stranger: User
 ) -> None:

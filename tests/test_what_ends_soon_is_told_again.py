@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from audits import auditing, begin
+from audits import SQLITE_ONLY, auditing, begin
 from organization import NOW, served, small
 
 from auditor.alerts import notices
@@ -113,6 +113,7 @@ def told(store: Store) -> list[Alert]:
     return [each for each in reversed(alerts) if each.id.startswith("notice/ending/")]
 
 
+@SQLITE_ONLY
 async def test_a_key_that_ends_is_told_at_each_stage_where_its_finding_is_told(store: Store) -> None:
     organization, key = with_one_key_that_ends()
     begin(store)
@@ -145,6 +146,7 @@ async def test_a_key_whose_end_is_moved_is_not_told_any_more(store: Store) -> No
     assert [each.title.partition(":")[0] for each in told(store)] == ["Expires in 14 days"]
 
 
+@SQLITE_ONLY
 async def test_before_the_first_picture_was_told_nothing_is_told(store: Store) -> None:
     organization, key = with_one_key_that_ends()
     key.last_used_at = END - 14 * DAY
