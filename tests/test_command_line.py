@@ -153,6 +153,7 @@ def test_an_unknown_command_is_told_what_is_close(tmp_path: Path, typed: tuple[s
 
 IMPORTED = {
     "help": ((("--help",), ("--version",), ("chekc",)), set()),
+    "help of check": ((("check", "--help"),), set()),
     "help of policies": ((("policies", "--help"),), {"sigma", "pydantic", "rich"}),
     "policies": ((("policies", "validate"), ("policies", "list")), {"sigma", "pydantic", "rich"}),
 }

@@ -11,7 +11,7 @@ import yaml
 
 from auditor.alerts.registry import kinds
 from auditor.cli import COMMANDS
-from auditor.cli.check import CLEAN, FINDINGS, INCOMPLETE
+from auditor.cli.checking import CLEAN, FINDINGS, INCOMPLETE
 from auditor.config import Config
 from auditor.findings import waiverfile
 from auditor.findings.matcher import Matcher
