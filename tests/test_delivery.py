@@ -229,6 +229,22 @@ async def test_a_message_is_given_up_when_it_is_too_old(store: Store) -> None:
     assert await deliverer(store, Recorder(fail).named("a")).deliver_due() == Delivered(dead=1)
 
 
+async def test_what_is_owed_to_a_sink_that_is_gone_is_given_up_as_late_and_told(store: Store) -> None:
+    old, young = numbered(2)
+    put(store, [old], "removed", created_at=int(time.time()) - 72 * 3600)
+    put(store, [young], "removed")
+    other = Recorder()
+    async with draining(deliverer(store, other.named("other"))):
+        await until(lambda: len(other.got) == 1)
+    (notice,) = other.got
+    assert notice.title == "Messages to removed are lost"
+    assert ("Error", "there is no sink of this name any more") in notice.facts
+    assert pending(store) == {"removed": 1}
+    with store.transaction() as tx:
+        assert [row.message.id for row in outbox.listing(tx, state="dead")] == [old.id]
+        assert [each.message.id for each in outbox.lease(tx, ["removed"], "again", 60, 9)] == [young.id]
+
+
 async def test_what_may_have_been_told_together_is_given_up_together(store: Store) -> None:
     async def fail(_alert: Alert, _context: Context) -> None:
         raise DeliveryError("down", retryable=True)

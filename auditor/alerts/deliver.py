@@ -13,25 +13,25 @@ from typing import TypeVar
 import msgspec
 
 from auditor import clock, log
-from auditor.alerts import addressing, conversing, notices
+from auditor.alerts import addressing, conversing
 from auditor.alerts.conversation import Turn
+from auditor.alerts.deadletters import each_of, give_up, title_of
 from auditor.alerts.gate import Gate, Hold, Judge
-from auditor.alerts.lane import UNLIMITED, Lane, Terms
+from auditor.alerts.lane import FOLD_MAX, UNLIMITED, Lane, Terms
 from auditor.alerts.load import Load, loaded
 from auditor.alerts.message import Alert, decode
-from auditor.alerts.outgoing import queue
 from auditor.alerts.sink import Context, Receipt, Sink
-from auditor.errors import DeliveryError, LeaseLost, StoreError
+from auditor.errors import DeliveryError, StoreError
 from auditor.store import outbox
 from auditor.store.database import Store, Transaction
 from auditor.store.outbox import Leased, Message
-from auditor.terms import Level
 
 _log = log.get(__name__)
 
 T = TypeVar("T")
 
-_DEAD_LETTER = "notice/dead-letter/"
+_ORPHANS = 3600
+"""Seconds between looks for messages to sinks that are not configured any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,11 @@ class Deliverer:
 
         One that is cut off stays leased and goes out again, under the same id, when the lease ends.
         """
-        await self._report_orphans()
         async with asyncio.TaskGroup() as group:
             lanes = [group.create_task(self._follow(lane, stop)) for lane in self._lanes.values()]
+            orphans = group.create_task(self._look_for_orphans())
             await stop.wait()
+            orphans.cancel()
             self.wake()
             if lanes:
                 _, late = await asyncio.wait(lanes, timeout=grace)
@@ -200,7 +201,7 @@ class Deliverer:
         """
 
         def settle(tx: Transaction) -> None:
-            _each_of(tx, load.leased, lambda leased: outbox.suppress(tx, leased, "nothing to mark", final=True))
+            each_of(tx, load.leased, lambda leased: outbox.suppress(tx, leased, "nothing to mark", final=True))
             conversing.note(tx, lane.sink, load.parts)
 
         await self._transact(settle)
@@ -212,7 +213,7 @@ class Deliverer:
         details, now = {**receipt.details, **folded}, int(self._seconds())
 
         def settle(tx: Transaction) -> None:
-            if not _each_of(tx, load.leased, lambda leased: outbox.settle(tx, leased, details)):
+            if not each_of(tx, load.leased, lambda leased: outbox.settle(tx, leased, details)):
                 return
             if turn:
                 conversing.keep(tx, lane.sink, load.parts, turn, receipt.place, now)
@@ -260,43 +261,13 @@ class Deliverer:
         return Delivered(failed=len(load.parts))
 
     async def _bury(self, sink: str, lost: Sequence[tuple[Leased, str]], reason: str) -> Delivered:
-        """Give messages (each with its title) up and say so through the other sinks, in one transaction.
-
-        What was told together is given up together: one that was left over by a death would be told again alone.
-        """
-        announcements = [self._announcement(sink, leased.message, reason, title) for leased, title in lost]
-        announcement = next(filter(None, announcements), None)
-        now = int(self._seconds())
+        """Give messages (each with its title) up and say so through the other sinks, in one transaction."""
         others = [name for name, other in self._sinks.items() if name != sink and other.alerts]
-
-        def give_up(tx: Transaction) -> int:
-            given_up = _each_of(tx, [leased for leased, _ in lost], lambda leased: outbox.bury(tx, leased, reason))
-            if announcement and given_up:
-                queue(tx, announcement, others, now)
-            return given_up
-
-        for leased, _ in lost:
-            _log.error("alert.dead", sink=sink, alert=leased.message.id, attempt=leased.attempts, error=reason)
-        dead = await self._transact(give_up)
+        now = int(self._seconds())
+        dead = await self._transact(lambda tx: give_up(tx, sink, lost, reason, others, now))
         if dead:
             self.wake()
         return Delivered(dead=dead)
-
-    def _announcement(self, sink: str, message: Message, reason: str, title: str) -> Alert | None:
-        """One notice an hour and sink; none about the loss of such a notice, or two would go round for ever."""
-        if message.id.startswith(_DEAD_LETTER):
-            return None
-        at = int(self._seconds())
-        return notices.notice(
-            f"dead-letter/{sink}/{at // 3600}",
-            message.organization,
-            Level.HIGH,
-            f"Messages to {sink} are lost",
-            f"{title}: given up. Later losses of this hour are not told one by one.",
-            at,
-            facts=(("Sink", sink), ("Message", message.id), ("Error", reason)),
-            protected=True,
-        )
 
     async def _lease(self, lane: Lane, limit: int) -> tuple[Sequence[Leased], int]:
         """At most `limit` messages, or one with the rest of its group or batch; and how many were held back instead."""
@@ -333,18 +304,44 @@ class Deliverer:
                 _log.info("alert.suppressed", sink=each.message.sink, alert=each.message.id, reason=hold.reason)
         return free
 
-    async def _report_orphans(self) -> None:
-        try:
-            pending = await self._transact(outbox.pending)
-        except StoreError as error:
-            _log.error("alerts.store_failed", error=error.message)
-            return
-        for name in pending.keys() - self._sinks.keys():
+    async def _look_for_orphans(self) -> None:
+        """See now and then to what is owed to sinks that are not configured any more."""
+        while True:
+            try:
+                await self.give_up_orphans()
+            except StoreError as error:
+                _log.error("alerts.store_failed", error=error.message)
+            await asyncio.sleep(_ORPHANS)
+
+    async def give_up_orphans(self) -> Delivered:
+        """Give up what is owed to sinks that are not configured, as long after as what a sink never takes.
+
+        Until then a sink may come back: it was renamed by mistake, say.
+        """
+        given_up = Delivered()
+        pending = await self._transact(outbox.pending)
+        for name in sorted(pending.keys() - self._sinks.keys()):
             _log.warning("alerts.without_sink", sink=name, messages=pending[name])
+            while old := await self._too_old_for(name):
+                given_up += await self._bury(name, old, "there is no sink of this name any more")
+        return given_up
+
+    async def _too_old_for(self, sink: str) -> list[tuple[Leased, str]]:
+        """Some of what is owed to `sink` for too long, leased, each with its title."""
+        seconds = ceil(self._terms.settle_margin)
+
+        def take(tx: Transaction) -> list[tuple[Leased, str]]:
+            leased = outbox.lease(tx, [sink], self._owner, seconds, FOLD_MAX)
+            each_of(
+                tx, [each for each in leased if not self._too_old(each.message)], lambda one: outbox.give_back(tx, one)
+            )
+            return [(each, title_of(each)) for each in leased if self._too_old(each.message)]
+
+        return await self._transact(take)
 
     async def _each(self, load: Load, act: Callable[[Transaction, Leased], None]) -> None:
         """Do `act` to every message of the load, in one transaction."""
-        await self._transact(lambda tx: _each_of(tx, load.leased, lambda leased: act(tx, leased)))
+        await self._transact(lambda tx: each_of(tx, load.leased, lambda leased: act(tx, leased)))
 
     async def _transact(self, act: Callable[[Transaction], T]) -> T:
         def run() -> T:
@@ -358,19 +355,6 @@ class Deliverer:
 
     def _seconds(self) -> float:
         return self._now().timestamp()
-
-
-def _each_of(tx: Transaction, some: Sequence[Leased], act: Callable[[Leased], None]) -> int:
-    """Do `act` to every message; returns how many of them were still ours."""
-    ours = 0
-    for leased in some:
-        try:
-            act(leased)
-            ours += 1
-        except LeaseLost as error:
-            # Another process took the message over after our lease ended; it decides what becomes of it.
-            _log.warning("alert.lease_lost", sink=leased.message.sink, error=error.message)
-    return ours
 
 
 def _terms_of(sink: Sink, terms: Terms) -> Terms:

@@ -1,0 +1,74 @@
+"""What becomes of messages that are given up: they stay in the listing, and are told of through other sinks."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from auditor import log
+from auditor.alerts import notices
+from auditor.alerts.message import Alert, decode
+from auditor.alerts.outgoing import queue
+from auditor.errors import LeaseLost
+from auditor.store import outbox
+from auditor.store.database import Transaction
+from auditor.store.outbox import Leased, Message
+from auditor.terms import Level
+
+_log = log.get(__name__)
+
+_DEAD_LETTER = "notice/dead-letter/"
+
+
+def give_up(
+    tx: Transaction, sink: str, lost: Sequence[tuple[Leased, str]], reason: str, others: Sequence[str], now: int
+) -> int:
+    """Give messages to `sink` (each with its title) up, and queue a notice of it for the sinks `others`.
+
+    What was told together is given up together: one that was left over by a death would be told again alone. Returns
+    how many of them were still ours.
+    """
+    for leased, _ in lost:
+        _log.error("alert.dead", sink=sink, alert=leased.message.id, attempt=leased.attempts, error=reason)
+    given_up = each_of(tx, [leased for leased, _ in lost], lambda leased: outbox.bury(tx, leased, reason))
+    told = (_notice(sink, leased.message, reason, title, now) for leased, title in lost)
+    notice = next(filter(None, told), None)
+    if notice and given_up:
+        queue(tx, notice, others, now)
+    return given_up
+
+
+def each_of(tx: Transaction, some: Sequence[Leased], act: Callable[[Leased], None]) -> int:
+    """Do `act` to every message, in the transaction `tx`; returns how many of them were still ours."""
+    ours = 0
+    for leased in some:
+        try:
+            act(leased)
+            ours += 1
+        except LeaseLost as error:
+            # Another process took the message over after our lease ended; it decides what becomes of it.
+            _log.warning("alert.lease_lost", sink=leased.message.sink, error=error.message)
+    return ours
+
+
+def title_of(leased: Leased) -> str:
+    """What the message was about; its id where that cannot be read."""
+    try:
+        return decode(leased.message.alert).title
+    except msgspec.DecodeError:
+        return leased.message.id
+
+
+def _notice(sink: str, message: Message, reason: str, title: str, at: int) -> Alert | None:
+    """One notice an hour and sink; none about the loss of such a notice, or two would go round for ever."""
+    if message.id.startswith(_DEAD_LETTER):
+        return None
+    return notices.notice(
+        f"dead-letter/{sink}/{at // 3600}",
+        message.organization,
+        Level.HIGH,
+        f"Messages to {sink} are lost",
+        f"{title}: given up. Later losses of this hour are not told one by one.",
+        at,
+        facts=(("Sink", sink), ("Message", message.id), ("Error", reason)),
+        protected=True,
+    )
