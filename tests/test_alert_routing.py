@@ -87,6 +87,30 @@ def test_a_notice_about_the_auditor_is_never_dropped_and_goes_to_the_operators_w
     assert sinks(routing({"match": {"class": "notice"}, "to": ["console"]}, everything), notice) == ("console",)
 
 
+def test_of_the_audit_log_operators_are_told_beside_whom_the_routes_name() -> None:
+    gap = replace(ALERT, policy="audit-log-hole", resource_kind="audit_log", protected=True)
+    critical = {"match": {"level": "critical"}, "to": ["security"]}
+    high = {"match": {"level": "high"}, "to": ["security"]}
+    assert sinks(routing(critical, operators=("oncall",)), gap) == ("oncall",)
+    assert sinks(routing(high, operators=("oncall",)), gap) == ("oncall", "security")
+    assert sinks(routing(high, operators=("oncall",)), replace(gap, resource_kind="user")) == ("security",)
+
+
+def test_what_nothing_may_hold_back_is_never_dropped() -> None:
+    critical = {"match": {"level": "critical"}, "to": ["security"]}
+    assert sinks(routing(critical), replace(ALERT, protected=True)) == SINKS
+    assert sinks(routing(critical, operators=("oncall",)), replace(ALERT, protected=True)) == ("oncall",)
+    assert sinks(routing(critical), ALERT) == ()
+
+
+def test_receivers_are_the_sinks_that_some_route_of_alerts_leads_to() -> None:
+    events = {"events": "all", "to": ["console"]}
+    nested = {"match": {"level": "high"}, "to": ["security"], "routes": [{"match": {"policy": "b"}, "to": ["oncall"]}]}
+    assert routing().receivers == SINKS
+    assert routing(events).receivers == SINKS
+    assert routing(events, nested).receivers == ("security", "oncall")
+
+
 TELLING = replace(
     ALERT,
     tags=("attack.t1098", "team.ml"),

@@ -89,7 +89,7 @@ def test_a_silence_of_the_store_is_told_and_holds_back_nothing_that_is_protected
     (chat,) = document(capsys, file, "test", "--team", "platform", "--at", clock.from_epoch(now).isoformat())["sinks"]
     assert chat["held_by"] == f"silence {made.id} by ada: moving"
     noon = document(capsys, file, "test", "--policy", "audit-log-hole", "--team", "platform")
-    assert [each["sent"] for each in noon["sinks"]] == [True]
+    assert [(each["sink"], each["sent"]) for each in noon["sinks"]] == [("ops", True), ("chat", True)]
 
 
 def test_what_goes_to_nobody_is_said(capsys: pytest.CaptureFixture[str], file: Path) -> None:

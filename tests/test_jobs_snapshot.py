@@ -4,20 +4,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audits import SINKS, auditing, opened, passed, stood, told
+from audits import SINKS, auditing, opened, passed, routed, stood, told
 from organization import NOW, small
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auditor.alerts.message import Alert, decode
+from auditor.errors import ApiError
+from auditor.jobs import usage
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import blind, take
+from auditor.routing import Match, Route
 from auditor.simulator.dice import Dice
 from auditor.simulator.model import Organization
 from auditor.simulator.people import new_user
 from auditor.simulator.server import ROOT, create_app
 from auditor.store import findings, organizations, outbox, runs
 from auditor.store.database import Store
-from auditor.terms import Outcome, State
+from auditor.terms import Level, Outcome, State
 from auditor.web.server import serve
 
 
@@ -181,3 +184,55 @@ async def test_a_refusal_does_not_delay_the_baseline(store: Store, organization:
     first = await passed(organization, store, NOW, refuse=["certificate"])
 
     assert first.alerts == len(SINKS)
+
+
+async def test_the_first_picture_is_told_where_some_route_leads_and_says_what_it_leaves_out(store: Store) -> None:
+    critical = Route(match=Match(level=(Level.CRITICAL,)), to=("there",))
+    await stood(store, routed(critical, Route(events="all", to=("here",))))
+    (digest,) = messages(store, "there")
+    assert messages(store, "here") == []
+    count = len(digest.lines)
+    elsewhere = len(active(store)) - count
+    assert count > 0
+    assert digest.text.startswith(f"{count} findings to begin with here, {elsewhere} elsewhere.")
+
+
+def unseen(store: Store) -> list[Alert]:
+    return [alert for alert in messages(store, "here") if "cannot be read" in alert.title]
+
+
+async def test_a_list_that_is_refused_is_told_once(store: Store, organization: Organization) -> None:
+    await passed(organization, store, NOW, refuse=["certificate"])
+    (told,) = unseen(store)
+    assert told.title == "1 list of acme cannot be read"
+    assert told.facts[0][0] == "certificate"
+    assert "403" in told.facts[0][1]
+    await passed(organization, store, NOW + 900, refuse=["certificate"])
+    assert unseen(store) == []
+    await passed(organization, store, NOW + 1800, refuse=["certificate", "user"])
+    assert {"certificate", "user"} <= {fact[0] for alert in unseen(store) for fact in alert.facts}
+
+
+async def test_a_report_that_is_refused_is_told_when_it_is_refused_again(
+    store: Store, organization: Organization
+) -> None:
+    app = Failing(create_app(organization, keys=None), f"{ROOT}/organization/costs")
+    async with serve(app, "127.0.0.1", 0) as address, auditing(address + ROOT, store) as audit:
+        for now in (NOW, NOW + 900):
+            await take(audit, await poll(audit, now), now)
+        assert unseen(store) == []
+        with pytest.raises(ApiError, match="cost could not be read"):
+            await usage.daily(audit, NOW + 86_400)
+    (told,) = unseen(store)
+    assert told.facts[0][0] == "cost"
+    assert "404" in told.facts[0][1]
+
+
+async def test_a_list_that_failed_once_is_told_when_it_fails_again(store: Store, organization: Organization) -> None:
+    app = Failing(create_app(organization, keys=None), "")
+    path = f"{ROOT}/organization/users"
+    async with serve(app, "127.0.0.1", 0) as address, auditing(address + ROOT, store) as audit:
+        for later, failing, count in ((0, "", 0), (900, path, 0), (1800, "", 0), (2700, path, 0), (3600, path, 1)):
+            app.path = failing
+            await take(audit, await poll(audit, NOW + later), NOW + later)
+            assert len(unseen(store)) == count, later

@@ -28,20 +28,24 @@ def digest(
     at: int,
     link_base: str = "",
     owner: str | None = None,
+    elsewhere: int = 0,
 ) -> Alert:
     """The one message of a first run: `findings` worst first, `counts` in the order of telling.
+
+    `elsewhere` is how many more there are, which other routes take.
 
     `owner` is whose findings these are where everybody is told of their own; None where they are anybody's. The id
     holds only the organization, and the owner: however often the first run is begun, it is told once.
     """
     lines = _ranked(line(finding) for finding in findings)
+    others = f" here, {elsewhere} elsewhere" if elsewhere else ""
     return Alert(
         id=f"baseline/{organization}" + ("" if owner is None else f"/{fingerprint(owner)}"),
         kind=AlertKind.DIGEST,
         organization=organization,
         level=lines[0].level if lines else Level.INFORMATIONAL,
         title=f"First picture of {organization}",
-        text=f"{counted(len(lines), 'finding')} to begin with. From now on only changes are told.",
+        text=f"{counted(len(lines), 'finding')} to begin with{others}. From now on only changes are told.",
         at=at,
         lines=lines[:LINES_MAX],
         counts=counts,

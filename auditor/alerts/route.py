@@ -22,6 +22,7 @@ from auditor.alerts.grouping import Timing
 from auditor.alerts.matching import class_of, labels, matches, mismatches, subjects
 from auditor.alerts.message import Alert
 from auditor.fingerprint import fingerprint
+from auditor.inventory.schema import AUDIT_LOG
 from auditor.routing import EACH, AlertClass, Match, Root, Route, RoutingConfig
 from auditor.terms import Level
 
@@ -120,6 +121,11 @@ class Routing:
         return tuple(dict.fromkeys(name for route in self.config.routes if route.events for name in route.to or ()))
 
     @cached_property
+    def receivers(self) -> tuple[str, ...]:
+        """Names of the sinks that some route of alerts leads to, each once."""
+        return tuple(dict.fromkeys(name for node in _nodes(self.root) for name in node.to))
+
+    @cached_property
     def operators(self) -> Node | None:
         """The route of notices about the auditor itself, tried before all others; None for none of its own."""
         if not self.config.operators:
@@ -141,16 +147,18 @@ class Routing:
     def destinations(self, alert: Alert) -> tuple[Destination, ...]:
         """The sinks that get the alert, each once, in the order of the routes.
 
-        A digest goes wherever one of its lines would go. A notice about the auditor itself is never dropped: it goes
-        to every sink when no route takes it, but to no owner of anything.
+        A digest goes wherever one of its lines would go. What nothing may hold back is never dropped, nor is a notice
+        about the auditor itself: when no route takes it, it goes to the operators, or to every sink, but to no owner of
+        anything.
         """
         found: dict[str, Destination] = {}
         for subject in subjects(alert):
             for node in self.taken(subject):
                 for sink in node.to:
                     found.setdefault(sink, Destination(sink, node, sink in self.config.personal))
-        if not found and class_of(alert) is AlertClass.NOTICE:
-            return tuple(Destination(sink, self.root) for sink in self.config.sinks if sink not in self.config.personal)
+        if not found and (alert.protected or class_of(alert) is AlertClass.NOTICE):
+            node = self.operators or replace(self.root, to=self.config.sinks)
+            return tuple(Destination(sink, node) for sink in node.to if sink not in self.config.personal)
         return tuple(found.values())
 
     def taken(self, alert: Alert) -> tuple[Node, ...]:
@@ -158,10 +166,16 @@ class Routing:
         return tuple(each.node for each in self.tried(alert) if each.took)
 
     def tried(self, alert: Alert) -> tuple[Tried, ...]:
-        """Every node that is looked at, in order."""
+        """Every node that is looked at, in order.
+
+        Operators get what is about the auditor itself. Of the audit log they are told beside whom the routes name: a
+        gap in it is theirs to mend, and says to everybody else that something may have happened.
+        """
         if self.operators and matches(self.operators.match, alert):
             return (Tried(self.operators, 0, "", True),)
-        return tuple(_walk(self.root, alert, 0))
+        walked = tuple(_walk(self.root, alert, 0))
+        theirs = self.operators and alert.resource_kind == AUDIT_LOG
+        return (Tried(self.operators, 0, "", True), *walked) if self.operators and theirs else walked
 
     def muted(self, alert: Alert, sink: str, moment: datetime) -> str:
         """Why no route sends the alert to `sink` at `moment`, empty when one does, or none leads there any more."""

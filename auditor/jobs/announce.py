@@ -1,11 +1,13 @@
 """From changes of findings to rows of the outbox, in the same transaction as the changes."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from auditor.alerts import compose, digests, notices
 from auditor.alerts.message import Alert
 from auditor.alerts.outgoing import Routed, gather, mark, queue
 from auditor.alerts.sink import events_queue
+from auditor.alerts.words import counted
 from auditor.findings.expiry import Ending
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.fingerprint import fingerprint
@@ -18,6 +20,8 @@ from auditor.terms import Level
 
 FEW = 3
 """Alerts that are told one by one even where they could be folded."""
+MANY = 10
+"""Lists that are named in one notice."""
 
 
 def transitions(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int, *, fold: bool = False) -> int:
@@ -101,6 +105,29 @@ def refused(tx: Transaction, audit: Audit, gap: Gap, now: int) -> None:
     at_once(tx, audit, alert, now)
 
 
+def unseen(tx: Transaction, audit: Audit, gaps: Sequence[Gap], now: int) -> None:
+    """Queue one notice of the lists and reports that cannot be read; once a week while they are the same."""
+    kinds = Counter(gap.kind for gap in gaps)
+    if not kinds:
+        return
+    first = {gap.kind: gap for gap in reversed(gaps)}
+    told = [
+        (kind, first[kind].reason + (f", in {count} places" if count > 1 else ""))
+        for kind, count in kinds.most_common(MANY)
+    ]
+    hints = dict.fromkeys(gap.hint for gap in gaps if gap.hint)
+    alert = notices.notice(
+        f"unseen/{audit.organization}/{fingerprint(' '.join(sorted(kinds)))}/{now // (7 * 86_400)}",
+        audit.organization,
+        Level.MEDIUM,
+        f"{counted(len(kinds), 'list')} of {audit.organization} cannot be read",
+        "What stands there is not judged: policies about it are unknown, and no finding of theirs is resolved.",
+        now,
+        [*told, *(("Next step", hint) for hint in list(hints)[:FEW])],
+    )
+    at_once(tx, audit, alert, now)
+
+
 def misconfigured(tx: Transaction, audit: Audit, reason: str, now: int) -> None:
     """Queue a notice that a new configuration, or a policy of it, is refused; once a day for one reason."""
     alert = notices.notice(
@@ -173,10 +200,13 @@ def _unheard(audit: Audit, kind: str, now: int) -> Alert:
 
 
 def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: int) -> int:
-    """Queue the one digest of a first run for each sink, or for each owner: what stood before anybody watched."""
-    teller, config = audit.teller, audit.routing.config
+    """Queue the one digest of a first run, of what stood before anybody watched, for each sink of a route or owner.
+
+    A sink that no route leads to, or only one of notices or events, is told of no finding later, and of none now.
+    """
+    teller, routing = audit.teller, audit.routing
     routed: dict[tuple[str, str | None], list[Finding]] = {
-        (sink, None): [] for sink in config.sinks if sink not in config.personal
+        (sink, None): [] for sink in routing.receivers if sink not in routing.config.personal
     }
     for finding in findings:
         alert = teller.of(Transition(finding, None, Reason.DETECTED, now))
@@ -186,5 +216,8 @@ def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: in
     for (sink, owner), mine in routed.items():
         levels = [finding.level for finding in mine]
         counts = {level.value: levels.count(level) for level in reversed(Level) if level in levels}
-        queue(tx, digests.digest(audit.organization, mine, counts, now, audit.link, owner), [sink], now)
+        told = digests.digest(
+            audit.organization, mine, counts, now, audit.link, owner, elsewhere=len(findings) - len(mine)
+        )
+        queue(tx, told, [sink], now)
     return len(routed)

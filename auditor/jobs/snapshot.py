@@ -131,11 +131,24 @@ def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run
     return announce.baseline(tx, audit, standing, now)
 
 
-def _tell_of_refusal(tx: Transaction, audit: Audit, run: Run, now: int) -> None:
-    """A key that never worked is told to whoever set it up; one that worked is told to those who rely on it."""
+def _tell_of_gaps(tx: Transaction, audit: Audit, run: Run, seen: Sequence[Coverage], now: int) -> None:
+    """Tell what of the picture, in the lines `seen` of the ledger, cannot be read.
+
+    A key that never worked is told to whoever set it up; one that worked is told to those who rely on it. What only
+    failed may be there in the next pass: it is told in the second one. The audit log has findings of its own, and
+    reports are told of by whoever reads them, once a day.
+    """
+    if organizations.read(tx, audit.organization).baseline_at is None:
+        return
     gap = blind(run.coverage)
-    if gap and gap.status is Status.REFUSED and organizations.read(tx, audit.organization).baseline_at is not None:
-        announce.refused(tx, audit, gap, now)
+    if gap:
+        if gap.status is Status.REFUSED:
+            announce.refused(tx, audit, gap, now)
+        return
+    before = runs.latest(tx, audit.organization, "snapshot")
+    unread = {line.gap.key for line in before.coverage if line.gap} if before else set()
+    gaps = [line.gap for line in seen if line.gap and not is_report(line.kind)]
+    announce.unseen(tx, audit, [gap for gap in gaps if gap.status is Status.REFUSED or gap.key in unread], now)
 
 
 def _remember(tx: Transaction, audit: Audit, snapshot: Snapshot) -> None:
@@ -173,11 +186,11 @@ def _write(
     if changed.held:
         log.warning("findings.held", organization=organization, policies=list(changed.held))
         announce.held(tx, audit, changed.held, now)
-    _tell_of_refusal(tx, audit, run, now)
     findings.save(tx, (*changed.findings, *old.findings, *decided.findings, *late, *soon))
     transitions.add(tx, (*changed.transitions, *old.transitions, *decided.transitions), run.id)
     lifecycle.keep(tx, audit, decided, now)
     alerts = _tell(tx, audit, lifecycle.news(changed.transitions, decided), run, now)
+    _tell_of_gaps(tx, audit, run, snapshot.coverage, now)
     runs.add(tx, run)
     announce.contradicted(tx, audit, snapshot.collection(SETTING), now)
     lines = settings.lines(snapshot)

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from auditor.adminapi import usage as reports
 from auditor.adminapi.reports import DAY, LATE, PAGE, REPORTS, Report
 from auditor.errors import ApiError
+from auditor.inventory.model import Gap
 from auditor.inventory.usage import Reading, UsedDay, used_day
+from auditor.jobs import announce
 from auditor.jobs.context import Audit
 from auditor.log import get
-from auditor.store import usage, work
+from auditor.store import organizations, usage, work
 from auditor.terms import Status
 
 log = get(__name__)
@@ -72,9 +74,18 @@ async def _read(audit: Audit, now: int, due: Callable[[Reading | None], bool]) -
             raise each
     read = [each for each in done if isinstance(each, Reading)]
     if read:
-        gaps = sum(each.gap is not None for each in read)
-        log.info("usage.read", organization=audit.organization, reports=len(read), gaps=gaps)
+        gaps = [each.gap for each in read if each.gap]
+        log.info("usage.read", organization=audit.organization, reports=len(read), gaps=len(gaps))
+        unread = {name for name, before in known.items() if before.gap}
+        await asyncio.to_thread(_tell, audit, [gap for gap in gaps if gap.kind in unread], now)
     return read
+
+
+def _tell(audit: Audit, gaps: Sequence[Gap], now: int) -> None:
+    """Tell of the reports that could not be read the last time, either; before the first picture nobody is told."""
+    with audit.store.transaction() as tx:
+        if gaps and organizations.read(tx, audit.organization).baseline_at is not None:
+            announce.unseen(tx, audit, gaps, now)
 
 
 def _readings(audit: Audit) -> dict[str, Reading]:
