@@ -7,6 +7,7 @@ FREEZE := uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 BENCH := .venv-bench
+MATCHER := .venv-bench-matcher
 .PHONY: help install demo test prove bench check example format requirements clean
 .DEFAULT_GOAL := help
 
@@ -44,8 +45,15 @@ $(BENCH)/.installed: requirements/bench.txt pyproject.toml
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-bench: $(BENCH)/.installed  ## every benchmark beside the tools it is compared with, some minutes
-	@set -e; for each in $$(grep -l '^def main' tests/benchmarks/*.py); do echo "== $$each"; PYTHONPATH=tests $(BENCH)/bin/python $$each; done
+# It needs a pySigma that we do not run on.
+$(MATCHER)/.installed: requirements/bench-matcher.txt
+	$(PYTHON) -m venv $(MATCHER)
+	$(MATCHER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench-matcher.txt
+	@touch $@
+
+bench: $(BENCH)/.installed $(MATCHER)/.installed  ## every benchmark beside the tools it is compared with, some minutes
+	@set -e; for each in $$(grep -l '^def main' tests/benchmarks/*.py); do echo "== $$each"; \
+		PYTHONPATH=tests AUDITOR_BENCH_MATCHER=$(MATCHER)/bin/python $(BENCH)/bin/python $$each; done
 
 check: $(STAMP)  ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check .
@@ -68,6 +76,7 @@ requirements:  ## compile the pinned, hashed requirement files anew (needs uv)
 	$(FREEZE) pyproject.toml -o requirements/core.txt
 	$(FREEZE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	$(FREEZE) --group bench pyproject.toml -o requirements/bench.txt
+	$(FREEZE) --group bench-matcher -o requirements/bench-matcher.txt
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	rm -rf $(VENV) $(BENCH) $(MATCHER) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

@@ -1,7 +1,8 @@
 """Rules over audit events: our functions for each type of event beside other engines, decoding left out.
 
 Needs the packages of the dependency group `bench` (`make bench` installs them into an environment of their own).
-sigma-rule-matcher is left out: it needs pySigma 1, and this project runs on pySigma 2.
+sigma-rule-matcher needs pySigma 1, and this project runs on pySigma 2: it runs in a process and an environment of its
+own, which `make bench` makes, too.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from peers import eventpeers
 from peers.auditevents import events, rules
 from peers.conditions import leaves
 from peers.rules import judges
+from peers.sigmamatcher import matcher
 from peers.timing import Engine, Matches, compare, table
 
 from auditor.inventory.events import record_of
@@ -22,6 +24,8 @@ from auditor.policy.program import EventProgram
 Event = dict[str, Any]
 """An event as others see it, the payload under one name."""
 Engines = list[Engine[int, Any]]
+FEW = 300
+"""Events of a round for an engine that takes some milliseconds for each."""
 
 
 def decoded(count: int) -> tuple[list[Event], list[Record]]:
@@ -70,6 +74,7 @@ def engines(count: int, made: Sequence[Event], records: Sequence[Record]) -> Eng
         panther("panther_core, rule()", eventpeers.PantherType.DEEP, 150 * at_200),
         panther("  type by get().lower()", eventpeers.PantherType.FOLDED),
         panther("  type by get(), in its case", eventpeers.PantherType.AS_IT_IS),
+        *matcher(others, made, FEW),
     ]
 
 
