@@ -40,3 +40,15 @@ def duration(text: object) -> int:
     if not isinstance(text, str) or not _DURATION.fullmatch(text):
         raise ValueError("must be a duration like 30s, 15m, 36h, 90d or 2w")
     return sum(int(part[:-1]) * _UNITS[part[-1]] for part in re.findall(r"\d+[smhdw]", text))
+
+
+def written(seconds: int) -> str:
+    """`duration` the other way: `0s`, `90s`, `24h`, `30d`, `2d12h`; days are counted from two on."""
+    if seconds < 120:
+        return f"{seconds}s"
+    parts = []
+    for unit in "dhms":
+        if unit != "d" or seconds >= 2 * _UNITS["d"]:
+            count, seconds = divmod(seconds, _UNITS[unit])
+            parts.append(f"{count}{unit}" if count else "")
+    return "".join(parts)

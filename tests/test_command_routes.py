@@ -54,8 +54,8 @@ def test_every_route_that_is_tried_is_told_with_its_reason(capsys: pytest.Captur
         "  routes.0 (level=critical): takes it -> oncall",
         "  routes.1 (team=platform): takes it -> chat",
         "    routes.1.routes.0 (tag=attack.*): no: tag is not known, not attack.*",
-        "routes.0: after 2s, 300s after the last message of its group",
-        "routes.1: after 1s, 300s after the last message of its group",
+        "routes.0: after 2s, 5m after the last message of its group",
+        "routes.1: after 1s, 5m after the last message of its group",
         "oncall: is told",
         "chat: is told",
     ]
@@ -113,6 +113,22 @@ def test_the_tree_is_shown_with_what_each_route_takes_from_above(
     assert [each["name"] for each in shown] == ["operators", "route", "routes.0", "routes.1", "routes.1.routes.0"]
     assert shown[2]["urgent"] == {"group_wait": 2, "group_interval": 300, "repeat_interval": 86_400}
     assert (shown[3]["mute_time_intervals"], shown[4]["mute_time_intervals"]) == (["nights"], [])
+
+
+def test_the_times_of_both_kinds_of_levels_are_shown_as_people_write_them(
+    capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    out = said(capsys, file, "show").splitlines()
+    defaults = "  by organization policy, wait 1s, below high 30s, interval 5m, again 24h, below high never"
+    assert [line for line in out if line.startswith("route:")] == [f"route: everything -> nobody{defaults}"]
+    assert "wait 2s, interval 5m, again 24h, below high never, continue" in out[2]
+    file.write_text(file.read_text() + "route: {group_interval: 90m, repeat_interval: 0s}\n")
+    assert "interval 1h30m, again never" in said(capsys, file, "show").splitlines()[1]
+
+
+@pytest.mark.parametrize("text", ["0s", "90s", "5m", "2m10s", "24h", "36h", "2d", "30d", "2d12h"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    assert clock.written(clock.duration(text)) == text
 
 
 def test_a_route_for_events_is_shown_beside_the_tree(capsys: pytest.CaptureFixture[str], file: Path) -> None:

@@ -88,12 +88,17 @@ def _timing(node: Node, level: Level) -> dict[str, int]:
 
 def _settings(node: Node) -> str:
     urgent, other = node.timing(Level.HIGH), node.timing(Level.MEDIUM)
-    waits = f"{urgent.wait}s" if urgent.wait == other.wait else f"{urgent.wait}s, below high {other.wait}s"
-    repeat = f"{urgent.repeat}s" if urgent.repeat else "never"
-    told = f"  by {' '.join(node.group_by) or 'nothing'}, wait {waits}, interval {urgent.interval}s, again {repeat}"
+    waits = _both(clock.written(urgent.wait), clock.written(other.wait))
+    repeat = _both(*(clock.written(each.repeat) if each.repeat else "never" for each in (urgent, other)))
+    interval = clock.written(urgent.interval)
+    told = f"  by {' '.join(node.group_by) or 'nothing'}, wait {waits}, interval {interval}, again {repeat}"
     muted = f", muted {' '.join(node.mute)}" if node.mute else ""
     active = f", active {' '.join(node.active)}" if node.active else ""
     return told + muted + active + (", continue" if node.continues else "")
+
+
+def _both(urgent: str, other: str) -> str:
+    return urgent if urgent == other else f"{urgent}, below high {other}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,8 @@ def _print(answer: _Answer) -> None:
         out.print(Text("nobody is told: it stays in the findings, on the page and in the report", "yellow"))
     timings = {each.node: each.node.timing(answer.alert.level) for each in answer.tried if each.took}
     for node, timing in timings.items():
-        waits = f"{node.name}: after {timing.wait}s, {timing.interval}s after the last message of its group"
+        wait, interval = clock.written(timing.wait), clock.written(timing.interval)
+        waits = f"{node.name}: after {wait}, {interval} after the last message of its group"
         out.print(Text(plain(waits), "dim"))
     for sink, reason in answer.sinks.items():
         told = f"{sink}: held back: {reason}" if reason else f"{sink}: is told"
