@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from auditor import clock
-from auditor.configtypes import Seconds, Section, Zone
+from auditor.configtypes import Names, Seconds, Section, Zone
 from auditor.routing import OWNER, InhibitRule, Root, Route, RoutingConfig, SilenceLimits, Team
 from auditor.terms import Level
 from auditor.timeintervals import Named
@@ -80,7 +80,7 @@ class Override(Section):
 class Policies(Section):
     """Which policies judge, and with which parameters."""
 
-    paths: tuple[str, ...] = Field(default=("builtin:openai",), min_length=1)
+    paths: Names = Field(default=("builtin:openai",), min_length=1)
     params: Mapping[str, Any] = {}
     overrides: Mapping[str, Override] = {}
 
@@ -117,7 +117,7 @@ class Reports(Section):
 
     directory: Path = Path("reports")
     keep: int = Field(default=52, ge=1)
-    to: tuple[str, ...] = ()
+    to: Names = ()
 
 
 class Log(Section):
@@ -149,7 +149,7 @@ class Config(BaseSettings):
     sinks: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)
     route: Root = Root()
     routes: tuple[Route, ...] = ()
-    operators: tuple[str, ...] = ()
+    operators: Names = ()
     teams: Mapping[str, Team] = {}
     time_intervals: tuple[Named, ...] = ()
     inhibit_rules: tuple[InhibitRule, ...] = ()

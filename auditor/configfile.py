@@ -3,16 +3,15 @@
 import json
 import os
 import re
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
-from auditor import redaction, routecheck, webconfig
+from auditor import redaction, routecheck, validation, webconfig
 from auditor.config import ENV_PREFIX, Config, OrganizationConfig
 from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
 from auditor.yamlfile import Document, load
@@ -64,7 +63,10 @@ def parse(document: Document, file: str, environment: Mapping[str, str], *, need
     try:
         config = Config(**typing.cast(dict[str, typing.Any], document.value))
     except ValidationError as error:
-        raise FaultyFiles([_explain(document, file, fault) for fault in error.errors()]) from error
+        wrong = validation.explained(error, Config)
+        raise FaultyFiles(
+            [_fault(document, each.place, each.message, _HINTS.get(each.place, each.hint), file) for each in wrong]
+        ) from error
     except SettingsError:
         # Its cause holds the value, which may be a secret.
         raise FaultyFiles(_broken_variables(file, environment)) from None
@@ -82,44 +84,13 @@ def _fault(document: Document, place: Place, message: str, hint: str = "", file:
     return Fault(file or document.file, line, column, message, hint)
 
 
-def _explain(document: Document, file: str, error: typing.Any) -> Fault:
-    """pydantic's words, in ours: what is wrong at which key, and what was probably meant."""
-    place: Place = tuple(error["loc"])
-    name = ".".join(str(step) for step in place)
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return _fault(
-            document, place, f"unknown key `{name}`", did_you_mean(str(place[-1]), _keys_at(place[:-1]), "keys"), file
-        )
-    if error["type"] == "missing":
-        return _fault(document, place[:-1], f"`{name}` is missing", _MISSING.get(name, ""), file)
-    return _fault(document, place, f"`{name}`: {message[:1].lower()}{message[1:]}", "", file)
-
-
-_MISSING = {"organizations": "name the organization to audit: `organizations: {acme: {admin_key_file: ...}}`"}
-
-
-def _keys_at(place: Place) -> list[str]:
-    """The keys that the configuration knows below `place`."""
-    model: typing.Any = Config
-    for step in place:
-        model = (
-            _inner(model.model_fields[step].annotation) if _is_model(model) and step in model.model_fields else model
-        )
-    if not _is_model(model):
-        return []
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _is_model(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _inner(annotation: typing.Any) -> typing.Any:
-    """The model inside `Mapping[str, Model]`, `tuple[Model, ...]` or `Model | None`."""
-    if _is_model(annotation) or not typing.get_args(annotation):
-        return annotation
-    return next((arg for arg in typing.get_args(annotation) if _is_model(arg)), types.NoneType)
+_OF_ROUTES = "it belongs to one of `routes`: the root takes what none of them takes"
+_HINTS: Mapping[Place, str] = {
+    ("organizations",): "name the organization to audit: `organizations: {acme: {admin_key_file: ...}}`",
+    ("route", "routes"): "`routes` stand beside `route`, at the top of the file",
+    **{("route", key): _OF_ROUTES for key in ("match", "matchers", "continue", "mute_time_intervals")},
+}
+"""What to do about a fault at a place, where that is known better than from its words."""
 
 
 def _resolve_keys(

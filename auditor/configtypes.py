@@ -10,6 +10,15 @@ from auditor import clock
 Seconds = Annotated[int, BeforeValidator(clock.duration)]
 
 
+def one_or_many(value: object) -> object:
+    """A list of the one text that stands where several may."""
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
+"""Names, or one alone without brackets."""
+
+
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)

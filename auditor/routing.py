@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from auditor.configtypes import Seconds, Section
+from auditor.configtypes import Names, Seconds, Section, one_or_many
 from auditor.terms import Level
 from auditor.timeintervals import Named
 
@@ -52,7 +52,7 @@ class Match(Section):
     @field_validator("*", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
+        return one_or_many(value)
 
     def given(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The keys that are given, in the order of their declaration, with their values."""
@@ -67,23 +67,19 @@ class Match(Section):
 
 
 Label = Literal["organization", "policy", "level", "kind", "project", "owner", "team", "resource", "class"]
+GroupLabel = Literal[Label, "..."]
 
 
 class Timing(Section):
     """How alerts are gathered; what is absent is taken from the route above."""
 
-    group_by: tuple[Label | Literal["..."], ...] | None = None
+    group_by: Annotated[tuple[GroupLabel, ...] | None, BeforeValidator(one_or_many)] = None
     group_wait: Seconds | None = None
     """How long the first alert of a group waits for others."""
     group_interval: Seconds | None = None
     """Between two messages of one group."""
     repeat_interval: Seconds | None = None
     """After which what is still open is told again; 0s for never."""
-
-    @field_validator("group_by", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("group_by")
     @classmethod
@@ -96,7 +92,7 @@ class Timing(Section):
 class Root(Timing):
     """The route above all others: what it says holds where they say nothing."""
 
-    to: tuple[str, ...] = ()
+    to: Names = ()
     """Who gets what no route takes."""
 
 
@@ -107,10 +103,10 @@ class Route(Timing):
     """
 
     match: Match = Match()
-    to: tuple[str, ...] | None = Field(default=None, min_length=1)
+    to: Names | None = Field(default=None, min_length=1)
     continue_: bool = Field(default=False, alias="continue")
-    mute_time_intervals: tuple[str, ...] = ()
-    active_time_intervals: tuple[str, ...] = ()
+    mute_time_intervals: Names = ()
+    active_time_intervals: Names = ()
     routes: tuple["Route", ...] = ()
     events: Literal["all"] | None = None
 
@@ -126,8 +122,8 @@ class Route(Timing):
 class Team(Section):
     """Whose projects and people belong together; names and ids may hold `*` and `?`."""
 
-    projects: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
+    projects: Names = ()
+    owners: Names = ()
 
 
 class InhibitRule(Section):
@@ -138,7 +134,7 @@ class InhibitRule(Section):
 
     source_match: Match
     target_match: Match
-    equal: tuple[Label, ...] = ()
+    equal: Annotated[tuple[Label, ...], BeforeValidator(one_or_many)] = ()
 
 
 class SilenceLimits(Section):

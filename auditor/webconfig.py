@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from auditor import passwords
-from auditor.configtypes import Section
+from auditor.configtypes import Names, Section
 
 Found = tuple[tuple[str, ...], str, str]
 """Where, what, and a hint."""
@@ -41,14 +41,14 @@ class Web(Section):
 
     listen: str = "127.0.0.1:9847"
     external_url: str = ""
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: Names = ()
     users: Mapping[Annotated[str, AfterValidator(passwords.name)], Annotated[SecretStr, AfterValidator(_hash)]] = Field(
         default={}, repr=False
     )
     """Hashes of passwords by name."""
     users_file: Path | None = None
     """The same as lines `NAME:HASH`."""
-    deciders: tuple[str, ...] = ()
+    deciders: Names = ()
     """Names of those who may accept risks."""
     anonymous: bool = False
     """Whether something else guards a page that is reached from beyond loopback."""

@@ -80,6 +80,50 @@ def test_a_fault_names_file_line_and_what_was_meant(tmp_path: Path, fault: str) 
     assert (Path(found.file).name, found.line) == ("auditor.yaml", line)
 
 
+TIMES = "time_intervals:\n  - name: x\n    time_intervals:\n      - {weekdays: ['mon:fri']}\n"
+RECEIVER = "Alertmanager's `receiver` is `to` here"
+WORDS = {
+    "route: {group_by: [alertname]}": "`route.group_by.0`: no such value (Alertmanager's `alertname` is `policy` here)",
+    "route: {group_by: [tag, polcy]}": "`route.group_by.1`: no such value (did you mean `policy`?)",
+    "route: {group_by: 3}": "`route.group_by`: must be a list, for example [a, b]",
+    "log: {level: warn}": "`log.level`: no such value (did you mean `warning`?)",
+    "sinks: []": "`sinks`: must be a mapping, for example {name: value}",
+    "operators: [1]": "`operators.0`: must be text, in quotes where it looks like something else",
+    "web: {anonymous: perhaps}": "`web.anonymous`: must be true or false",
+    "reports: {keep: 0}": "`reports.keep`: must be greater than or equal to 1",
+    "receivers: []": "unknown key `receivers` (Alertmanager's `receivers` is `sinks` here)",
+    "mute_time_intervals: []": "unknown key `mute_time_intervals` (Alertmanager's `mute_time_intervals` is",
+    "route: {receiver: ops}": f"unknown key `route.receiver` ({RECEIVER})",
+    "route: {routes: []}": "unknown key `route.routes` (`routes` stand beside `route`, at the top of the file)",
+    "route: {matchers: []}": "unknown key `route.matchers` (it belongs to one of `routes`",
+    "routes: [{routes: [{receiver: ops}]}]": f"unknown key `routes.0.routes.0.receiver` ({RECEIVER})",
+    "routes: [{matchers: []}]": "unknown key `routes.0.matchers` (Alertmanager's `matchers` is `match` here)",
+    TIMES: "`time_intervals.0.time_intervals.0.weekdays.0`: must be a weekday or a range",
+}
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_the_last_fault_is_one_sentence_in_words_of_the_file(tmp_path: Path, text: str) -> None:
+    with pytest.raises(FaultyFiles) as error:
+        loaded(tmp_path, SMALLEST + text + "\n")
+    assert WORDS[text] in str(error.value.faults[-1])
+    assert len(error.value.faults) == 1 + ("polcy" in text)
+    for internal in ("tuple", "literal", "nput should", "valid", "dictionary"):
+        assert internal not in str(error.value)
+
+
+def test_a_list_that_is_really_empty_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(FaultyFiles, match=r"`policies\.paths`: must not be empty"):
+        loaded(tmp_path, SMALLEST + "policies: {paths: []}\n")
+
+
+def test_one_name_may_stand_without_brackets(tmp_path: Path) -> None:
+    text = "sinks: {a: {type: console}}\noperators: a\nroute: {to: a}\nroutes: [{to: a, group_by: policy}]\n"
+    config = loaded(tmp_path, SMALLEST + text + "teams: {core: {projects: proj_1}}\n").config
+    assert (config.operators, config.route.to, config.routes[0].to) == (("a",), ("a",), ("a",))
+    assert (config.routes[0].group_by, config.teams["core"].projects) == (("policy",), ("proj_1",))
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(FaultyFiles) as error:
         loaded(tmp_path, SMALLEST + "colour: red\nschedule: {snapshot: 1, audit_log: x}\n")
