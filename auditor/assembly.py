@@ -9,12 +9,13 @@ from auditor import clock, passwords, redaction
 from auditor.adminapi.client import AdminClient
 from auditor.alerts import registry
 from auditor.alerts.gate import Gate
+from auditor.alerts.registry import Unusable
 from auditor.alerts.route import Routing
 from auditor.alerts.sink import Sink
 from auditor.alerts.sinks.slack import Config as SlackConfig
 from auditor.alerts.teller import Teller
 from auditor.configfile import Loaded
-from auditor.errors import ConfigError, FaultyFiles, did_you_mean
+from auditor.errors import Fault, FaultyFiles, did_you_mean
 from auditor.findings import waiverfile
 from auditor.findings.waivers import Waiver
 from auditor.inventory import attestations
@@ -137,15 +138,23 @@ def calendar_of(loaded: Loaded) -> Calendar:
     return Calendar(registers_of(loaded), loaded.config.schedule.timezone)
 
 
+def sink_of(loaded: Loaded, name: str) -> Sink:
+    """The sink `name`, which the configuration has. Raises FaultyFiles with each fault and its line."""
+    try:
+        return registry.build(name, loaded.config.sinks[name])
+    except Unusable as error:
+        raise FaultyFiles([loaded.fault(each.place, each.message, each.hint) for each in error.wrong]) from None
+
+
 def sinks_of(loaded: Loaded) -> dict[str, Sink]:
-    """The sinks by name. A fault is told with the line of the sink."""
+    """The sinks by name. Raises FaultyFiles with the faults of all."""
     built: dict[str, Sink] = {}
-    faults = []
-    for name, raw in loaded.config.sinks.items():
+    faults: list[Fault] = []
+    for name in loaded.config.sinks:
         try:
-            built[name] = registry.build(name, raw)
-        except ConfigError as error:
-            faults.append(loaded.fault(("sinks", name), error.message, error.hint))
+            built[name] = sink_of(loaded, name)
+        except FaultyFiles as error:
+            faults += error.faults
     if faults:
         raise FaultyFiles(faults)
     apps(built.values())

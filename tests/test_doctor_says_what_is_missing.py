@@ -353,13 +353,15 @@ def test_policies_and_sinks_that_are_not_sound_end_with_2(tmp_path: Path, capsys
     (tmp_path / "faulty.yaml").write_text(FAULTY)
     more: dict[str, object] = {
         "policies": {"paths": [f"{tmp_path}/faulty.yaml"]},
-        "sinks": {"chat": {"type": "slak"}, "here": {"type": "console"}},
+        "sinks": {"chat": {"type": "slak"}, "hook": {"type": "webhook", "a": 1, "b": 2}, "here": {"type": "console"}},
     }
     with served(healthy()) as (address, _):
         done = examined(capsys, configured(tmp_path, address, **more))
     assert done.code == 2
     assert "faulty.yaml:" in done.text("policies", "fail")
+    assert "auditor.yaml:" in done.text("sink chat", "fail")
     assert "no such sink" in done.text("sink chat", "fail")
+    assert len(done.of("sink hook", "fail")) == 2, "each fault is a line"
     assert done.of("sink here", "ok")
 
 

@@ -385,7 +385,7 @@ def test_no_secret_is_in_an_error_of_the_configuration(name: str) -> None:
     raw = settings(name)
     with pytest.raises(ConfigError) as caught:
         build("security", {**raw, "tokn": TOKEN, "timeout": TOKEN})
-    assert "sinks.security.tokn: unknown setting" in caught.value.message
+    assert "unknown key `sinks.security.tokn`" in caught.value.message
     assert "sinks.security.timeout" in caught.value.message
     assert CANARY not in caught.value.message
 
@@ -413,26 +413,26 @@ async def test_a_rotated_secret_file_needs_no_restart(peer: Peer, tmp_path: Path
 
 
 BAD_SETTINGS: dict[str, tuple[Settings, str]] = {
-    "no type": ({"channel": "#security"}, "sinks.security.type: missing"),
-    "an unknown type": ({"type": "slak"}, "sinks.security.type: no such sink: 'slak'"),
+    "no type": ({"channel": "#security"}, "`sinks.security.type` is missing"),
+    "an unknown type": ({"type": "slak"}, "`sinks.security.type`: no such sink: 'slak'"),
     "a misspelt setting": ({"type": "slack", "token": "x", "chanel": "#a"}, "did you mean `channel`?"),
     "no way in": ({"type": "slack", "channel": "#a"}, "set exactly one of token"),
     "two ways in": ({"type": "slack", "token": "x", "webhook_url": "https://hooks.example.com/x"}, "set exactly one"),
     "no channel": ({"type": "slack", "token": "x"}, "a bot token needs the channel"),
     "plain http": (
         {"type": "slack", "token": "x", "channel": "#a", "base_url": "http://slack.example.com/api/"},
-        "sinks.security.base_url: must be an https:// address",
+        "`sinks.security.base_url`: must be an https:// address",
     ),
     "an address with a password": (
         {"type": "slack", "token": "x", "channel": "#a", "base_url": "https://u:canary@slack.example.com/api/"},
-        "sinks.security.base_url: must hold no user name",
+        "`sinks.security.base_url`: must hold no user name",
     ),
     "a plain http webhook": ({"type": "slack", "webhook_url": "http://hooks.example.com/x"}, "webhook_url must be"),
     "a file that is not there": (
         {"type": "slack", "channel": "#a", "token_file": "/nonexistent/token"},
-        "sinks.security.token_file: cannot read the secret file",
+        "`sinks.security.token_file`: cannot read the secret file",
     ),
-    "a setting for the console": ({"type": "console", "colour": "red"}, "sinks.security.colour: unknown setting"),
+    "a setting for the console": ({"type": "console", "colour": "red"}, "unknown key `sinks.security.colour`"),
 }
 
 
@@ -441,7 +441,7 @@ def test_bad_settings_are_one_clear_message(case: str) -> None:
     raw, message = BAD_SETTINGS[case]
     with pytest.raises(ConfigError) as caught:
         build("security", raw)
-    assert message in caught.value.message
+    assert message in f"{caught.value.message} ({caught.value.hint})"
     assert "pydantic" not in caught.value.message
 
 

@@ -271,10 +271,10 @@ async def test_answers_a_byte_at_a_time_end_in_time() -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"sender": "auditor"}, "sender: is no address"),
-        ({"sender": "a@example.com\r\nBcc: evil@example.com"}, "sender: is no address"),
-        ({"to": ["a@example.com", "b@example.com>\nX: y"]}, "to.1: is no address"),
-        ({"to": []}, "to: name 1 to 100 addresses"),
+        ({"sender": "auditor"}, "sender`: is no address"),
+        ({"sender": "a@example.com\r\nBcc: evil@example.com"}, "sender`: is no address"),
+        ({"to": ["a@example.com", "b@example.com>\nX: y"]}, "to.1`: is no address"),
+        ({"to": []}, "to`: name 1 to 100 addresses"),
         ({"username": "ada"}, "set exactly one of password and password_file"),
         ({"password": "canary"}, "a password needs a username"),
         ({"username": "ada", "password": "canary"}, "only with security: starttls or tls"),

@@ -67,6 +67,47 @@ def test_a_sink_that_cannot_be_used_is_listed_with_its_fault(tmp_path: Path) -> 
     assert (good["fault"], good["routes"], good["rest"]) == (None, [], True)
 
 
+FAULTY = """\
+organizations: {acme: {admin_key: sk-admin-none}}
+sinks:
+  mail:
+    type: email
+    hots: mail.example.com
+    storm: {mesages: 3}
+  log: {type: syslog, host: log.example.com, allow_private: maybe, transport: tcpp}
+"""
+FAULTS = [
+    "6:13: unknown key `sinks.mail.storm.mesages` (did you mean `messages`?)",
+    "3:3: `sinks.mail.host` is missing",
+    "3:3: `sinks.mail.sender` is missing",
+    "3:3: `sinks.mail.to` is missing",
+    "5:5: unknown key `sinks.mail.hots` (did you mean `host`?)",
+    "7:46: `sinks.log.allow_private`: must be true, or networks like [10.0.0.0/8] (10.0.0.1/8 is none)",
+    "7:68: `sinks.log.transport`: no such value (did you mean `tcp`?)",
+]
+
+
+def test_each_fault_of_a_sink_is_a_line_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "auditor.yaml").write_text(FAULTY)
+    told = [f"auditor.yaml:{fault}" for fault in FAULTS]
+    assert auditor("check", cwd=tmp_path).err.splitlines() == [f"error: {line}" for line in told]
+    listed = auditor("sinks", "list", cwd=tmp_path, env={"COLUMNS": "200"})
+    assert listed.code == 2
+    assert [line for line in told if not any(line in row for row in listed.out.splitlines())] == []
+    assert "\ufffd" not in listed.out
+    mail, log = auditor("sinks", "list", "-o", "json", cwd=tmp_path).document
+    assert (mail["fault"].splitlines(), log["fault"].splitlines()) == (told[:5], told[5:])
+    assert auditor("sinks", "test", "log", cwd=tmp_path).err.splitlines() == [f"error: {line}" for line in told[5:]]
+
+
+def test_one_network_may_stand_without_brackets() -> None:
+    alone, listed = (
+        build("log", {"type": "syslog", "host": "log.example.com", "allow_private": networks}).config
+        for networks in ("10.0.0.0/8", ["10.0.0.0/8"])
+    )
+    assert alone == listed
+
+
 def test_operators_and_the_sinks_of_the_root_are_named(tmp_path: Path) -> None:
     sinks = {name: {"type": "console"} for name in ("first", "rest", "ops", "none")}
     routes = [{"match": {"level": "high"}, "to": ["first"]}]

@@ -6,7 +6,8 @@ Such a file has four names: `Config`, `EXAMPLES`, `render` (what goes out, as te
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from auditor.alerts import sinks
 from auditor.alerts.sink import Sink, SinkConfig, secret
 from auditor.errors import ConfigError, did_you_mean
+from auditor.validation import Place, Wrong, explained
 
 
 def kinds() -> tuple[str, ...]:
@@ -21,25 +23,36 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(sinks.__path__)))
 
 
+class Unusable(ConfigError):
+    """A sink that cannot be made of its settings; `wrong` says why, each with its place in the configuration."""
+
+    def __init__(self, wrong: Sequence[Wrong]) -> None:
+        if len(wrong) == 1:
+            super().__init__(wrong[0].message, hint=wrong[0].hint)
+        else:
+            super().__init__(
+                "\n".join(f"{each.message} ({each.hint})" if each.hint else each.message for each in wrong)
+            )
+        self.wrong = tuple(wrong)
+
+
 def build(name: str, settings: Mapping[str, Any]) -> Sink:
     """The sink `name` of auditor.yaml from its raw mapping, `type` included.
 
-    Raises ConfigError naming the setting at fault, never its value.
+    Raises Unusable naming the settings at fault, never their values.
     """
-    kind = settings.get("type")
+    kind, place = settings.get("type"), ("sinks", name)
     if kind not in kinds():
-        raise ConfigError(f"sinks.{name}.type: {_unknown(kind)}", hint=did_you_mean(str(kind), kinds(), "sinks"))
+        raise Unusable([Wrong((*place, "type"), *_unknown(name, kind))])
     module = importlib.import_module(f"{sinks.__name__}.{kind}")
     model: type[SinkConfig] = module.Config
     try:
         config = model.model_validate({key: value for key, value in settings.items() if key != "type"})
     except ValidationError as error:
-        raise ConfigError("\n".join(_lines(name, error, model))) from None
-    _read_secrets(name, config)
-    try:
+        raise Unusable(explained(error, model, place)) from None
+    with _told_at(place):
+        _read_secrets(config, place)
         config.ready()
-    except ConfigError as error:
-        raise ConfigError(f"sinks.{name}: {error.message}", hint=error.hint) from None
     return Sink(
         name,
         str(kind),
@@ -51,26 +64,27 @@ def build(name: str, settings: Mapping[str, Any]) -> Sink:
     )
 
 
-def _read_secrets(name: str, config: SinkConfig) -> None:
+def _read_secrets(config: SinkConfig, place: Place) -> None:
     """Read each secret once at the start: a missing file is an error of the configuration, not of the first alert."""
     fields = type(config).model_fields
     for field in fields:
         file = f"{field}_file"
         if file in fields:
-            try:
+            with _told_at((*place, file)):
                 secret(getattr(config, field), getattr(config, file))
-            except ConfigError as error:
-                raise ConfigError(f"sinks.{name}.{file}: {error.message}", hint=error.hint) from None
 
 
-def _unknown(kind: object) -> str:
-    return "missing" if kind is None else f"no such sink: {kind!r}"
+@contextmanager
+def _told_at(place: Place) -> Iterator[None]:
+    """Says of an error which setting it is about."""
+    try:
+        yield
+    except Unusable:
+        raise
+    except ConfigError as error:
+        raise Unusable([Wrong(place, f"`{'.'.join(map(str, place))}`: {error.message}", error.hint)]) from None
 
 
-def _lines(name: str, error: ValidationError, model: type[SinkConfig]) -> Iterable[str]:
-    for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        place = ".".join(("sinks", name, *map(str, fault["loc"])))
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            message = f"unknown setting ({did_you_mean(str(fault['loc'][-1]), model.model_fields, 'settings')})"
-        yield f"{place}: {message}"
+def _unknown(name: str, kind: object) -> tuple[str, str]:
+    what = " is missing" if kind is None else f": no such sink: {kind!r}"
+    return f"`sinks.{name}.type`{what}", did_you_mean(str(kind), kinds(), "sinks")

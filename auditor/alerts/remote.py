@@ -1,16 +1,34 @@
 """What all sinks share that speak over a network: where they may go, how long they wait, whom they trust."""
 
 import ssl
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import (
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from auditor.alerts.destination import Allowance
 from auditor.alerts.sink import SinkConfig, require_one, secret
 from auditor.errors import ConfigError
+
+
+def _networks(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    """One fault for whatever is neither a yes nor networks, one of which may stand alone."""
+    for each in (value, [value]) if isinstance(value, str) else (value,):
+        with suppress(ValidationError):
+            return read(each)
+    raise ValueError("must be true, or networks like [10.0.0.0/8] (10.0.0.1/8 is none)")
 
 
 class RemoteConfig(SinkConfig):
@@ -18,7 +36,7 @@ class RemoteConfig(SinkConfig):
 
     timeout: int = Field(default=10, ge=1, le=30)
     """Seconds for the whole exchange: name, connection, message and answer."""
-    allow_private: bool | tuple[IPvAnyNetwork, ...] = False
+    allow_private: Annotated[bool | tuple[IPvAnyNetwork, ...], WrapValidator(_networks)] = False
     """`true` for private and loopback addresses, or the networks that may be reached, as `[10.0.0.0/8]`."""
     ca_file: Path | None = None
     """Certificates to trust instead of the usual ones, PEM."""

@@ -13,10 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor import __version__, clock, log
-from auditor.alerts import registry
 from auditor.alerts.samples import trial
 from auditor.alerts.sink import Sink
-from auditor.assembly import attestations_of, client_of, registers_of, users_of
+from auditor.assembly import attestations_of, client_of, registers_of, sink_of, users_of
 from auditor.cli import options
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
@@ -129,11 +128,11 @@ async def _sinks(loaded: Loaded, organization: str, send_test: bool) -> list[Lin
     if not loaded.config.sinks:
         return [Line(Mark.WARN, "sinks", "there is none: nobody is told", "add `sinks` and `routes`")]
     lines = []
-    for name, raw in loaded.config.sinks.items():
+    for name in loaded.config.sinks:
         try:
-            built = registry.build(name, raw)
-        except ConfigError as error:
-            lines.append(Line(Mark.FAIL, f"sink {name}", error.message, error.hint, Exit.CONFIG))
+            built = sink_of(loaded, name)
+        except FaultyFiles as error:
+            lines += [Line(Mark.FAIL, f"sink {name}", str(fault), exit=Exit.CONFIG) for fault in error.faults]
             continue
         lines.append(await _sink(built, organization, send_test))
         if buttons := await surroundings.buttons(built):

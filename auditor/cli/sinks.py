@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor import clock, log
-from auditor.alerts import registry
 from auditor.alerts.message import AlertKind
 from auditor.alerts.route import Routing
 from auditor.alerts.samples import group, samples, trial
 from auditor.alerts.sink import Context, Sink
+from auditor.assembly import sink_of
 from auditor.cli import options
 from auditor.cli.render import console, plain
 from auditor.config import Config
 from auditor.configfile import Loaded
-from auditor.errors import AuditorError, ConfigError, did_you_mean
+from auditor.errors import AuditorError, ConfigError, FaultyFiles, did_you_mean
 from auditor.jobs import surroundings
 from auditor.jobs.diagnosis import Mark
 from auditor.redaction import redact
@@ -50,7 +50,8 @@ class _Row:
     """Whether it gets what no route takes: everything, where no route is for alerts."""
     notices: bool
     """Whether it gets what the auditor says of itself. Without operators no sink alone does: routes decide."""
-    fault: str
+    faults: tuple[str, ...] = ()
+    """Why it cannot be used."""
     personal: bool = False
     """Whether each owner is told of what is theirs."""
 
@@ -61,33 +62,29 @@ class _Row:
 def listing(config_path: Path | None, form: str) -> int:
     """List sinks: type, where they lead, and which routes lead to them. Exit 2 when one cannot be used."""
     loaded = options.load_config(config_path, need_keys=False)
-    rows = [_row(loaded, name, raw) for name, raw in loaded.config.sinks.items()]
+    rows = [_row(loaded, name, str(raw.get("type", "?"))) for name, raw in loaded.config.sinks.items()]
     if form == "json":
         click.echo(json.dumps([_entry(row) for row in rows], indent=2))
     elif rows:
         _print(rows, loaded.config)
     else:
         click.echo("there is no sink: nobody is told")
-    return 2 if any(row.fault for row in rows) else 0
+    return 2 if any(row.faults for row in rows) else 0
 
 
-def _row(loaded: Loaded, name: str, raw: Mapping[str, Any]) -> _Row:
+def _row(loaded: Loaded, name: str, kind: str) -> _Row:
     routing = Routing(loaded.config.routing)
     above = loaded.config.route.to
     routes = tuple(number for number, route in enumerate(loaded.config.routes, 1) if _leads(route, name, above))
-    notices = name in loaded.config.operators
-    place = fault = ""
-    personal = False
+    row = _Row(name, kind, "", routes, name in routing.root.to, name in loaded.config.operators)
     try:
-        config = registry.build(name, raw).config
+        config = sink_of(loaded, name).config
         address = config.address()
-        place = f"{address[0]}:{address[1]}" if address else ""
-        personal = config.personal
+    except FaultyFiles as error:
+        return replace(row, faults=tuple(redact(str(fault)) for fault in error.faults))
     except ConfigError as error:
-        fault = f"{error.message} ({error.hint})" if error.hint else error.message
-    return _Row(
-        name, str(raw.get("type", "?")), place, routes, name in routing.root.to, notices, redact(fault), personal
-    )
+        return replace(row, faults=(redact(str(loaded.fault(("sinks", name), error.message, error.hint))),))
+    return replace(row, place=f"{address[0]}:{address[1]}" if address else "", personal=config.personal)
 
 
 def _leads(route: Route, name: str, above: tuple[str, ...]) -> bool:
@@ -104,7 +101,7 @@ def _entry(row: _Row) -> dict[str, Any]:
         "routes": list(row.routes),
         "rest": row.rest,
         "notices": row.notices,
-        "fault": row.fault or None,
+        "fault": "\n".join(row.faults) or None,
     }
     return {**told, "to": "owners"} if row.personal else told
 
@@ -115,7 +112,7 @@ def _print(rows: Iterable[_Row], config: Config) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         leads = (plain(row.place) or "this machine") + (", to owners" if row.personal else "")
-        place = Text(plain(row.fault), "red") if row.fault else Text(leads)
+        place = Text("\n".join(map(plain, row.faults)), "red") if row.faults else Text(leads)
         table.add_row(Text(plain(row.name)), Text(plain(row.kind)), place, Text(_gets(row, config)))
     console().print(table)
 
@@ -190,4 +187,4 @@ def _chosen(loaded: Loaded, name: str) -> Sink:
     if name not in loaded.config.sinks:
         hint = did_you_mean(name, loaded.config.sinks, "sinks")
         raise ConfigError(f"no sink is named `{name}`", hint=hint)
-    return registry.build(name, loaded.config.sinks[name])
+    return sink_of(loaded, name)

@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, NoReturn
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from auditor.alerts.answers import unreachable
 from auditor.alerts.aside import aside
@@ -22,6 +22,7 @@ from auditor.alerts.message import Alert
 from auditor.alerts.post import ANSWER_MAX
 from auditor.alerts.remote import RemoteConfig, credential
 from auditor.alerts.sink import Context, Example, Receipt, require_one
+from auditor.configtypes import one_or_many
 from auditor.errors import DeliveryError
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -49,14 +50,19 @@ class Config(RemoteConfig):
     password: SecretStr | None = None
     password_file: Path | None = None
     sender: MailAddress
-    to: Annotated[tuple[MailAddress, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+    to: Annotated[tuple[MailAddress, ...], BeforeValidator(one_or_many)]
     hello: str = Field(default="", pattern=r"^[A-Za-z0-9.-]*$")
     """The name that this machine gives itself; its host name when empty."""
 
+    @field_validator("to")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not 1 <= len(value) <= 100:
+            raise ValueError("name 1 to 100 addresses")
+        return value
+
     @model_validator(mode="after")
     def _whole(self) -> "Config":
-        if not 1 <= len(self.to) <= 100:
-            raise ValueError("to: name 1 to 100 addresses")
         if self.username:
             require_one(self, "password", "password_file")
         elif self.password or self.password_file:

@@ -31,6 +31,7 @@ from auditor.alerts.slackerrors import explained, harmless
 from auditor.alerts.slackpeople import People
 from auditor.alerts.slacktalk import Found, Talk, Target, body_of, kept, standing_of
 from auditor.config import sane_url
+from auditor.configtypes import Names
 from auditor.errors import ConfigError, DeliveryError
 from auditor.routing import OWNER
 
@@ -62,7 +63,7 @@ class Config(RemoteConfig):
     app_token: SecretStr | None = None
     app_token_file: Path | None = None
     """App-level token of the same app (`xapp-`): what people press comes over a connection that is opened with it."""
-    deciders: tuple[str, ...] = ()
+    deciders: Names = ()
     """Who may accept risks by button: e-mail addresses or Slack user ids. Without any, there is no button for it."""
     _people: People = PrivateAttr(default_factory=People)
 
