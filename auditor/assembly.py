@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from auditor import clock, passwords, redaction
+from auditor import clock, passwords, redaction, routecheck
 from auditor.adminapi.client import AdminClient
 from auditor.alerts import registry
 from auditor.alerts.gate import Gate
@@ -22,6 +22,7 @@ from auditor.inventory import attestations
 from auditor.inventory.attestations import Attestation
 from auditor.inventory.calendar import Calendar
 from auditor.inventory.collect import Progress, no_progress
+from auditor.inventory.schema import KINDS
 from auditor.jobs.context import Audit
 from auditor.jobs.desk import Rules
 from auditor.jobs.slackdesk import Desk
@@ -61,15 +62,36 @@ class Parts:
 
 def assemble(loaded: Loaded) -> Parts:
     """Load all that the configuration names, and build the sinks. Raises FaultyFiles or ConfigError."""
+    policies = policies_of(loaded)
+    routing_of(loaded, policies)
     return Parts(
         loaded,
-        policies_of(loaded),
+        policies,
         sinks_of(loaded),
         attestations_of(loaded),
         registers_of(loaded),
         waivers_of(loaded),
         users_of(loaded),
     )
+
+
+def names_of(loaded: Loaded, policies: PolicySet) -> routecheck.Names:
+    """What the keys of a matcher may name. A policy that is switched off is known, and may be switched on again."""
+    config = loaded.config
+    return {
+        "policy": {*policies.by_name, *config.policies.overrides},
+        "kind": KINDS,
+        "organization": config.organizations,
+        "team": config.teams,
+    }
+
+
+def routing_of(loaded: Loaded, policies: PolicySet) -> Routing:
+    """Who is told what, when. Raises FaultyFiles for a matcher that names what is not there."""
+    found = routecheck.strangers(loaded.config, names_of(loaded, policies))
+    if faults := [loaded.fault(*each) for each in found]:
+        raise FaultyFiles(faults)
+    return Routing(loaded.config.routing)
 
 
 def attestations_of(loaded: Loaded) -> tuple[Attestation, ...]:

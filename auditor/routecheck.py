@@ -1,15 +1,19 @@
 """What is wrong with the routing of a configuration and can be seen only in the whole: names that nothing has."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from auditor.config import Config
 from auditor.errors import did_you_mean
-from auditor.routing import Route
+from auditor.routing import Match, Route
 
 Place = tuple[str | int, ...]
 Found = tuple[Place, str, str]
 """Where, what, and a hint."""
+Names = Mapping[str, Collection[str]]
+"""The names there are, by the key of a matcher that may give them."""
+
+_MANY = {"policy": "policies", "kind": "kinds", "organization": "organizations", "team": "teams"}
 
 
 def faults(config: Config) -> Iterator[Found]:
@@ -19,16 +23,41 @@ def faults(config: Config) -> Iterator[Found]:
     yield from _sinks(config, ("reports", "to"), config.reports.to)
     yield from _routes(config, ("routes",), config.routes, bool(config.route.to))
     yield from _twice(config)
+    yield from strangers(config, {"team": config.teams, "organization": config.organizations})
+
+
+def strangers(config: Config, known: Names) -> Iterator[Found]:
+    """Names in the matchers of routes and inhibition that nothing has: what asks for one never matches."""
+    for place, match in _matchers(config):
+        for key, number, message, hint in unknown(match, known):
+            yield (*place, key, number), message, hint
+
+
+def unknown(match: Match, known: Names) -> Iterator[tuple[str, int, str, str]]:
+    """Key, number, message and hint of each name in `match` that none of the known ones is; `*` and `?` may be any."""
+    for key, values in match.given():
+        for number, name in enumerate(values if key in known else ()):
+            if name not in known[key] and not set("*?[") & set(name):
+                yield key, number, f"no {key} is named `{name}`", did_you_mean(name, known[key], _MANY[key])
+
+
+def _matchers(config: Config) -> Iterator[tuple[Place, Match]]:
+    yield from _of_routes(("routes",), config.routes)
     for i, rule in enumerate(config.inhibit_rules):
-        yield from _teams(config, ("inhibit_rules", i, "source_match", "team"), rule.source_match.team)
-        yield from _teams(config, ("inhibit_rules", i, "target_match", "team"), rule.target_match.team)
+        yield ("inhibit_rules", i, "source_match"), rule.source_match
+        yield ("inhibit_rules", i, "target_match"), rule.target_match
+
+
+def _of_routes(place: Place, routes: Iterable[Route]) -> Iterator[tuple[Place, Match]]:
+    for i, route in enumerate(routes):
+        yield (*place, i, "match"), route.match
+        yield from _of_routes((*place, i, "routes"), route.routes)
 
 
 def _routes(config: Config, place: Place, routes: Iterable[Route], leads: bool) -> Iterator[Found]:
     for i, route in enumerate(routes):
         here = (*place, i)
         yield from _sinks(config, (*here, "to"), route.to or ())
-        yield from _teams(config, (*here, "match", "team"), route.match.team)
         yield from _times(config, (*here, "mute_time_intervals"), route.mute_time_intervals)
         yield from _times(config, (*here, "active_time_intervals"), route.active_time_intervals)
         if not leads and route.to is None:
@@ -47,12 +76,6 @@ def _times(config: Config, place: Place, names: Iterable[str]) -> Iterator[Found
     for i, name in enumerate(names):
         if name not in known:
             yield (*place, i), f"no time interval is named `{name}`", did_you_mean(name, known, "time intervals")
-
-
-def _teams(config: Config, place: Place, names: Iterable[str] | None) -> Iterator[Found]:
-    for i, name in enumerate(names or ()):
-        if name not in config.teams and not set("*?[") & set(name):
-            yield (*place, i), f"no team is named `{name}`", did_you_mean(name, config.teams, "teams")
 
 
 def _twice(config: Config) -> Iterator[Found]:

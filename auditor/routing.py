@@ -52,6 +52,8 @@ class Match(Section):
     @field_validator("*", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
+        if value is None or value in ("", [], ()) or (isinstance(value, list | tuple) and "" in value):
+            raise ValueError("is empty, and nothing would match; without the key anything does")
         return one_or_many(value)
 
     def given(self) -> Iterator[tuple[str, tuple[str, ...]]]:

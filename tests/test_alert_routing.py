@@ -146,7 +146,6 @@ MATCHES = [
     ({"class": "finding"}, True),
     ({"class": ["occurrence", "notice"]}, False),
     ({}, True),
-    ({"level": []}, False),
 ]
 
 
@@ -310,6 +309,11 @@ FAULTS = {
     "a route to nowhere": ("routes: [{match: {level: high}}]", "`to` is missing here and in the routes above", 3),
     "a route without sinks": ("routes: [{to: []}]", "must not be empty", 3),
     "an unknown key of a matcher": ("routes: [{to: [a], match: {levle: high}}]", "unknown key", 3),
+    "a matcher without values": ("routes: [{to: [a], match: {level: []}}]", "`routes.0.match.level`: is empty", 3),
+    "a matcher with an empty value": ("routes: [{to: [a], match: {tag: ''}}]", "`routes.0.match.tag`: is empty", 3),
+    "a matcher with one empty value": ("routes: [{to: [a], match: {tag: [x, '']}}]", "nothing would match", 3),
+    "a matcher left open": ("routes: [{to: [a], match: {owner: }}]", "`routes.0.match.owner`: is empty", 3),
+    "an unknown organization": ("routes: [{to: [a], match: {organization: acne}}]", "no organization is named", 3),
     "an unknown class": ("routes: [{to: [a], match: {class: alarm}}]", "no such value", 3),
     "an unknown label to group by": ("route: {group_by: [colour]}", "route.group_by", 3),
     "everything and more to group by": ("route: {group_by: ['...', policy]}", "stands alone", 3),
@@ -336,8 +340,8 @@ def test_a_team_may_be_a_pattern() -> None:
     assert configured("sinks: {a: {}}\nroutes: [{to: [a], match: {team: 'm*'}}]").root.children[0].to == ("a",)
 
 
-_levels = st.lists(st.sampled_from(list(Level)), max_size=3)
-_match = st.fixed_dictionaries({}, optional={"level": _levels, "policy": st.lists(st.sampled_from("ab"))})
+_levels = st.lists(st.sampled_from(list(Level)), min_size=1, max_size=3)
+_match = st.fixed_dictionaries({}, optional={"level": _levels, "policy": st.lists(st.sampled_from("ab"), min_size=1)})
 _flat = st.fixed_dictionaries(
     {"continue": st.booleans()},
     optional={"match": _match, "to": st.lists(st.sampled_from(SINKS), min_size=1, max_size=3)},

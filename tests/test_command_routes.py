@@ -139,6 +139,8 @@ def test_a_route_for_events_is_shown_beside_the_tree(capsys: pytest.CaptureFixtu
 
 FAULTS = {
     "a policy that is none": (["--policy", "scim-disable"], "did you mean `scim-disabled`?"),
+    "a team that is none": (["--team", "platfrom"], "no team is named `platfrom`\n hint: did you mean `platform`?"),
+    "a kind that is none": (["--kind", "project_api_keys"], "did you mean `project_api_key`?"),
     "an organization that is none": (["--organization", "acne"], "did you mean `acme`?"),
     "a time that is none": (["--at", "noon"], "is no time"),
     "a level that is none": (["--level", "severe"], "severe"),
@@ -150,3 +152,33 @@ def test_a_question_that_makes_no_sense_is_refused(capsys: pytest.CaptureFixture
     arguments, message = FAULTS[fault]
     assert call(["routes", "test", *arguments, "-c", str(file)]) == 2
     assert message in capsys.readouterr().err
+
+
+STRANGERS = """
+  - match: {policy: [project-key-stal, 'project-key-*'], kind: project_api_keys}
+    to: chat
+    routes: [{match: {kind: [audit_log, audit_events]}}]
+inhibit_rules: [{source_match: {policy: scim-disable}, target_match: {kind: user}}]
+"""
+
+
+@pytest.mark.parametrize("asked", [["routes", "show"], ["routes", "test"], ["check"]])
+def test_a_route_for_what_there_is_not_is_refused(
+    capsys: pytest.CaptureFixture[str], file: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    text = CONFIG.replace("STORE", f"{file.parent}/auditor.db").replace("{acme: {}, other: {}}", "{acme: {}}")
+    file.write_text(text.rstrip("\n") + STRANGERS)
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin-none")
+    assert call([*asked, "-c", str(file)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: {file}:17:22: no policy is named `project-key-stal` (did you mean `project-key-stale`?)",
+        f"error: {file}:17:58: no kind is named `project_api_keys` (did you mean `project_api_key`?)",
+        f"error: {file}:19:41: no kind is named `audit_events` (did you mean `audit_event`?)",
+        f"error: {file}:20:33: no policy is named `scim-disable` (did you mean `scim-disabled`?)",
+    ]
+
+
+def test_a_route_may_name_a_policy_that_is_switched_off(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    off = "policies: {overrides: {scim-disabled: {enabled: false}}}\n"
+    file.write_text(file.read_text() + "  - {match: {policy: scim-disabled}, to: ops}\n" + off)
+    assert "policy=scim-disabled -> ops" in said(capsys, file, "show")

@@ -359,10 +359,20 @@ def test_policies_and_sinks_that_are_not_sound_end_with_2(tmp_path: Path, capsys
         done = examined(capsys, configured(tmp_path, address, **more))
     assert done.code == 2
     assert "faulty.yaml:" in done.text("policies", "fail")
+    assert done.of("routes") == []
     assert "auditor.yaml:" in done.text("sink chat", "fail")
     assert "no such sink" in done.text("sink chat", "fail")
     assert len(done.of("sink hook", "fail")) == 2, "each fault is a line"
     assert done.of("sink here", "ok")
+
+
+def test_a_route_for_a_policy_that_is_none_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    routes = [{"match": {"policy": "scim-disable"}, "to": "here"}]
+    with served(healthy()) as (address, _):
+        config = configured(tmp_path, address, sinks={"here": {"type": "console"}}, routes=routes)
+        done = examined(capsys, config)
+    assert done.code == 2
+    assert "no policy is named `scim-disable` (did you mean `scim-disabled`?)" in done.text("routes", "fail")
 
 
 def test_sinks_are_reached_and_get_a_message_only_when_asked(

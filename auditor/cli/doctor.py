@@ -15,7 +15,7 @@ from rich.text import Text
 from auditor import __version__, clock, log
 from auditor.alerts.samples import trial
 from auditor.alerts.sink import Sink
-from auditor.assembly import attestations_of, client_of, registers_of, sink_of, users_of
+from auditor.assembly import attestations_of, client_of, registers_of, routing_of, sink_of, users_of
 from auditor.cli import options
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
@@ -24,6 +24,7 @@ from auditor.jobs import callplan, diagnosis, probe, surroundings
 from auditor.jobs.callplan import CallPlan
 from auditor.jobs.diagnosis import Exit, Line, Mark, Pace
 from auditor.policy.configured import policies_of
+from auditor.policy.load import PolicySet
 from auditor.redaction import redact
 from auditor.store import runs
 from auditor.store.database import Store
@@ -74,16 +75,24 @@ async def _examine(loaded: Loaded, names: Sequence[str], send_test: bool) -> lis
 
 def _policies(loaded: Loaded) -> tuple[Mapping[str, int], list[Line]]:
     try:
-        policies = policies_of(loaded).policies
+        found = policies_of(loaded)
     except FaultyFiles as error:
         shown = [Line(Mark.FAIL, "policies", str(fault), exit=Exit.CONFIG) for fault in error.faults[:_FAULTS]]
         hint = "`auditor policies validate` shows all of them"
         return {}, [*shown[:-1], replace(shown[-1], hint=hint)] if shown else []
     except ConfigError as error:
         return {}, [Line(Mark.FAIL, "policies", error.message, error.hint, Exit.CONFIG)]
-    return diagnosis.watching(each.kind for each in policies), [
-        Line(Mark.OK, "policies", f"{len(policies)} policies are sound")
-    ]
+    sound = Line(Mark.OK, "policies", f"{len(found.policies)} policies are sound")
+    return diagnosis.watching(each.kind for each in found.policies), [sound, *_routes(loaded, found)]
+
+
+def _routes(loaded: Loaded, policies: PolicySet) -> list[Line]:
+    """Names that matchers give and nothing has, which keep the daemon from starting; no line where there are none."""
+    try:
+        routing_of(loaded, policies)
+    except FaultyFiles as error:
+        return [Line(Mark.FAIL, "routes", str(fault), exit=Exit.CONFIG) for fault in error.faults[:_FAULTS]]
+    return []
 
 
 def _attestations(loaded: Loaded) -> list[Line]:

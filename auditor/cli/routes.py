@@ -17,15 +17,16 @@ from auditor.alerts.matching import class_of
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.route import Node, Routing, Tried
 from auditor.alerts.teller import Teller
+from auditor.assembly import names_of, routing_of
 from auditor.cli import options
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
-from auditor.errors import ConfigError, did_you_mean
+from auditor.errors import ConfigError
 from auditor.policy.configured import policies_of
 from auditor.policy.load import PolicySet
-from auditor.policy.model import Policy
-from auditor.routing import AlertClass
+from auditor.routecheck import Names, unknown
+from auditor.routing import AlertClass, Match
 from auditor.store.database import open_store
 from auditor.terms import Level
 
@@ -48,7 +49,8 @@ def command() -> None:
 @options.output
 def show(config_path: Path | None, form: str) -> None:
     """Show the tree of routes with all that each takes from the routes above."""
-    routing = Routing(options.load_config(config_path, need_keys=False).config.routing)
+    loaded = options.load_config(config_path, need_keys=False)
+    routing = routing_of(loaded, policies_of(loaded))
     nodes = [*([(0, routing.operators)] if routing.operators else []), *_walk(routing.root, 0)]
     if form == "json":
         click.echo(json.dumps([_document(node) for _, node in nodes], indent=2))
@@ -137,7 +139,7 @@ def test(config_path: Path | None, form: str, at: str | None, **labels: Any) -> 
     loaded = options.load_config(config_path, need_keys=False)
     moment = _moment(at)
     policies = policies_of(loaded)
-    routing = Routing(loaded.config.routing)
+    routing = routing_of(loaded, policies)
     alert = _alert(loaded, routing, policies, moment, labels)
     tried = routing.tried(alert)
     sinks = [goes.sink for goes in routing.destinations(alert)]
@@ -159,8 +161,9 @@ def _moment(text: str | None) -> datetime:
 
 
 def _alert(loaded: Loaded, routing: Routing, policies: PolicySet, moment: datetime, labels: dict[str, Any]) -> Alert:
-    policy = _policy(policies, labels["policy"])
-    organization = _organization(loaded, labels["organization"])
+    _refuse_strangers(names_of(loaded, policies), labels)
+    policy = policies.by_name.get(labels["policy"] or "")
+    organization = labels["organization"] or next(iter(loaded.config.organizations))
     level = Level(labels["level"]) if labels["level"] else policy.level if policy else Level.HIGH
     alert = Alert("test", _KINDS[AlertClass(labels["about"])], organization, level, "A test", "", clock.epoch(moment))
     teams = (*routing.teams(labels["project"], "", labels["owner"]), *labels["teams"])
@@ -177,18 +180,13 @@ def _alert(loaded: Loaded, routing: Routing, policies: PolicySet, moment: dateti
     )
 
 
-def _policy(policies: PolicySet, name: str | None) -> Policy | None:
-    if name is not None and name not in policies.by_name:
-        hint = did_you_mean(name, policies.by_name, "policies")
-        raise ConfigError(f"no policy is named `{name}`", hint=hint)
-    return policies.by_name[name] if name else None
-
-
-def _organization(loaded: Loaded, name: str | None) -> str:
-    known = loaded.config.organizations
-    if name is not None and name not in known:
-        raise ConfigError(f"no organization is named `{name}`", hint=did_you_mean(name, known, "organizations"))
-    return name or next(iter(known))
+def _refuse_strangers(known: Names, labels: dict[str, Any]) -> None:
+    """Raises ConfigError for a name that nothing has: the answer would be one to another question."""
+    asked = {key: [labels[key]] if labels[key] else [] for key in ("policy", "kind", "organization")}
+    asked["team"] = list(labels["teams"])
+    match = Match.model_validate({key: values for key, values in asked.items() if values})
+    for _, _, message, hint in unknown(match, known):
+        raise ConfigError(message, hint=hint)
 
 
 def _held(loaded: Loaded, teller: Teller, alert: Alert, sinks: list[str], moment: datetime) -> dict[str, str]:
