@@ -88,7 +88,15 @@ FAULTS = {
     "a duration that is none": (["--match", "level=low", "--for", "soon"], "must be a duration"),
     "nothing to match": (["--for", "1h"], "Missing option '--match'"),
     "a key that is none": (["--match", "levle=low", "--for", "1h"], "did you mean `level`?"),
-    "a level that is none": (["--match", "level=severe", "--for", "1h"], "Input should be"),
+    "a level that is none": (["--match", "level=hgih", "--for", "1h"], "no such level: did you mean `high`?"),
+    "a class that is none": (
+        ["--match", "class=alarm", "--for", "1h"],
+        "no such class: known values: digest",
+    ),
+    "a word of Alertmanager's": (["--match", "alertname=x", "--for", "1h"], "`alertname` is `policy` here"),
+    "a regular expression": (["--match", "policy=~key.*", "--for", "1h"], "write policy=VALUE, where * and ?"),
+    "a value that is not": (["--match", "level!=low", "--for", "1h"], "repeat --match level=VALUE for each value"),
+    "an expression that is not": (["--match", "owner!~a.*", "--for", "1h"], "`!~` is not known"),
     "a matcher without a value": (["--match", "level", "--for", "1h"], "write level=VALUE"),
     "an organization that is none": (["--match", "organization=acne", "--for", "1h"], "did you mean `acme`?"),
     "a flood of a comment": (["--match", "level=low", "--for", "1h", "--comment", "x" * 1001], "1 to 1000 characters"),
@@ -112,6 +120,19 @@ def test_a_silence_that_would_match_what_nothing_holds_back_says_so(
     assert "warning: it does not hold back audit-log-hole: nothing does" in warned
     call(["silences", "add", "--match", "policy=key-*", "--for", "1h", "--comment", "why", "-c", str(file)])
     assert capsys.readouterr().err == ""
+
+
+def test_a_name_that_nothing_has_yet_is_said(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    names = ["policy=project-key-stal", "policy=key-*", "kind=project_api_keys", "team=core"]
+    asked = [word for name in names for word in ("--match", name)]
+    assert call(["silences", "add", *asked, "--for", "1h", "--comment", "why", "-c", str(file)]) == 0
+    nothing = "so it holds back nothing until there is one"
+    assert capsys.readouterr().err.splitlines() == [
+        f"warning: no policy is named `project-key-stal`, {nothing} (did you mean `project-key-stale`?)",
+        f"warning: no team is named `core`, {nothing} (there are no teams)",
+        f"warning: no kind is named `project_api_keys`, {nothing} (did you mean `project_api_key`?)",
+    ]
+    assert len(listed(capsys, file)) == 1
 
 
 HOLE = Policy("audit-log-hole", "T", "audit_log", Level.HIGH)

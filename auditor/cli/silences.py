@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,19 +16,25 @@ from rich.text import Text
 
 from auditor import clock
 from auditor.alerts.protected import beyond
+from auditor.assembly import names_of
 from auditor.cli import options
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
 from auditor.policy.configured import policies_of
+from auditor.routecheck import Names, unknown
 from auditor.routing import Match
 from auditor.store import silences
 from auditor.store.database import Store, open_store
 from auditor.store.silences import Phase, Silence
+from auditor.validation import explained, meant
 
 TEXT_MAX = 1000
 """Characters of a comment or a value: enough for people, not for floods."""
+
+_FOREIGN = re.compile(r"([a-z_]+)\s*(=~|!=|!~)")
+"""Alertmanager's other operators."""
 
 _STYLES = {Phase.ACTIVE: "green", Phase.PENDING: "yellow", Phase.EXPIRED: "dim"}
 
@@ -79,7 +86,9 @@ def add(
 ) -> None:
     """Add a silence. What nothing may hold back is told all the same, and named here."""
     loaded = options.load_config(config_path, need_keys=False)
-    match = _match(matchers, loaded)
+    match = _match(matchers)
+    policies = policies_of(loaded)
+    warnings = [*_look_up(match, names_of(loaded, policies))]
     now = clock.epoch(clock.now())
     starts_at = now + _seconds(begins, "--in")
     ends_at = starts_at + _length(lasts, loaded.config.silences.maximum)
@@ -91,8 +100,12 @@ def add(
         click.echo(json.dumps(_document(made, now), indent=2))
     else:
         click.echo(f"silence {made.id} until {iso(made.ends_at)}: {plain(str(match))}")
-    for name in beyond(match, policies_of(loaded).policies, loaded.config.organizations):
-        click.echo(f"warning: it does not hold back {plain(name)}: nothing does", err=True)
+    warnings += [
+        f"it does not hold back {name}: nothing does"
+        for name in beyond(match, policies.policies, loaded.config.organizations)
+    ]
+    for warning in warnings:
+        click.echo(f"warning: {plain(warning)}", err=True)
 
 
 @command.command(name="expire")
@@ -117,26 +130,38 @@ def _opened(loaded: Loaded) -> Iterator[Store]:
         store.close()
 
 
-def _match(matchers: Iterable[str], loaded: Loaded) -> Match:
-    """Raises BadParameter, or ConfigError for a name that the configuration does not have."""
+def _match(matchers: Iterable[str]) -> Match:
+    """Raises BadParameter."""
     given: dict[str, list[str]] = {}
     keys = [field.alias or name for name, field in Match.model_fields.items()]
     for text in matchers:
+        if found := _FOREIGN.match(text):
+            raise click.BadParameter(_ours(*found.groups()), param_hint="--match")
         key, _, value = text.partition("=")
         if key not in keys:
-            raise click.BadParameter(f"no such key: {did_you_mean(key, keys, 'keys')}", param_hint="--match")
+            raise click.BadParameter(f"no such key: {meant(key, keys, 'keys')}", param_hint="--match")
         if not value:
             raise click.BadParameter(f"{text!r} has no value: write {key}=VALUE", param_hint="--match")
         given.setdefault(key, []).append(_words(value, "--match"))
     try:
-        match = Match.model_validate(given)
+        return Match.model_validate(given)
     except ValidationError as error:
-        raise click.BadParameter(str(error.errors()[0]["msg"]), param_hint="--match") from None
-    known = loaded.config.organizations
-    for name in match.organization or ():
-        if name not in known and not set("*?[") & set(name):
-            raise ConfigError(f"no organization is named `{name}`", hint=did_you_mean(name, known, "organizations"))
-    return match
+        wrong = explained(error, Match)[0]
+        raise click.BadParameter(f"no such {wrong.place[0]}: {wrong.hint}", param_hint="--match") from None
+
+
+def _ours(key: str, operator: str) -> str:
+    if operator == "=~":
+        return f"`=~` and regular expressions are not known: write {key}=VALUE, where * and ? stand for anything"
+    return f"`{operator}` is not known: name what is meant, and repeat --match {key}=VALUE for each value"
+
+
+def _look_up(match: Match, known: Names) -> Iterator[str]:
+    """Names that nothing has yet. Raises ConfigError for an organization, which no file but the configuration adds."""
+    for key, _, message, hint in unknown(match, known):
+        if key == "organization":
+            raise ConfigError(message, hint=hint)
+        yield f"{message}, so it holds back nothing until there is one ({hint})"
 
 
 def _seconds(text: str, option: str) -> int:
