@@ -266,8 +266,24 @@ def test_deliveries_are_chosen_by_state_sink_organization_and_number(queued: Pat
     assert [each["id"] for each in listed(queued, "--state", "suppressed")] == ["over", "held"]
     assert len(listed(queued, "--state", "all")) == 8
     assert {each["id"] for each in listed(queued, "--sink", "hook")} == {"hostile", "broken"}
-    assert listed(queued, "--organization", "other") == []
     assert len(listed(queued, "--limit", "2")) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [(("--sink", "chta"), "did you mean `chat`?"), (("--organization", "acne"), "did you mean `acme`?")],
+)
+def test_deliveries_of_what_there_is_not_are_refused(queued: Path, asked: tuple[str, str], hint: str) -> None:
+    done = auditor("deliveries", *asked, cwd=queued)
+    assert (done.code, done.out) == (2, "")
+    named = f"error: no {asked[0].removeprefix('--')} is named `{asked[1]}`"
+    assert done.err.splitlines() == [named, f" hint: {hint}"]
+
+
+def test_deliveries_of_what_was_removed_are_listed_as_long_as_there_are_any(queued: Path) -> None:
+    configured(queued, API, sinks={"file": {"type": "console"}}, organizations={"other": {"admin_key": "sk-admin-x"}})
+    assert {each["id"] for each in listed(queued, "--sink", "hook", "--organization", "acme")} == {"hostile", "broken"}
+    assert listed(queued, "--sink", "file/events", "--organization", "other") == []
 
 
 def test_the_table_of_deliveries_says_what_happened_and_drives_no_terminal(queued: Path) -> None:

@@ -18,10 +18,11 @@ from auditor.cli import options
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.cli.verbs import Verbs
+from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
 from auditor.redaction import redact
 from auditor.store import dead, outbox
-from auditor.store.database import open_store
+from auditor.store.database import Transaction, open_store
 from auditor.store.outbox import Entry, Progress
 
 _STYLES = {
@@ -64,6 +65,7 @@ def listing(
     store = open_store(loaded.config.store)
     try:
         with store.transaction() as tx:
+            _refuse_strangers(tx, loaded, sinks, organization)
             found = [
                 entry
                 for state in wanted
@@ -73,6 +75,27 @@ def listing(
         store.close()
     found.sort(key=lambda entry: entry.message.created_at, reverse=True)
     _print(found[:limit], form)
+
+
+def _refuse_strangers(tx: Transaction, loaded: Loaded, sinks: Sequence[str], organization: str | None) -> None:
+    """Raises ConfigError for what is neither of the configuration nor, removed from it, of any message."""
+    for name in sinks:
+        if name not in _queues(loaded) and not outbox.listing(tx, limit=1, sinks=[name]):
+            raise _no_sink(loaded, name)
+    known = loaded.config.organizations
+    if organization is None or organization in known or outbox.listing(tx, limit=1, organization=organization):
+        return
+    raise ConfigError(
+        f"no organization is named `{organization}`", hint=did_you_mean(organization, known, "organizations")
+    )
+
+
+def _queues(loaded: Loaded) -> list[str]:
+    return [queue for name in loaded.config.sinks for queue in (name, events_queue(name))]
+
+
+def _no_sink(loaded: Loaded, name: str) -> ConfigError:
+    return ConfigError(f"no sink is named `{name}`", hint=did_you_mean(name, loaded.config.sinks, "sinks"))
 
 
 @command.command(name="retry")
@@ -90,10 +113,10 @@ def retry(config_path: Path | None, form: str, ids: tuple[str, ...], sinks: tupl
     if not ids and everything == bool(sinks):
         raise click.UsageError("name messages, or say --sink NAME or --all")
     loaded = options.load_config(config_path, need_keys=False)
-    known = [queue for name in loaded.config.sinks for queue in (name, events_queue(name))]
+    known = _queues(loaded)
     for name in sinks:
         if name not in known:
-            raise ConfigError(f"no sink is named `{name}`", hint=did_you_mean(name, loaded.config.sinks, "sinks"))
+            raise _no_sink(loaded, name)
     store = open_store(loaded.config.store)
     try:
         with store.transaction() as tx:
