@@ -293,3 +293,4 @@ def test_a_wrong_setting_is_told(more: Settings, message: str) -> None:
 async def test_no_letter_goes_unencrypted_over_the_internet() -> None:
     error = await refusal(settings(25, host="192.0.2.1", allow_private=["10.0.0.0/8"]))
     assert "without TLS" in error.message
+    assert error.hint.startswith("set `security: starttls` or `tls`; or name the network")

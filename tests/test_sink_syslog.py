@@ -307,6 +307,7 @@ async def test_a_server_that_does_not_read_to_the_end_confirms_nothing(
 async def test_nothing_goes_unencrypted_over_the_internet(transport: str) -> None:
     error = await refusal(settings(514, transport=transport, host="192.0.2.1", allow_private=["10.0.0.0/8"]))
     assert "without TLS" in error.message
+    assert error.hint.startswith("set `transport: tls`; or name the network, if it is your own: `allow_private:")
 
 
 @contextmanager

@@ -49,6 +49,8 @@ class Allowance:
     """Whatever lies in these, metadata services included."""
     public: bool = True
     """False for what must not cross the internet: whatever is not encrypted."""
+    encrypt: str = "https:// in the address"
+    """What to set for encryption, where it is off."""
 
     def allows(self, address: Address) -> bool:
         """Whether a connection to `address` may be opened. An IPv4 address inside an IPv6 one is what counts."""
@@ -114,7 +116,7 @@ def refusal(host: str, allowance: Allowance) -> DeliveryError:
     if not allowance.public:
         return DeliveryError(
             f"{host} is in no private network that is allowed, and without TLS all in between could read the message",
-            hint="use TLS (https://)",
+            hint=f"set {allowance.encrypt}; or name the network, if it is your own: `allow_private: [10.0.0.0/8]`",
             retryable=True,
         )
     return DeliveryError(

@@ -121,7 +121,7 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
 
 def _deliver(config: Config, made: EmailMessage) -> Receipt:
     host, port = config.address() or ("", 0)
-    allowance = replace(config.allowance, public=config.security != "none")
+    allowance = replace(config.allowance, public=config.security != "none", encrypt="`security: starttls` or `tls`")
     with connected(host, port, config.timeout, allowance) as connection, _open(config, connection) as smtp:
         _enter(config, smtp)
         refused = smtp.send_message(made, config.sender, config.to)

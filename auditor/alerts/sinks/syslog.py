@@ -35,6 +35,7 @@ _SEVERITY = {Level.CRITICAL: 2, Level.HIGH: 3, Level.MEDIUM: 4, Level.LOW: 5, Le
 _CEF_SEVERITY = {Level.CRITICAL: 10, Level.HIGH: 8, Level.MEDIUM: 5, Level.LOW: 3, Level.INFORMATIONAL: 1}
 _ENTERPRISE = "32473"
 """The number that RFC 5612 sets aside for whoever has none."""
+_ENCRYPT = "`transport: tls`"
 _REFUSAL_SECONDS = 0.2
 """How long to listen whether a machine says that nobody takes the datagram."""
 
@@ -88,7 +89,7 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
 
 
 def _by_udp(config: Config, data: bytes) -> None:
-    allowance = replace(config.allowance, public=False)
+    allowance = replace(config.allowance, public=False, encrypt=_ENCRYPT)
     address = next(iter(allowed(config.host, config.target_port, allowance)))
     family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as datagram:
@@ -102,7 +103,7 @@ def _by_udp(config: Config, data: bytes) -> None:
 
 
 def _by_tcp(config: Config, data: bytes) -> None:
-    allowance = replace(config.allowance, public=config.transport == "tls")
+    allowance = replace(config.allowance, public=config.transport == "tls", encrypt=_ENCRYPT)
     with connected(config.host, config.target_port, config.timeout, allowance) as connection:
         framed = f"{len(data)} ".encode() + data
         if config.transport == "tls":
