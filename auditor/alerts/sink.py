@@ -50,6 +50,11 @@ class SinkConfig(Section):
         """Whether each message goes to who owns what it tells of, and to nobody else."""
         return False
 
+    @property
+    def owned(self) -> bool:
+        """Whether what no person owns can be told to nobody there."""
+        return False
+
     def ready(self) -> None:
         """Raise ConfigError when something that the settings name cannot be used. Called once, at the start."""
 

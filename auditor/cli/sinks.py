@@ -141,6 +141,9 @@ def test(config_path: Path | None, names: tuple[str, ...], owner: str) -> int:
 
 
 async def _try(sink: Sink, organization: str, owner: str) -> bool:
+    if sink.config.owned and not owner:
+        click.echo(f"{sink.name}: not tried: it writes to owners alone\n hint: name one: --owner EMAIL", err=True)
+        return False
     try:
         receipt = await sink.send(trial(organization, clock.epoch(clock.now()), owner), Context())
     except AuditorError as error:

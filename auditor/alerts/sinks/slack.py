@@ -137,6 +137,11 @@ class Config(RemoteConfig):
         """Whether it writes to owners."""
         return self.channel == OWNER
 
+    @property
+    def owned(self) -> bool:
+        """Whether there is nobody else to write to."""
+        return self.personal and not self.otherwise
+
     def address(self) -> tuple[str, int] | None:
         """Slack's own host, or the one of the webhook."""
         return host_and_port(secret(self.webhook_url, self.webhook_url_file) or self.base_url)
