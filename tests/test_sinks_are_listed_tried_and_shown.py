@@ -194,6 +194,32 @@ def test_a_template_says_it_in_other_words(title: str, text: str, tmp_path: Path
     assert told["id"] == ALERT.id
 
 
+def test_a_template_knows_whose_it_is_and_what_routes_match() -> None:
+    text = "{{ owner }}, {{ project }}: {{ tags }}; {{ teams }}{% if kind == 'digest' %} of many{% endif %}"
+    sink = build("out", {"type": "jsonl", "path": "x", "templates": {"text": text}})
+    owned = replace(ALERT, owner="ada@example.com", project="proj_1", tags=("a.b", "c"), teams=("core", "web"))
+    told = [replace(owned, project_name="payments"), owned, replace(ALERT, kind=AlertKind.DIGEST)]
+    assert [json.loads(sink.preview(alert))["text"] for alert in told] == [
+        "ada@example.com, payments: a.b, c; core, web",
+        "ada@example.com, proj_1: a.b, c; core, web",
+        ", : ; of many",
+    ]
+
+
+@pytest.mark.parametrize("kind", [each for each in AlertKind if each is not AlertKind.EVENT])
+def test_the_templates_of_the_readme_hold_for_every_kind(kind: AlertKind) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    _, _, after = readme.partition("    templates:\n")
+    lines = dict(line.strip().split(": ", 1) for line in after.splitlines()[:2])
+    templates = {name: json.loads(text) for name, text in lines.items()}
+    assert set(templates) == {"title", "text"}
+    sink = build("out", {"type": "jsonl", "path": "x", "templates": templates})
+    alert = samples("acme", 1_767_225_600, "https://auditor.example.com")[kind.value]
+    for owner, begins in (("", ""), ("ada@example.com", "ada@example.com: ")):
+        told = json.loads(sink.preview(replace(alert, owner=owner)))
+        assert (told["title"], told["text"]) == (f"[acme] {alert.title}", f"{begins}{alert.text}".strip())
+
+
 BAD_TEMPLATES = {
     "{{ tilte }}": "no field is named `tilte`; did you mean `title`?",
     "{{ title.__class__ }}": "no field is named `title.__class__`",
