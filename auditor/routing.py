@@ -49,6 +49,13 @@ class Match(Section):
     """Id or name of the resource."""
     class_: tuple[AlertClass, ...] | None = Field(default=None, alias="class")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_key(cls, value: object) -> object:
+        if isinstance(value, list | str):
+            raise ValueError("must be a mapping, for example {level: high, policy: 'key-*'}")
+        return value
+
     @field_validator("*", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:

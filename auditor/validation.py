@@ -71,7 +71,8 @@ def _has_inner(place: Place, places: list[Place]) -> bool:
 
 
 def _explained(error: typing.Any, model: type[BaseModel], above: Place) -> Wrong:
-    inner: Place = error["loc"]
+    # pydantic's own mark for a key that is at fault itself.
+    inner: Place = tuple(step for step in error["loc"] if step != "[key]")
     place = (*above, *inner)
     name = ".".join(map(str, place))
     if error["type"] == "extra_forbidden":
