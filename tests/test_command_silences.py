@@ -118,6 +118,9 @@ def test_a_silence_that_would_match_what_nothing_holds_back_says_so(
     call(["silences", "add", "--match", "policy=audit-log-*", "--for", "1h", "--comment", "why", "-c", str(file)])
     warned = capsys.readouterr().err.splitlines()
     assert "warning: it does not hold back audit-log-hole: nothing does" in warned
+    own = ("--match", "policy=auditor-key-ending", "--for", "1h")
+    call(["silences", "add", *own, "--comment", "why", "-c", str(file)])
+    assert capsys.readouterr().err == "warning: it does not hold back auditor-key-ending: nothing does\n"
     call(["silences", "add", "--match", "policy=key-*", "--for", "1h", "--comment", "why", "-c", str(file)])
     assert capsys.readouterr().err == ""
 
