@@ -24,7 +24,7 @@ from auditor.inventory.calendar import Calendar
 from auditor.inventory.collect import Progress, no_progress
 from auditor.inventory.schema import KINDS
 from auditor.jobs.context import Audit
-from auditor.jobs.desk import Rules
+from auditor.jobs.decisions import Rules
 from auditor.jobs.slackdesk import Desk
 from auditor.jobs.slacklisten import Listener, Listeners, Watch, apps
 from auditor.policy.configured import policies_of
@@ -188,7 +188,7 @@ def listeners_of(
 ) -> Listeners:
     """Who listens to the buttons of the Slack sinks; `broken` is told of a bug there, from any thread."""
     config = parts.loaded.config
-    rules = Rules(tuple(config.organizations), config.findings.max_waiver)
+    rules = Rules(tuple(config.organizations), config.findings.max_waiver, parts.policies.by_name)
 
     def listener(names: Sequence[str], settings: SlackConfig) -> Listener:
         def connected(value: bool | None) -> None:

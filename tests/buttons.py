@@ -13,7 +13,7 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.registry import build
 from auditor.alerts.sinks.slack import Config
 from auditor.findings.model import Finding, identity
-from auditor.jobs.desk import Rules
+from auditor.jobs.decisions import Rules
 from auditor.jobs.slackdesk import Desk
 from auditor.jobs.slacklisten import Listener, Watch
 from auditor.simulator.slack_interactive import Interactive
@@ -127,7 +127,7 @@ class Heard(list[str]):
 def listening(store: Store, config: Config, *, organizations_: tuple[str, ...] = ("acme",)) -> Iterator[Heard]:
     """Somebody who listens, as the daemon does."""
     heard = Heard()
-    desk = Desk(store, config, Rules(organizations_, LONGEST))
+    desk = Desk(store, config, Rules(organizations_, LONGEST, {}))
     listener = Listener("security", config, desk, heard.watch, pause=0.05)
     listener.start()
     try:

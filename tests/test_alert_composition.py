@@ -7,6 +7,7 @@ import pytest
 from auditor.alerts import compose, digests
 from auditor.alerts.message import Alert, AlertKind, decode, encode
 from auditor.findings.model import Finding, Reason, Transition
+from auditor.findings.protected import UNMUTABLE
 from auditor.policy.model import Policy
 from auditor.terms import Level, State
 
@@ -81,7 +82,7 @@ def test_what_is_above_the_projects_is_in_none() -> None:
 
 def test_what_is_told_of_the_audit_log_itself_and_of_marked_policies_is_protected() -> None:
     of_the_log = compose.from_transition(changed(State.OPEN, finding=replace(FINDING, kind="audit_log")), POLICY)
-    marked = compose.from_transition(changed(State.OPEN), replace(POLICY, tags=(compose.UNMUTABLE,)))
+    marked = compose.from_transition(changed(State.OPEN), replace(POLICY, tags=(UNMUTABLE,)))
     assert of_the_log is not None
     assert marked is not None
     assert (of_the_log.protected, marked.protected) == (True, True)

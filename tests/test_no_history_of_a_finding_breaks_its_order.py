@@ -157,7 +157,7 @@ class Lives(RuleBasedStateMachine):
         standing = [each for each in self.known.values() if each.state.active]
         fields = {each.ids: each.fields for each in records}
         decided: Decided = decide(
-            list(self.waivers.values()), standing, lambda each: fields.get(each.ids), self.uses, self.now
+            list(self.waivers.values()), standing, lambda each: fields.get(each.ids), self.uses, policies, self.now
         )
         self.uses |= {(use.waiver, use.finding): use for use in decided.uses}
         self.keep(decided.findings, decided.transitions)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from audits import SQLITE_ONLY, auditing, begin, owner, stood
+from audits import POLICIES, SQLITE_ONLY, auditing, begin, owner, stood
 from organization import NOW, served, small
 
 from auditor.alerts.message import Alert, AlertKind, decode
@@ -15,6 +15,7 @@ from auditor.findings.matcher import Matcher
 from auditor.findings.model import Finding, Reason
 from auditor.findings.waivers import Origin, Waiver
 from auditor.jobs import decisions
+from auditor.jobs.decisions import Rules
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import take
 from auditor.simulator.dice import Dice
@@ -29,6 +30,7 @@ pytest_plugins = ["databases"]
 
 DAY = 86_400
 POLICY = "owner-outside-groups"
+RULES = Rules(["acme"], Findings().max_waiver, POLICIES.by_name)
 ACCEPTED = Waiver("guest", Matcher(policy=(POLICY,)), "a guest", "ada@example.com", NOW - DAY, NOW + 30 * DAY)
 
 
@@ -187,6 +189,23 @@ async def test_an_event_that_a_waiver_covers_is_kept_and_not_told(organization: 
     assert all(told(store, each) == [] for each in waived)
 
 
+async def test_that_the_audit_log_cannot_be_read_is_told_whatever_is_waived(
+    organization: Organization, store: Store
+) -> None:
+    await passed(organization, store, NOW)
+    everything = replace(ACCEPTED, match=Matcher(policy=("*",)))
+    with served(organization, keys=None, refuse=("audit_event",)) as (address, _):
+        async with auditing(address, store) as audit:
+            obeying = replace(audit, waivers=(everything,))
+            await take(obeying, await poll(obeying, NOW + 900), NOW + 900)
+
+    with store.transaction() as tx:
+        blind = findings.search(tx, "acme", policy="audit-log-unreadable")
+        assert findings.search(tx, "acme", states=[State.WAIVED])
+    assert {each.state for each in blind} == {State.OPEN}
+    assert all(told(store, each) for each in blind)
+
+
 def entry(**more: object) -> dict[str, object]:
     return {
         "match": {"policy": [POLICY]},
@@ -199,8 +218,7 @@ def entry(**more: object) -> dict[str, object]:
 
 
 def waive(store: Store, more: Mapping[str, object], now: int = NOW) -> tuple[Waiver, int]:
-    longest = Findings().max_waiver
-    return decisions.waive(store, "acme", entry(**more), "jo@example.com", longest, ["acme"], now)
+    return decisions.waive(store, "acme", entry(**more), "jo@example.com", RULES, now)
 
 
 async def test_a_waiver_of_the_store_covers_at_once_and_ends_when_a_person_ends_it(
@@ -248,6 +266,7 @@ async def test_a_waiver_of_the_store_that_pins_facts_covers_from_the_next_snapsh
         ({"match": {}}, "`match`: must be a mapping that names something"),
         ({"match": {"kind": ["users"]}}, "no kind is named `users`"),
         ({"pinned": ["rol"]}, "has a field `rol`"),
+        ({"match": {"policy": ["audit-log-hole"]}}, "findings of audit-log-hole cannot be waived"),
     ],
 )
 def test_a_waiver_of_the_store_is_checked_like_one_of_the_file(

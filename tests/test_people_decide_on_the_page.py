@@ -112,6 +112,19 @@ async def test_pinned_facts_are_kept_and_cover_nothing_before_the_next_snapshot(
     assert "pins name, owner.email" in listed
 
 
+async def test_nobody_is_offered_or_granted_what_cannot_be_accepted(store: Store) -> None:
+    log = finding("api", policy="audit-log-hole", kind="audit_log", id="0a1b2c3d4e5f6a7b")
+    keep(store, log)
+    async with page(store) as web:
+        shown = (await web.get(f"/findings/{log.id}")).text
+        answer = await web.waive(log)
+    assert "/acknowledge" in shown
+    assert f"/findings/{log.id}/waive" not in shown
+    assert answer.status_code == 409
+    assert "Nobody can accept what audit-log-hole finds. Acknowledge it." in answer.text
+    assert granted(store) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

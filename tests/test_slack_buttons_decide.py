@@ -412,6 +412,20 @@ async def test_buttons_stand_where_something_is_left_to_decide(
     ]
 
 
+async def test_what_cannot_be_accepted_has_no_button_for_it_and_a_press_is_refused(
+    server: Server, people: Interactive, store: Store, heard: Heard
+) -> None:
+    log = finding(policy="audit-log-hole", kind="audit_log", ids=("api",), id="0a1b2c3d4e5f6a7b")
+    keep(store, log)
+    alert = replace(alert_of(log), protected=True)
+    await build("security", settings(server.address)).send(alert, Context())
+    shown = [block for block in posted(server.slack).blocks if block["type"] == "actions"]
+    assert [each["action_id"] for block in shown for each in block["elements"]] == [ACKNOWLEDGE]
+    assert people.press(ADA, CHANNEL, WAIVE, log.id).wait()
+    assert answer(people) == "Nobody can accept what audit-log-hole finds. Acknowledge it."
+    heard.comes_to("stale")
+
+
 async def test_there_is_no_button_that_nobody_may_press_or_hears(server: Server, people: Interactive) -> None:
     alone = settings(server.address, deciders=[])
     assert await buttons(server, alone, FINDING, AlertKind.OPENED) == [(ACKNOWLEDGE, FINDING.id)]

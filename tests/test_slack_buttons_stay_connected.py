@@ -23,7 +23,7 @@ from auditor.alerts.registry import build
 from auditor.alerts.slacksocket import Socket
 from auditor.errors import ConfigError, DeliveryError
 from auditor.jobs import slacklisten
-from auditor.jobs.desk import Rules
+from auditor.jobs.decisions import Rules
 from auditor.jobs.slackdesk import Desk
 from auditor.jobs.slacklisten import Listener
 from auditor.redaction import MASK, redact
@@ -333,7 +333,7 @@ def test_what_was_confirmed_is_decided_before_the_end(
 def test_a_bug_is_told_to_whoever_listens(server: Server, people: Interactive, store: Store) -> None:
     heard = Heard()
     config = config_of(settings(server.address))
-    desk = Desk(store, config, Rules(None, 86_400))  # type: ignore[arg-type]
+    desk = Desk(store, config, Rules(None, 86_400, {}))  # type: ignore[arg-type]
     listener = Listener("security", config, desk, heard.watch)
     listener.start()
     assert people.press(BO, CHANNEL, ACKNOWLEDGE, FINDING.id).wait()

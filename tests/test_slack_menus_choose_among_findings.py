@@ -97,6 +97,12 @@ def test_what_happened_once_is_acknowledged_only() -> None:
     assert menus(seen) == {}
 
 
+def test_what_nothing_may_hold_back_is_acknowledged_only() -> None:
+    protected = [replace(alert_of(found), protected=found is FINDINGS[0]) for found in FINDINGS]
+    offered = menus(Conversation(1).after(protected))
+    assert offered == {ACKNOWLEDGE: [each.id for each in FINDINGS], WAIVE: [each.id for each in FINDINGS[1:]]}
+
+
 def test_menus_keep_the_limits_of_slack_whatever_the_names_are() -> None:
     many = [replace(alert_of(finding(f"k{n}")), resource_name=f"<!channel> {n} " + "x" * 500) for n in range(150)]
     offered = menus(Conversation(1).after(many))

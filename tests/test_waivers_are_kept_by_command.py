@@ -68,6 +68,16 @@ def add(run: Run, *more: str) -> Any:
     return json.loads(out)
 
 
+def written(config: Path, more: dict[str, object]) -> Path:
+    """The file of waivers, with one that is in force from today on."""
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    entry = {"id": "old", "match": {"policy": "project-key-stale"}, "reason": "r", "owner": "o", "on": day}
+    file = config.parent / "waivers.yaml"
+    file.write_text(json.dumps([entry | {"until": f"{int(day[:4]) + 1}-01-01"} | more]), encoding="utf-8")
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"waivers": "waivers.yaml"}), encoding="utf-8")
+    return file
+
+
 def listed(run: Run) -> list[Any]:
     code, out, _ = run("waivers", "list", "-o", "json")
     assert code == 0
@@ -122,6 +132,7 @@ def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:
         (("--until", "30d"), "must be a mapping that names something"),
         (("--until", "30d", "--policy", "x", "--pin", "role", "--pin", "name=ci"), "not both in one waiver"),
         (("--until", "30d", "--policy", "x", "--pin", "rol"), "has a field `rol`"),
+        (("--until", "30d", "--policy", "audit-log-unreadable"), "findings of audit-log-unreadable cannot be waived"),
         (("--until", "30d", "--finding", "none"), "there is no finding 'none'"),
         (("--until", "30d", "--policy", "x", "--organization", "acne"), "did you mean `acme`?"),
     ],
@@ -133,12 +144,20 @@ def test_a_waiver_that_cannot_be_is_refused_and_nothing_is_kept(run: Run, more: 
     assert listed(run) == []
 
 
+def test_what_nobody_can_waive_is_named(run: Run, config: Path) -> None:
+    given = ("--reason", "x", "--owner", "ada@example.com", "--until", "30d")
+    code, _, err = run("waivers", "add", "--policy", "auditor-key-*", "--policy", "project-key-stale", *given)
+    assert (code, err) == (0, "warning: it does not cover what auditor-key-ending finds: nobody can waive that\n")
+    written(config, {"match": {"policy": "audit-log-*"}})
+    code, out, _ = run("waivers", "lint", "-o", "json")
+    assert code == 3
+    ((fault,),) = [each["faults"] for each in json.loads(out)]
+    assert fault.startswith("in vain: findings of audit-log-hole, audit-log-")
+    assert fault.endswith(" cannot be waived")
+
+
 def test_the_waivers_of_the_file_are_listed_as_it_says_today(run: Run, config: Path) -> None:
-    day = time.strftime("%Y-%m-%d", time.gmtime())
-    entry = {"id": "old", "match": {"policy": "project-key-stale"}, "reason": "r", "owner": "o", "on": day}
-    file = config.parent / "waivers.yaml"
-    file.write_text(json.dumps([entry | {"until": f"{int(day[:4]) + 1}-01-01"}]), encoding="utf-8")
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"waivers": "waivers.yaml"}), encoding="utf-8")
+    file = written(config, {})
 
     (one,) = listed(run)
     assert (one["id"], one["origin"], one["standing"], one["matches"]) == ("old", "file", "in force", 0)

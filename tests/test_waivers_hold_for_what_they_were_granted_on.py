@@ -10,10 +10,12 @@ from auditor.entries import DAY, MAX_BYTES
 from auditor.errors import FaultyFiles
 from auditor.findings.matcher import Matcher
 from auditor.findings.model import Decision, Finding, Reason, Transition, identity
+from auditor.findings.protected import reach
 from auditor.findings.waiverbook import Known, Limits, Standing, faults
 from auditor.findings.waiverfile import read
 from auditor.findings.waivers import Decided, Use, Waiver, decide
 from auditor.inventory.model import Unknown
+from auditor.policy.model import Policy
 from auditor.terms import Level, State
 
 KIND = "project_api_key"
@@ -33,6 +35,8 @@ FINDING = Finding(
     changed_at=100,
     evidence={"owner": "key_3", "owner_ids": ["ada@example.com", "user_1"]},
 )
+POLICY = Policy("stale", "Stale key", KIND, Level.HIGH)
+POLICIES = {"stale": POLICY}
 WAIVER = Waiver("old", Matcher(policy=("stale",)), "legacy", "ada@example.com", on=0, until=1000, ticket="SEC-1")
 
 
@@ -45,9 +49,13 @@ class Book:
         self.last = Decided()
 
     def go(
-        self, *waivers: Waiver, now: int = 200, facts: Mapping[str, object] | None = None
+        self,
+        *waivers: Waiver,
+        now: int = 200,
+        facts: Mapping[str, object] | None = None,
+        policies: Mapping[str, Policy] = POLICIES,
     ) -> tuple[State, Sequence[Reason]]:
-        self.last = decide(waivers, [self.finding], lambda _: facts, self.uses, now)
+        self.last = decide(waivers, [self.finding], lambda _: facts, self.uses, policies, now)
         self.uses |= {(use.waiver, use.finding): use for use in self.last.uses}
         self.finding = next(iter(self.last.findings), self.finding)
         return self.finding.state, [change.reason for change in self.last.transitions]
@@ -127,6 +135,42 @@ def test_a_project_is_in_itself_and_an_event_in_none() -> None:
     assert inside.matches(replace(FINDING, kind="project", ids=("proj_1",)))
     assert not inside.matches(replace(FINDING, kind="audit_event", ids=("proj_1",)))
     assert not inside.matches(replace(FINDING, ids=("*",)))
+
+
+MARKED = replace(POLICY, tags=("keys.expiry", "auditor.unmutable"))
+
+
+def test_nothing_covers_what_nothing_may_hold_back() -> None:
+    everything = replace(WAIVER, match=Matcher(policy=("*",)))
+    log = Book(replace(FINDING, kind="audit_log", ids=("api",)))
+    assert log.go(everything) == (State.OPEN, [])
+    assert log.last.matched == {"old": 0}
+    book = Book()
+    assert book.go(everything) == (State.WAIVED, [Reason.WAIVED])
+    assert book.go(everything, now=300, policies={"stale": MARKED}) == (State.REOPENED, [Reason.WAIVER_REMOVED])
+    assert book.go(everything, now=400, policies={"stale": MARKED}) == (State.REOPENED, [])
+
+
+@pytest.mark.parametrize(
+    ("match", "covered", "beyond"),
+    [
+        (Matcher(policy=("*",)), ["plain"], ["audit-log-hole", "stale"]),
+        (Matcher(policy=("audit-log-*",)), [], ["audit-log-hole"]),
+        (Matcher(policy=("audit-log-*", "pl*")), ["plain"], ["audit-log-hole"]),
+        (Matcher(kind=("audit_log",)), [], ["audit-log-hole"]),
+        (Matcher(project=("proj_1",)), ["plain"], ["stale"]),
+        (Matcher(owner=("ada@example.com",)), ["plain"], ["stale"]),
+        (Matcher(level=(Level.LOW,), kind=(KIND,)), ["plain"], []),
+        (Matcher(policy=("none",)), [], []),
+    ],
+)
+def test_what_a_waiver_cannot_cover_is_known_before_it_is_found(
+    match: Matcher, covered: list[str], beyond: list[str]
+) -> None:
+    log = Policy("audit-log-hole", "T", "audit_log", Level.HIGH)
+    found = reach(match, [log, MARKED, Policy("plain", "T", KIND, Level.LOW)])
+    assert (list(found.covered), list(found.beyond)) == (covered, beyond)
+    assert found.is_vain is (bool(beyond) and not covered)
 
 
 PINNED = replace(WAIVER, pinned=("owner.email", "name"))

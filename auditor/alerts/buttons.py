@@ -42,14 +42,14 @@ class Buttons:
         made: list[InteractiveElement] = []
         if alert.finding and self._acknowledges(alert.kind):
             made.append(_button("Acknowledge", ACKNOWLEDGE, alert.finding))
-        if alert.finding and self._waives(alert.kind, once=alert.once):
+        if alert.finding and alert.waivable and self._waives(alert.kind):
             made.append(_button("Waive", WAIVE, alert.finding))
         return [ActionsBlock(elements=made)] if made else []
 
     def among(self, ranked: Sequence[Standing]) -> Sequence[Block]:
         """Menus of several findings, in this order."""
         known = [each for each in ranked if self._acknowledges(each.kind)]
-        accepted = [each for each in ranked if self._waives(each.kind, once=each.once)]
+        accepted = [each for each in ranked if each.waivable and self._waives(each.kind)]
         made = [
             _menu(words, action, some)
             for words, action, some in (("Acknowledge ...", ACKNOWLEDGE, known), ("Waive ...", WAIVE, accepted))
@@ -60,9 +60,8 @@ class Buttons:
     def _acknowledges(self, kind: AlertKind) -> bool:
         return self.acknowledge and kind in _UNDECIDED
 
-    def _waives(self, kind: AlertKind, *, once: bool) -> bool:
-        """What happened once cannot be accepted for a time, so it is acknowledged only."""
-        return self.waive and not once and kind in _UNDECIDED | {AlertKind.ACKNOWLEDGED}
+    def _waives(self, kind: AlertKind) -> bool:
+        return self.waive and kind in _UNDECIDED | {AlertKind.ACKNOWLEDGED}
 
 
 NONE = Buttons()

@@ -8,14 +8,11 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.untrusted import bounded
 from auditor.alerts.words import moment
 from auditor.findings.model import Finding, Reason, Transition
+from auditor.findings.protected import is_protected
 from auditor.inventory.model import Record
-from auditor.inventory.schema import AUDIT_LOG
 from auditor.policy.model import Policy
 from auditor.store.outbox import MARK
 from auditor.terms import Level, State
-
-UNMUTABLE = "auditor.unmutable"
-"""Tag of the policies whose findings nothing holds back."""
 
 _ACTOR = (("Who", ("email", "name", "id")), ("From", ("ip", "ip_address")), ("With", ("kind", "type")))
 """Label of a fact, and the keys of the evidence's `actor` that may hold it, best first."""
@@ -76,11 +73,6 @@ def _of_finding(transition: Transition, kind: AlertKind, policy: Policy | None, 
         owner=bounded(_owner(finding)),
         protected=is_protected(finding.kind, policy.tags if policy else ()),
     )
-
-
-def is_protected(kind: str, tags: Iterable[str]) -> bool:
-    """Whether nothing may hold back what is told of such a finding: that the audit log has a gap is one of these."""
-    return kind == AUDIT_LOG or UNMUTABLE in tags
 
 
 def event(organization: str, told: Record, raw: bytes, at: int) -> Alert:

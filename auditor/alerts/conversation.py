@@ -36,8 +36,8 @@ class Standing:
     """Unix seconds of that."""
     by: str = ""
     """Who decided it."""
-    once: bool = False
-    """Whether it happened, rather than being so until it is mended."""
+    waivable: bool = True
+    """Whether its risk can be accepted for a time."""
 
     @property
     def resolved(self) -> bool:
@@ -166,7 +166,7 @@ def _says_nothing(alert: Alert, standing: Standing | None) -> bool:
 def _standing(alert: Alert) -> Standing:
     name = alert.resource_name or alert.resource_id or alert.title
     line = Line(alert.level, alert.policy, name[:MESSAGE_MAX], (alert.text or alert.title)[:MESSAGE_MAX])
-    return Standing(alert.finding, alert.kind, alert.title, line, alert.at, alert.by, alert.once)
+    return Standing(alert.finding, alert.kind, alert.title, line, alert.at, alert.by, alert.waivable)
 
 
 def encode(conversation: Conversation) -> bytes:

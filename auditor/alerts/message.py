@@ -101,6 +101,11 @@ class Alert:
         return self.kind is AlertKind.OCCURRED or self.resource_kind == EVENT_KIND
 
     @property
+    def waivable(self) -> bool:
+        """Whether its risk can be accepted for a time: what happened once, and what is protected, is acknowledged."""
+        return not (self.once or self.protected)
+
+    @property
     def marks(self) -> bool:
         """Whether it is no news, and only shown where the finding was told."""
         return self.kind in DECIDED

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from auditor.alerts.compose import is_protected
 from auditor.alerts.matching import matches
 from auditor.alerts.message import Alert, AlertKind
+from auditor.findings.protected import is_protected
 from auditor.inventory.schema import AUDIT_LOG
 from auditor.policy.model import Policy
 from auditor.routing import Match

@@ -11,7 +11,6 @@ import click
 from rich.text import Text
 
 from auditor import clock
-from auditor.alerts.compose import is_protected
 from auditor.alerts.gate import Judge
 from auditor.alerts.matching import class_of
 from auditor.alerts.message import Alert, AlertKind
@@ -23,6 +22,7 @@ from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError
+from auditor.findings.protected import is_protected
 from auditor.policy.configured import policies_of
 from auditor.policy.load import PolicySet
 from auditor.routecheck import Names, unknown

@@ -10,10 +10,13 @@ import click
 from auditor import clock
 from auditor.assembly import waivers_of
 from auditor.cli import options, waiverview
+from auditor.cli.render import plain
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
+from auditor.findings.protected import reach
 from auditor.findings.waiverbook import Limits
 from auditor.jobs import decisions
+from auditor.jobs.decisions import Rules
 from auditor.policy.configured import policies_of
 from auditor.reporting import waiverlines
 from auditor.reporting.waiverlines import Line
@@ -79,6 +82,8 @@ def add(config_path: Path | None, form: str, organization: str | None, finding: 
     """Accept a risk until a day, in the store; for what is kept under review, waivers.yaml is the better place."""
     loaded = options.load_config(config_path, need_keys=False)
     name, now = _one(loaded, organization), _now()
+    policies = policies_of(loaded).by_name
+    rules = Rules(tuple(loaded.config.organizations), loaded.config.findings.max_waiver, policies)
     keys = ("policy", "kind", "resource", "project", "resource_owner", "levels")
     match = {_KEYS.get(key, key): list(asked[key]) for key in keys if asked[key]}
     store = open_store(loaded.config.store)
@@ -92,11 +97,12 @@ def add(config_path: Path | None, form: str, organization: str | None, finding: 
             "until": _until(asked["until"], now),
         }
         written |= {key: asked[key] for key in ("reason", "owner", "ticket")}
-        longest = loaded.config.findings.max_waiver
-        waiver, covered = decisions.waive(store, name, written, asked["by"], longest, loaded.config.organizations, now)
+        waiver, covered = decisions.waive(store, name, written, asked["by"], rules, now)
     finally:
         store.close()
     waiverview.added(name, waiver, covered, form, now)
+    for each in reach(waiver.match, policies.values()).beyond:
+        click.echo(f"warning: it does not cover what {plain(each)} finds: nobody can waive that", err=True)
 
 
 @command.command(name="expire")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
 from auditor.findings.model import Finding
-from auditor.inventory.schema import ancestors
+from auditor.inventory.schema import AUDIT_LOG, ancestors
+from auditor.policy.model import Policy
 from auditor.terms import Level
 
 PROJECT = "project"
@@ -42,6 +43,17 @@ class Matcher:
             and _fits((finding.ids[-1], "/".join(finding.ids)), self.resource)
             and (not self.project or _project(finding) in self.project)
             and (not self.owner or not set(self.owner).isdisjoint(_owners(finding)))
+        )
+
+    def may_match(self, policy: Policy) -> bool:
+        """Whether it may be about a finding of this policy, of whichever resource."""
+        # The audit log is in no project, and nobody's.
+        nobodys = policy.kind == AUDIT_LOG and bool(self.project or self.owner)
+        return (
+            _fits((policy.name,), self.policy)
+            and _is_one_of(policy.kind, self.kind)
+            and _is_one_of(policy.level, self.level)
+            and not nobodys
         )
 
 

@@ -10,9 +10,11 @@ from enum import StrEnum
 
 from auditor.findings.matcher import Matcher
 from auditor.findings.model import Decision, Finding, Reason, Transition
+from auditor.findings.protected import protects
 from auditor.fingerprint import fingerprint
 from auditor.inventory.model import Unknown
 from auditor.inventory.schema import fields_of, is_open
+from auditor.policy.model import Policy
 from auditor.terms import State
 
 
@@ -86,13 +88,21 @@ class Decided:
     matched: Mapping[str, int] = field(default_factory=dict)
 
 
-def decide(waivers: Sequence[Waiver], standing: Iterable[Finding], facts: Facts, uses: Uses, now: int) -> Decided:
+def decide(
+    waivers: Sequence[Waiver],
+    standing: Iterable[Finding],
+    facts: Facts,
+    uses: Uses,
+    policies: Mapping[str, Policy],
+    now: int,
+) -> Decided:
     """Waive what a waiver in force covers, and take back what none covers any more.
 
+    Nothing covers what is protected (auditor/findings/protected.py); `policies` are those in force, by name.
     `standing` are findings that are not resolved. `waivers` are all of their organization, those that are over too:
     they tell why a finding is told again. `now` is in Unix seconds. Running it again on its own output changes nothing.
     """
-    desk = _Desk(waivers, facts, uses, now)
+    desk = _Desk(waivers, facts, uses, policies, now)
     changes = [change for finding in standing if (change := desk.judge(finding))]
     return Decided(
         findings=tuple(finding for finding, _ in changes),
@@ -105,11 +115,14 @@ def decide(waivers: Sequence[Waiver], standing: Iterable[Finding], facts: Facts,
 class _Desk:
     """One pass over the findings of one organization."""
 
-    def __init__(self, waivers: Sequence[Waiver], facts: Facts, uses: Uses, now: int) -> None:
+    def __init__(
+        self, waivers: Sequence[Waiver], facts: Facts, uses: Uses, policies: Mapping[str, Policy], now: int
+    ) -> None:
         self._known = {waiver.id: waiver for waiver in waivers}
         self._in_force = sorted((each for each in waivers if each.holds(now)), key=lambda each: (-each.until, each.id))
         self._facts = facts
         self._uses = uses
+        self._policies = policies
         self._now = now
         self.changed: dict[tuple[str, str], Use] = {}
         self.matched = dict.fromkeys((each.id for each in self._in_force), 0)
@@ -123,6 +136,8 @@ class _Desk:
 
     def _covering(self, finding: Finding) -> Waiver | None:
         """The waiver in force that covers it: the one that did before, else the one that ends last."""
+        if protects(self._policies, finding):
+            return None
         matching = [waiver for waiver in self._in_force if waiver.match.matches(finding)]
         for waiver in matching:
             self.matched[waiver.id] += 1

@@ -7,19 +7,33 @@ the finding was told it is marked a little later, by auditor/jobs/review.py.
 import glob
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from auditor.errors import ConfigError
 from auditor.findings import waiverfile
 from auditor.findings.model import Decision, Finding, Reason, Transition
+from auditor.findings.protected import reach
 from auditor.findings.waiverbook import Known
 from auditor.findings.waivers import Origin, Waiver, decide
+from auditor.policy.model import Policy
 from auditor.store import findings, organizations, transitions, waivers
 from auditor.store.database import Store, Transaction
 from auditor.terms import State
 
 LONGEST_COMMENT = 2000
 LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is asked of waivers."""
+
+    organizations: Collection[str]
+    """Those of the configuration."""
+    longest: int
+    """Seconds that one lasts at most."""
+    policies: Mapping[str, Policy]
+    """Those in force, by name: what some of them find nobody can waive."""
 
 
 def acknowledge(store: Store, id_: str, by: str, comment: str, now: int) -> Finding:
@@ -64,8 +78,7 @@ def waive(
     organization: str,
     written: Mapping[str, object],
     by: str,
-    longest: int,
-    organizations_: Collection[str],
+    rules: Rules,
     now: int,
     key: str = "",
 ) -> tuple[Waiver, int]:
@@ -74,10 +87,14 @@ def waive(
     `written` is an entry as waivers.yaml has it, without an id. One that pins facts needs to see them, and covers
     nothing before the next snapshot. With a `key` (lower case letters and digits) it is done once, however often it
     is asked for: after that, the first waiver is returned as it stands. Raises ConfigError with everything that is
-    wrong with it.
+    wrong with it, and for one that would cover only what nobody can waive.
     """
     id_ = f"{waiverfile.STORED}{key or uuid.uuid4().hex[:8]}"
-    waiver = replace(waiverfile.single(written, organizations_, longest), id=id_, origin=Origin.STORE, by=by)
+    waiver = waiverfile.single(written, rules.organizations, rules.longest)
+    waiver = replace(waiver, id=id_, origin=Origin.STORE, by=by)
+    if (taken := reach(waiver.match, rules.policies.values())).is_vain:
+        message = f"findings of {', '.join(taken.beyond)} cannot be waived"
+        raise ConfigError(message, hint="`auditor findings ack` says that somebody knows of one")
     with store.transaction() as tx:
         organizations.hold(tx, organization)
         if key and (
@@ -86,7 +103,8 @@ def waive(
             return before.waiver, 0
         waivers.write(tx, organization, waiver, now)
         standing = findings.active(tx, organization).values()
-        decided = decide([waiver], [each for each in standing if not each.waived], lambda _: None, {}, now)
+        left = [each for each in standing if not each.waived]
+        decided = decide([waiver], left, lambda _: None, {}, rules.policies, now)
         findings.save(tx, decided.findings)
         transitions.add(tx, decided.transitions, run_id=None)
         # Nothing is known of the others: only a whole pass looks at all of them.

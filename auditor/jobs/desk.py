@@ -1,6 +1,5 @@
 """What is asked of whoever decides by a button or a form: something is left to decide, and it is written down."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,23 +8,14 @@ from auditor.alerts.untrusted import one_line, paragraph
 from auditor.errors import AuditorError
 from auditor.findings import waiverfile
 from auditor.findings.model import Finding
+from auditor.findings.protected import protects
 from auditor.findings.waiverfile import REASON_MAX, TICKET_MAX
 from auditor.findings.waivers import Waiver
 from auditor.jobs import decisions
-from auditor.jobs.decisions import LONGEST_COMMENT
+from auditor.jobs.decisions import LONGEST_COMMENT, Rules
 from auditor.store import findings
 from auditor.store.database import Store
 from auditor.terms import State
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What is asked of decisions."""
-
-    organizations: Collection[str]
-    """Those of the configuration."""
-    longest: int
-    """Seconds that a waiver lasts at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +81,8 @@ class Desk:
         found = self._standing(found)
         if found.occurrence:
             raise Stale("It happened once, and cannot be accepted for a time. Acknowledge it.")
+        if protects(self._rules.policies, found):
+            raise Stale(f"Nobody can accept what {found.policy} finds. Acknowledge it.")
         return found
 
     def waive(self, found: Finding, asked: Acceptance, by: str, key: str) -> Waiver:
@@ -108,8 +100,7 @@ class Desk:
             found.organization,
             self._written(shown, by) | {"match": decisions.match_of(found)},
             by,
-            self._rules.longest,
-            self._rules.organizations,
+            self._rules,
             now,
             key,
         )

@@ -27,7 +27,7 @@ def judge(tx: Transaction, audit: Audit, standing: Iterable[Finding], facts: Fac
     """What waivers make of `standing` (findings that are not resolved); nothing is written."""
     known = waivers_of(tx, audit)
     used = waivers.uses(tx, audit.organization, [waiver.id for waiver in known])
-    return decide(known, standing, facts, used, now)
+    return decide(known, standing, facts, used, audit.policies.by_name, now)
 
 
 def keep(tx: Transaction, audit: Audit, decided: Decided, now: int) -> None:

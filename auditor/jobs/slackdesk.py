@@ -15,7 +15,8 @@ from auditor.alerts.slackerrors import explained
 from auditor.alerts.slackpress import Button, Click, Note, Submission
 from auditor.errors import AuditorError, ConfigError, DeliveryError, StoreError
 from auditor.jobs import desk
-from auditor.jobs.desk import Acceptance, Refused, Rules, Stale
+from auditor.jobs.decisions import Rules
+from auditor.jobs.desk import Acceptance, Refused, Stale
 from auditor.jobs.slackpeople import People, Person
 from auditor.log import get
 from auditor.store.database import Store

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from auditor.findings.duedates import Due, due_at, is_overdue
 from auditor.findings.model import Finding
+from auditor.findings.protected import protects
 from auditor.policy.model import Policy
 from auditor.reporting.view import FindingGroup, FindingRow
 from auditor.terms import Level, State
@@ -49,6 +50,7 @@ def row(finding: Finding, policies: Mapping[str, Policy], due: Due, now: int) ->
         decision=finding.decision,
         due_at=due_at(finding, due),
         overdue=is_overdue(finding, due, now),
+        waivable=not finding.occurrence and not protects(policies, finding),
     )
 
 

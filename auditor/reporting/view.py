@@ -117,6 +117,8 @@ class FindingRow:
     """Who acknowledged or waived it, and why; both are what a person wrote: never trust them."""
     due_at: int | None = None
     overdue: bool = False
+    waivable: bool = True
+    """Whether its risk can be accepted for a time."""
 
     @property
     def identity(self) -> str:

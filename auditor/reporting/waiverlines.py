@@ -1,11 +1,13 @@
 """Every waiver that is or was known, of the store and of the file, and what is wrong with it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.errors import did_you_mean
+from auditor.findings.protected import reach
 from auditor.findings.waiverbook import Known, Limits, faults
 from auditor.findings.waivers import Origin, Waiver
+from auditor.policy.model import Policy
 from auditor.store import waivers
 from auditor.store.database import Transaction
 
@@ -23,13 +25,13 @@ def lines(
     tx: Transaction,
     organization: str,
     of_file: Sequence[Waiver],
-    policies: Collection[str],
+    policies: Mapping[str, Policy],
     limits: Limits,
     now: int,
 ) -> list[Line]:
-    """The waivers of an organization at `now`; `of_file` are those of the file today, `policies` names in force."""
+    """The waivers of an organization at `now`; `of_file` are those of the file today, `policies` those in force."""
     return [
-        Line(organization, known, (*faults(known, voids, limits, now), *_unknown(known.waiver, policies)))
+        Line(organization, known, (*faults(known, voids, limits, now), *_vain(known.waiver, policies)))
         for known, voids in _known(tx, organization, of_file, now)
     ]
 
@@ -46,6 +48,13 @@ def _known(tx: Transaction, name: str, of_file: Sequence[Waiver], now: int) -> I
             voids.get(known.waiver.id, 0),
         )
     yield from ((Known(each, known_at=now), 0) for each in written.values())
+
+
+def _vain(waiver: Waiver, policies: Mapping[str, Policy]) -> Iterator[str]:
+    """Why it covers nothing whatever is found, each as one sentence."""
+    yield from _unknown(waiver, policies)
+    if (taken := reach(waiver.match, policies.values())).is_vain:
+        yield f"in vain: findings of {', '.join(taken.beyond)} cannot be waived"
 
 
 def _unknown(waiver: Waiver, policies: Collection[str]) -> Iterator[str]:

@@ -17,8 +17,8 @@ from auditor.errors import ConfigError, StoreError
 from auditor.findings.waiverbook import Known
 from auditor.fingerprint import fingerprint
 from auditor.jobs import decisions
-from auditor.jobs.decisions import LONGEST_COMMENT
-from auditor.jobs.desk import Acceptance, Desk, Refused, Rules, Stale, sentence
+from auditor.jobs.decisions import LONGEST_COMMENT, Rules
+from auditor.jobs.desk import Acceptance, Desk, Refused, Stale, sentence
 from auditor.log import get
 from auditor.store import waivers
 from auditor.web import forms
@@ -157,5 +157,5 @@ class Deciding:
 
     def _desk(self) -> Desk:
         read = self._pages.read
-        rules = Rules(read.organizations, read.rules().max_waiver)
+        rules = Rules(read.organizations, read.rules().max_waiver, read.policies())
         return Desk(read.store, rules, lambda: clock.from_epoch(read.now()))
