@@ -28,6 +28,11 @@ def from_epoch(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def last_day(until: int) -> str:
+    """`2026-11-26`, the last day, or the last part of one, before `until` (Unix seconds)."""
+    return from_epoch(until - 1).date().isoformat()
+
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"(?:\d{1,9}[smhdw])+")
 

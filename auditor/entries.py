@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
 
 from auditor import clock, yamlfile
 from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
@@ -40,12 +40,31 @@ class Kind(Generic[T]):
     """What to say of a value that fits none of several types, by key."""
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """When it is over, as it is written: on a day, which still counts, or at a moment."""
+
+    until: int
+    """Unix seconds."""
+    is_day: bool
+
+    @property
+    def written(self) -> int:
+        """The beginning of that day, or the moment."""
+        return self.until - DAY if self.is_day else self.until
+
+
 def _start(value: object) -> int:
     return _seconds(value, 0)
 
 
 def _end(value: object) -> int:
     return _seconds(value, DAY)
+
+
+def _last(value: object) -> Last:
+    until = _end(value)
+    return Last(until, is_day=until != _start(value))
 
 
 def _seconds(value: object, rest_of_day: int) -> int:
@@ -65,6 +84,8 @@ Begin = Annotated[int, BeforeValidator(_start)]
 """Unix seconds at which a day begins, or of a moment."""
 End = Annotated[int, BeforeValidator(_end)]
 """Unix seconds at which a day is over, or of a moment."""
+Ending = Annotated[Last, PlainValidator(_last)]
+"""The same, and which of both it is."""
 
 
 class Entries(Generic[T]):

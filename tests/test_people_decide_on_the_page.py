@@ -8,6 +8,7 @@ from deciding import ADA, BO, LONGEST, NOW, day, finding, granted, in_file, keep
 from hostile import PAYLOADS
 from markup import outline
 
+from auditor import clock
 from auditor.findings.model import Decision
 from auditor.jobs import decisions
 from auditor.store.database import Store
@@ -51,6 +52,7 @@ async def test_a_decider_accepts_a_risk_until_a_day(store: Store) -> None:
     assert life(store, FINDING) == [("waived", ADA, "moves in May")]
     assert f'id="{waiver.id}"' in listed
     assert "moves in May" in listed
+    assert f">{clock.from_epoch(waiver.until - 1):%-d %b %Y}<" in listed, "the last day, as it was written"
     assert "Waived by" in shown
     assert "/waive" not in shown.replace("/waivers", "")
 

@@ -114,6 +114,19 @@ def test_people_see_what_a_hostile_name_hides(run: Run) -> None:
     assert "\u202e" not in out
 
 
+def test_people_read_the_last_day_as_they_wrote_it_and_a_moment_as_that(run: Run) -> None:
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86_400))
+    given = ("--policy", "project-key-stale", "--reason", "x", "--owner", "ada@example.com")
+    _, out, _ = run("waivers", "add", *given, "--until", day)
+    assert out.endswith(f", until {day}\n")
+    run("waivers", "add", *given, "--until", f"{day}T08:30:00Z")
+    code, out, _ = run("waivers", "list")
+    assert code == 0
+    assert f" {day} " in out
+    assert f" {day}T08:30:00Z " in out
+    assert run("waivers", "add", *given, "--until", "365d")[0] == 0
+
+
 def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:
     add(run, "--policy", "project-key-stal")
     add(run, "--kind", "user")
@@ -128,7 +141,7 @@ def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--until", "500d", "--policy", "x"), "365 days at most"),
+        (("--until", "365d1s", "--policy", "x"), "365 days at most"),
         (("--until", "30d"), "must be a mapping that names something"),
         (("--until", "30d", "--policy", "x", "--pin", "role", "--pin", "name=ci"), "not both in one waiver"),
         (("--until", "30d", "--policy", "x", "--pin", "rol"), "has a field `rol`"),

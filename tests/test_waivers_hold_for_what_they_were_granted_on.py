@@ -315,7 +315,8 @@ def test_the_file_is_read_as_it_is_written(tmp_path: Path) -> None:
         ("  reason: They are replaced in March.\n", "", "1:3: `reason` is missing"),
         ("  until: 2027-03-31\n", "", "1:3: `until` is missing"),
         ("until: 2027-03-31", "until: 2026-11-23", "1:3: `until` must be later than `on`"),
-        ("until: 2027-03-31", "until: 2027-11-26", "6:3: a waiver lasts 365 days at most"),
+        ("until: 2027-03-31", "until: 2027-11-25", "6:3: a waiver lasts 365 days at most"),
+        ("until: 2027-03-31", "until: 2027-11-24T00:00:01Z", "6:3: a waiver lasts 365 days at most"),
         ("until: 2027-03-31", "until: never", "6:3: `until` must be a day or a moment"),
         ("ticket:", "tikcet:", "7:3: unknown key `tikcet` (did you mean `ticket`?)"),
         (
@@ -338,6 +339,14 @@ def test_a_fault_of_the_file_is_told_with_its_line(tmp_path: Path, old: str, new
     with pytest.raises(FaultyFiles) as refused:
         waivers(tmp_path, WRITTEN.replace(old, new))
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(("written", "days"), [("2027-11-24", 366), ("2027-11-24T00:00:00Z", 365)])
+def test_the_longest_waiver_ends_with_its_last_day_or_at_its_last_moment(
+    tmp_path: Path, written: str, days: int
+) -> None:
+    (one,) = waivers(tmp_path, WRITTEN.replace("2027-03-31", written))
+    assert one.until - one.on == days * DAY
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import click
 from auditor import clock
 
 METAVAR = "7d|DATE"
+DAY = 86_400
 
 
 def moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
@@ -26,6 +27,11 @@ def moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
     except (ValueError, OverflowError):
         words = f"{value!r} is no time: write 7d, 36h, 2026-11-24 or 2026-11-24T08:00:00Z"
         raise click.BadParameter(words) from None
+
+
+def last(until: int) -> str:
+    """`2026-11-26`, the last day of what ends when that is over; another end as the moment that it is."""
+    return iso(until) if until % DAY else clock.last_day(until)
 
 
 def iso(seconds: int) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.alerts.words import counted
-from auditor.cli.moment import iso
+from auditor.cli.moment import iso, last
 from auditor.cli.render import console, plain
 from auditor.findings.matcher import told
 from auditor.findings.waiverbook import Known, Standing
@@ -45,7 +45,7 @@ def added(organization: str, waiver: Waiver, covered: int, form: str, now: int) 
         return
     when = "from the next snapshot on, which shows the pinned facts" if waiver.pinned else "from now on"
     what = "what it matches" if waiver.pinned else counted(covered, "finding")
-    click.echo(f"{waiver.id} covers {what} {when}, until {iso(waiver.until)}")
+    click.echo(f"{waiver.id} covers {what} {when}, until {last(waiver.until)}")
 
 
 def ended(organization: str, waiver: Waiver, form: str, now: int) -> None:
@@ -91,6 +91,6 @@ def _cells(line: Line, now: int) -> tuple[Text, ...]:
         Text.assemble(plain(waiver.id), "\n", (plain(line.organization), "dim")),
         about,
         why,
-        Text.assemble(iso(waiver.until)[:10], "\n", (standing, _STYLES.get(standing, "dim"))),
+        Text.assemble(last(waiver.until), "\n", (standing, _STYLES.get(standing, "dim"))),
         Text(str(known.matches)),
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from auditor.entries import DAY, Begin, End, Entries, Entry, Kind
+from auditor.entries import DAY, Begin, Ending, Entries, Entry, Kind
 from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
 from auditor.findings.matcher import Matcher
 from auditor.findings.waivers import Waiver, pins_unknown_to
@@ -57,13 +57,13 @@ class Written(Entry):
     reason: str = Field(min_length=1, max_length=REASON_MAX)
     owner: str = Field(min_length=1, max_length=200)
     on: Begin
-    until: End
+    until: Ending
     ticket: str = Field(default="", max_length=TICKET_MAX)
     pinned: list[str] | dict[str, bool | int | float | str | list[str] | None] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _ends(self) -> "Written":
-        if self.until <= self.on:
+        if self.until.until <= self.on:
             raise ValueError("`until` must be later than `on`")
         return self
 
@@ -137,9 +137,10 @@ def waiver_of(written: Written) -> Waiver:
     """The waiver that an entry without faults describes."""
     match = {name: tuple(values) for name, values in written.match.model_dump().items()}
     levels = tuple(Level(each) for each in written.match.level)
-    plain = written.model_dump(exclude={"match", "pinned"})
+    plain = written.model_dump(exclude={"match", "pinned", "until"})
     pinned = written.pinned if isinstance(written.pinned, Mapping) else tuple(written.pinned)
-    return Waiver(match=Matcher(**match | {"level": levels}), pinned=pinned, **plain)
+    about = Matcher(**match | {"level": levels})
+    return Waiver(match=about, pinned=pinned, until=written.until.until, **plain)
 
 
 _Misfit = tuple[tuple[str, ...], str, str]
@@ -148,7 +149,7 @@ _Misfit = tuple[tuple[str, ...], str, str]
 def _misfits(written: Written, organizations: Collection[str], longest: int) -> Iterable[_Misfit]:
     if written.id.startswith(STORED):
         yield ("id",), f"ids that begin with `{STORED}` are those of the store", ""
-    if written.until - written.on > longest + DAY:
+    if written.until.written - written.on > longest:
         message = f"a waiver lasts {longest // DAY} days at most (`findings.max_waiver`)"
         yield ("until",), message, "let it end earlier, and renew it"
     closed = (

@@ -143,5 +143,5 @@ def _by(found: Finding) -> str:
     decision = found.decision
     if decision is None:
         return ""
-    until = f" until {clock.from_epoch(decision.until - 1).date().isoformat()}" if decision.until else ""
+    until = f" until {clock.last_day(decision.until)}" if decision.until else ""
     return f" by {decision.by}{until}"
