@@ -37,7 +37,7 @@ class Kind(Generic[T]):
     begin: str
     """How an entry may begin."""
     words: Mapping[str, str]
-    """What to say of a value that fits none of several types, by key."""
+    """What to say of a value that fits none of several types, by key: `pinned`, or `match.kind` inside of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Entries(Generic[T]):
             known = _keys(self._kind.model, place[1:-1])
             return self.fault(place, f"unknown key `{name}`", did_you_mean(name, known, "keys"))
         message = str(error["msg"]).removeprefix("Value error, ")
-        message = self._kind.words.get(name, message)
+        message = self._kind.words.get(".".join(map(str, place[1:])), message)
         subject = f"`{name}` " if len(place) > 1 else ""
         return self.fault(place, f"{subject}{message[:1].lower()}{message[1:]}")
 

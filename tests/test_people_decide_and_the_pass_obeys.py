@@ -262,7 +262,8 @@ async def test_a_waiver_of_the_store_that_pins_facts_covers_from_the_next_snapsh
     [
         ({"until": "2027-06-01"}, "365 days at most"),
         ({"until": "soon"}, "`until`: must be a day"),
-        ({"owner": ""}, "`owner`"),
+        ({"owner": " "}, "`owner`: must not be blank"),
+        ({"match": {"kind": [1]}}, "`kind`: must be a text or a list of texts"),
         ({"match": {}}, "`match`: must be a mapping that names something"),
         ({"match": {"kind": ["users"]}}, "no kind is named `users`"),
         ({"pinned": ["rol"]}, "has a field `rol`"),

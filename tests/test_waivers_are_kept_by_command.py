@@ -142,6 +142,10 @@ def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:
     ("more", "message"),
     [
         (("--until", "365d1s", "--policy", "x"), "365 days at most"),
+        (("--until", "2020-01-01", "--policy", "x"), "`until` lies in the past, and must be later than now"),
+        (("--until", "30d", "--policy", "x", "--reason", " "), "`reason`: must not be blank"),
+        (("--until", "30d", "--policy", "x", "--owner", ""), "`owner`: must not be blank"),
+        (("--until", "30d", "--policy", " "), "`policy`: must be a text or a list of texts, none of them empty"),
         (("--until", "30d"), "must be a mapping that names something"),
         (("--until", "30d", "--policy", "x", "--pin", "role", "--pin", "name=ci"), "not both in one waiver"),
         (("--until", "30d", "--policy", "x", "--pin", "rol"), "has a field `rol`"),

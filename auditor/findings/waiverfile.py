@@ -14,6 +14,7 @@ from auditor.inventory.schema import KINDS, is_open
 from auditor.terms import Level
 
 REASON_MAX = 2000
+OWNER_MAX = 200
 TICKET_MAX = 200
 """Characters."""
 
@@ -23,9 +24,15 @@ def _one_or_many(value: object) -> object:
 
 
 def _filled(values: list[str]) -> list[str]:
-    if not all(values):
+    if not all(value.strip() for value in values):
         raise ValueError("must not be empty")
     return values
+
+
+def _said(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value.strip()
 
 
 Texts = Annotated[list[str], BeforeValidator(_one_or_many), Field(min_length=1), AfterValidator(_filled)]
@@ -54,18 +61,12 @@ class Written(Entry):
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     match: _Match
-    reason: str = Field(min_length=1, max_length=REASON_MAX)
-    owner: str = Field(min_length=1, max_length=200)
+    reason: Annotated[str, Field(max_length=REASON_MAX), AfterValidator(_said)]
+    owner: Annotated[str, Field(max_length=OWNER_MAX), AfterValidator(_said)]
     on: Begin
     until: Ending
-    ticket: str = Field(default="", max_length=TICKET_MAX)
+    ticket: Annotated[str, Field(max_length=TICKET_MAX), AfterValidator(str.strip)] = ""
     pinned: list[str] | dict[str, bool | int | float | str | list[str] | None] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _ends(self) -> "Written":
-        if self.until.until <= self.on:
-            raise ValueError("`until` must be later than `on`")
-        return self
 
 
 STORED = "w-"
@@ -80,7 +81,7 @@ _KIND = Kind(
         "pinned": "must be a list of fields, or a mapping of fields to their values",
         "id": "must be lower case letters, digits and . _ -, at most 64",
         "match": "must be a mapping that names something: a policy, a resource, a project, an owner",
-        **dict.fromkeys(_Match.model_fields, "must be a text or a list of texts, none of them empty"),
+        **{f"match.{name}": "must be a text or a list of texts, none of them empty" for name in _Match.model_fields},
     },
 )
 
@@ -127,10 +128,17 @@ def _single(values: Mapping[str, object], organizations: Collection[str], longes
     try:
         written = Written.model_validate({**values, "id": "new"})
     except ValidationError as error:
-        wrong = {str(each["loc"][-1] if each["loc"] else "waiver"): each["msg"] for each in error.errors()}
-        told = {name: f"`{name}`: {_KIND.words.get(name, text)}" for name, text in wrong.items()}
-        return [((name,), text.replace("Value error, ", ""), "") for name, text in told.items()]
+        # Below a condition or a pin stands what pydantic adds of its own: types, and indexes of lists.
+        wrong = {each["loc"][: 2 if each["loc"][0] == "match" else 1]: each["msg"] for each in error.errors()}
+        return [_unfit(tuple(map(str, place)), text) for place, text in wrong.items()]
+    if written.until.until <= written.on:
+        return [(("until",), "`until` lies in the past, and must be later than now", "")]
     return list(_misfits(written, organizations, longest)) or waiver_of(written)
+
+
+def _unfit(place: tuple[str, ...], text: str) -> "_Misfit":
+    said = _KIND.words.get(".".join(place), text.removeprefix("Value error, "))
+    return place, f"`{place[-1]}`: {said}", ""
 
 
 def waiver_of(written: Written) -> Waiver:
@@ -149,6 +157,8 @@ _Misfit = tuple[tuple[str, ...], str, str]
 def _misfits(written: Written, organizations: Collection[str], longest: int) -> Iterable[_Misfit]:
     if written.id.startswith(STORED):
         yield ("id",), f"ids that begin with `{STORED}` are those of the store", ""
+    if written.until.until <= written.on:
+        yield ("until",), "`until` must be later than `on`", ""
     if written.until.written - written.on > longest:
         message = f"a waiver lasts {longest // DAY} days at most (`findings.max_waiver`)"
         yield ("until",), message, "let it end earlier, and renew it"

@@ -56,7 +56,7 @@ class Desk:
         wrong = waiverfile.faults(
             self._written(asked, "nobody") | {"match": match}, self._rules.organizations, self._rules.longest
         )
-        if wrong.pop("waiver", "") or "until" in wrong:
+        if "until" in wrong:
             wrong["until"] = f"Choose a day from today on, {self.latest().isoformat()} at the latest."
         if "reason" in wrong:
             wrong["reason"] = f"Say why the risk is accepted, in {REASON_MAX} characters at most."
