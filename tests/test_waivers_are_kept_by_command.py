@@ -61,10 +61,10 @@ def run(config: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def add(run: Run, *more: str) -> Any:
+def add(run: Run, *more: str, warned: str = "") -> Any:
     arguments = ("--reason", HOSTILE, "--owner", "ada@example.com", "--until", "30d", "--by", "jo@example.com", *more)
     code, out, err = run("waivers", "add", *arguments, "-o", "json")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, warned)
     return json.loads(out)
 
 
@@ -128,13 +128,16 @@ def test_people_read_the_last_day_as_they_wrote_it_and_a_moment_as_that(run: Run
 
 
 def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:
-    add(run, "--policy", "project-key-stal")
-    add(run, "--kind", "user")
+    unknown = "no policy is named `project-key-stal`: did you mean `project-key-stale`?"
+    broad = "too broad: it names no policy and no resource"
+    made = add(run, "--policy", "project-key-stal", warned=f"warning: {unknown}\n")
+    assert made["faults"] == [unknown]
+    add(run, "--kind", "user", warned=f"warning: {broad}\n")
     code, out, _ = run("waivers", "lint", "-o", "json")
     assert code == 3
     assert sorted(fault for each in json.loads(out) for fault in each["faults"]) == [
-        "no policy is named `project-key-stal`: did you mean `project-key-stale`?",
-        "too broad: it names no policy and no resource",
+        unknown,
+        broad,
     ]
 
 

@@ -265,6 +265,21 @@ def test_what_is_wrong_with_a_waiver_is_said() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("match", "narrow"),
+    [
+        (Matcher(policy=("*",)), False),
+        (Matcher(policy=("**",), resource=("*/*",)), False),
+        (Matcher(policy=("key-*", "?*")), False),
+        (Matcher(owner=("ada@example.com",)), False),
+        (Matcher(policy=("*-stale",)), True),
+        (Matcher(policy=("*",), resource=("key_1",)), True),
+    ],
+)
+def test_stars_alone_name_nothing(match: Matcher, narrow: bool) -> None:
+    assert match.narrow is narrow
+
+
 def test_people_are_told_14_7_and_1_days_before_the_end_of_what_covers_something() -> None:
     waiver = known(replace(WAIVER, until=100 * DAY), matches=1)
     stages = [waiver.stage(100 * DAY - rest) for rest in (15 * DAY, 14 * DAY, 8 * DAY, 7 * DAY, DAY + 1, DAY, 1, 0)]

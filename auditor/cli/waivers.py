@@ -14,7 +14,7 @@ from auditor.cli.render import plain
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
 from auditor.findings.protected import reach
-from auditor.findings.waiverbook import Limits
+from auditor.findings.waiverbook import Known, Limits
 from auditor.jobs import decisions
 from auditor.jobs.decisions import Rules
 from auditor.policy.configured import policies_of
@@ -82,7 +82,7 @@ def add(config_path: Path | None, form: str, organization: str | None, finding: 
     """Accept a risk until a day, in the store; for what is kept under review, waivers.yaml is the better place."""
     loaded = options.load_config(config_path, need_keys=False)
     name, now = _one(loaded, organization), _now()
-    policies = policies_of(loaded).by_name
+    policies, limits = policies_of(loaded).by_name, _limits(loaded)
     rules = Rules(tuple(loaded.config.organizations), loaded.config.findings.max_waiver, policies)
     keys = ("policy", "kind", "resource", "project", "resource_owner", "levels")
     match = {_KEYS.get(key, key): list(asked[key]) for key in keys if asked[key]}
@@ -100,7 +100,8 @@ def add(config_path: Path | None, form: str, organization: str | None, finding: 
         waiver, covered = decisions.waive(store, name, written, asked["by"], rules, now)
     finally:
         store.close()
-    waiverview.added(name, waiver, covered, form, now)
+    known = Known(waiver, known_at=now, matched_at=now if covered else None, matches=covered)
+    waiverview.added(waiverlines.line(name, known, 0, policies, limits, now), form, now)
     for each in reach(waiver.match, policies.values()).beyond:
         click.echo(f"warning: it does not cover what {plain(each)} finds: nobody can waive that", err=True)
 
@@ -131,8 +132,7 @@ _KEYS = {"resource_owner": "owner", "levels": "level"}
 
 
 def _lines(loaded: Loaded, organization: str | None, now: int) -> list[Line]:
-    rules, policies = loaded.config.findings, policies_of(loaded).by_name
-    limits, of_file = Limits(rules.unused_waiver, rules.broad_waiver), waivers_of(loaded)
+    policies, limits, of_file = policies_of(loaded).by_name, _limits(loaded), waivers_of(loaded)
     store = open_store(loaded.config.store)
     try:
         with store.transaction() as tx:
@@ -143,6 +143,11 @@ def _lines(loaded: Loaded, organization: str | None, now: int) -> list[Line]:
             ]
     finally:
         store.close()
+
+
+def _limits(loaded: Loaded) -> Limits:
+    rules = loaded.config.findings
+    return Limits(rules.unused_waiver, rules.broad_waiver)
 
 
 def _names(loaded: Loaded, organization: str | None) -> list[str]:

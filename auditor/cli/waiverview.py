@@ -37,14 +37,16 @@ def show(lines: Sequence[Line], form: str, now: int) -> None:
     console().print(table)
 
 
-def added(organization: str, waiver: Waiver, covered: int, form: str, now: int) -> None:
-    """Print a new waiver, and what it covers from now on."""
+def added(line: Line, form: str, now: int) -> None:
+    """Print a new waiver, what it covers from now on, and what is wrong with it."""
+    for fault in line.faults:
+        click.echo(f"warning: {plain(fault)}", err=True)
     if form == "json":
-        known = Known(waiver, known_at=now, matched_at=now if covered else None, matches=covered)
-        click.echo(json.dumps(_document(Line(organization, known), now), indent=2))
+        click.echo(json.dumps(_document(line, now), indent=2))
         return
+    waiver = line.known.waiver
     when = "from the next snapshot on, which shows the pinned facts" if waiver.pinned else "from now on"
-    what = "what it matches" if waiver.pinned else counted(covered, "finding")
+    what = "what it matches" if waiver.pinned else counted(line.known.matches, "finding")
     click.echo(f"{waiver.id} covers {what} {when}, until {last(waiver.until)}")
 
 

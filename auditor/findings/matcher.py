@@ -31,7 +31,7 @@ class Matcher:
     @property
     def narrow(self) -> bool:
         """Whether it names policies or resources, and not only where they are or how bad it is."""
-        return any(set(each) - {"*"} for each in (self.policy, self.resource))
+        return any(each and all(map(_names, each)) for each in (self.policy, self.resource))
 
     def matches(self, finding: Finding) -> bool:
         """Whether it is about this finding."""
@@ -61,6 +61,11 @@ def told(match: Matcher) -> str:
     """The conditions as one line: `policy: key-*; resource: key_1, key_2`."""
     given = ((each.name, getattr(match, each.name)) for each in fields(match))
     return "; ".join(f"{name}: {', '.join(values)}" for name, values in given if values)
+
+
+def _names(pattern: str) -> bool:
+    """Whether a glob names something: one of stars alone takes everything."""
+    return bool(pattern.strip("*?/"))
 
 
 def _is_one_of(value: str, wanted: tuple[str, ...]) -> bool:

@@ -31,9 +31,14 @@ def lines(
 ) -> list[Line]:
     """The waivers of an organization at `now`; `of_file` are those of the file today, `policies` those in force."""
     return [
-        Line(organization, known, (*faults(known, voids, limits, now), *_vain(known.waiver, policies)))
+        line(organization, known, voids, policies, limits, now)
         for known, voids in _known(tx, organization, of_file, now)
     ]
+
+
+def line(organization: str, known: Known, voids: int, policies: Mapping[str, Policy], limits: Limits, now: int) -> Line:
+    """One waiver at `now`, void for `voids` findings."""
+    return Line(organization, known, (*faults(known, voids, limits, now), *_vain(known.waiver, policies)))
 
 
 def _known(tx: Transaction, name: str, of_file: Sequence[Waiver], now: int) -> Iterator[tuple[Known, int]]:
