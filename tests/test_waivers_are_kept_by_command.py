@@ -153,6 +153,11 @@ def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:
         (("--until", "30d", "--policy", "x", "--pin", "role", "--pin", "name=ci"), "not both in one waiver"),
         (("--until", "30d", "--policy", "x", "--pin", "rol"), "has a field `rol`"),
         (("--until", "30d", "--policy", "audit-log-unreadable"), "findings of audit-log-unreadable cannot be waived"),
+        (
+            ("--until", "30d", "--finding", ID, "--policy", "x", "--project", "proj_1"),
+            "--finding says what it is about",
+        ),
+        (("--until", "30d", "--finding", ID, "--level", "low"), "--finding says what it is about"),
         (("--until", "30d", "--finding", "none"), "there is no finding 'none'"),
         (("--until", "30d", "--policy", "x", "--organization", "acne"), "did you mean `acme`?"),
     ],

@@ -86,10 +86,14 @@ def add(config_path: Path | None, form: str, organization: str | None, finding: 
     rules = Rules(tuple(loaded.config.organizations), loaded.config.findings.max_waiver, policies)
     keys = ("policy", "kind", "resource", "project", "resource_owner", "levels")
     match = {_KEYS.get(key, key): list(asked[key]) for key in keys if asked[key]}
+    if finding and match:
+        raise click.UsageError(
+            "--finding says what it is about, all of it: name no policy, resource and so on beside it"
+        )
     store = open_store(loaded.config.store)
     try:
         if finding:
-            match |= _of_finding(store, name, finding)
+            match = _of_finding(store, name, finding)
         written = {
             "match": match,
             "pinned": _pinned(asked["pin"]),
