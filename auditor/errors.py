@@ -73,12 +73,22 @@ class DeliveryError(AuditorError):
 
 
 def did_you_mean(word: str, known: Iterable[str], what: str) -> str:
-    """A hint for a name that is none: the nearest of the known ones, or all of them; `what` they are called."""
+    """A hint for a name that is none: the nearest of the known ones, or some of them; `what` they are called."""
     names = sorted(known)
     if not names:
         return f"there are no {what}"
     close = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known {what}: {', '.join(names)}"
+    return f"did you mean `{close[0]}`?" if close else f"known {what}: {some(names)}"
+
+
+NAMED = 10
+"""Names that one sentence holds."""
+
+
+def some(names: Sequence[str]) -> str:
+    """The names as people read them, the first of many: `a, b, c and 140 more`."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from auditor import clock
+from auditor.alerts.words import counted
 from auditor.assembly import waivers_of
 from auditor.cli import options, waiverview
 from auditor.cli.render import plain
@@ -56,8 +57,12 @@ def lint(config_path: Path | None, form: str, organization: str | None) -> int:
     Ends with 3 when there are any.
     """
     loaded = options.load_config(config_path, need_keys=False)
-    wrong = [line for line in _lines(loaded, organization, _now()) if line.faults]
-    waiverview.show(wrong, form, _now())
+    lines = _lines(loaded, organization, _now())
+    wrong = [line for line in lines if line.faults]
+    if lines and not wrong and form == "table":
+        click.echo(f"nothing is wrong with {counted(len(lines), 'waiver')}")
+    else:
+        waiverview.show(wrong, form, _now())
     return LINTED if wrong else 0
 
 
@@ -124,6 +129,9 @@ def expire(config_path: Path | None, form: str, waiver: str, organization: str |
     try:
         with store.transaction() as tx:
             names = [name for name in _names(loaded, organization) if _has(tx, name, waiver)]
+        # The store knows those of the file from the first snapshot on; `list` names them before.
+        if not names and any(each.id == waiver for each in waivers_of(loaded)):
+            raise decisions.of_file(waiver)
         name = names[0] if names else _names(loaded, organization)[0]
         ended = decisions.end(store, name, waiver, by, now)
     finally:

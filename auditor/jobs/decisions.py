@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, some
 from auditor.findings import waiverfile
 from auditor.findings.model import Decision, Finding, Reason, Transition
 from auditor.findings.protected import reach
@@ -93,7 +93,7 @@ def waive(
     waiver = waiverfile.single(written, rules.organizations, rules.longest)
     waiver = replace(waiver, id=id_, origin=Origin.STORE, by=by)
     if (taken := reach(waiver.match, rules.policies.values())).is_vain:
-        message = f"findings of {', '.join(taken.beyond)} cannot be waived"
+        message = f"findings of {some(taken.beyond)} cannot be waived"
         raise ConfigError(message, hint="`auditor findings ack` says that somebody knows of one")
     with store.transaction() as tx:
         organizations.hold(tx, organization)
@@ -127,15 +127,18 @@ def end(store: Store, organization: str, id_: str, by: str, now: int) -> Waiver:
         organizations.hold(tx, organization)
         known = _known(tx, organization, id_)
         if known.waiver.origin is Origin.FILE:
-            raise ConfigError(
-                f"the waiver {id_} stands in the file of waivers", hint="delete it there, or end it there"
-            )
+            raise of_file(id_)
         if known.waiver.until <= now:
             raise ConfigError(f"the waiver {id_} is over already")
         # One that has not begun yet never holds.
         ended = replace(known.waiver, until=now, on=min(known.waiver.on, now), ended_by=by)
         waivers.write(tx, organization, ended, now)
         return ended
+
+
+def of_file(id_: str) -> ConfigError:
+    """Why a waiver of the file is not ended: what stands there holds, whatever the store says."""
+    return ConfigError(f"the waiver {id_} stands in the file of waivers", hint="delete it there, or end it there")
 
 
 def _known(tx: Transaction, organization: str, id_: str) -> Known:

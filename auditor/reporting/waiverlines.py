@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from auditor.errors import did_you_mean
+from auditor.errors import did_you_mean, some
 from auditor.findings.protected import reach
 from auditor.findings.waiverbook import Known, Limits, faults
 from auditor.findings.waivers import Origin, Waiver
@@ -59,7 +59,7 @@ def _vain(waiver: Waiver, policies: Mapping[str, Policy]) -> Iterator[str]:
     """Why it covers nothing whatever is found, each as one sentence."""
     yield from _unknown(waiver, policies)
     if (taken := reach(waiver.match, policies.values())).is_vain:
-        yield f"in vain: findings of {', '.join(taken.beyond)} cannot be waived"
+        yield f"in vain: findings of {some(taken.beyond)} cannot be waived"
 
 
 def _unknown(waiver: Waiver, policies: Collection[str]) -> Iterator[str]:
