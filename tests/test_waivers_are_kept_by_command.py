@@ -184,6 +184,15 @@ def test_what_nobody_can_waive_is_named(run: Run, config: Path) -> None:
     assert fault.endswith(" cannot be waived")
 
 
+@pytest.mark.parametrize("written", [("--state", "open"), ("--state", "OPEN", "--level", "High"), ("--state", "All")])
+def test_states_and_levels_are_read_in_any_case_and_shown_in_lower_case(run: Run, written: tuple[str, ...]) -> None:
+    code, out, err = run("findings", "list", *written, "-o", "json")
+    assert (code, err) == (0, "")
+    assert [each["id"] for each in json.loads(out)] == [ID]
+    assert json.loads(run("findings", "list", "--state", "resolved", "-o", "json")[1]) == []
+    assert "open|acknowledged|waived|resolved|reopened|all" in "".join(run("findings", "list", "--help")[1].split())
+
+
 def test_of_the_many_names_that_there_are_some_are_told(run: Run) -> None:
     for arguments in (("findings", "list", "--policy", "zzz"), ("policies", "show", "zzz")):
         code, _, err = run(*arguments)

@@ -13,7 +13,7 @@ from auditor.terms import Level
 @options.output
 @click.option(
     "--fail-on",
-    type=click.Choice([level.value for level in Level]),
+    type=click.Choice([level.value for level in Level], case_sensitive=False),
     default=Level.LOW.value,
     show_default=True,
     help="Lowest level whose findings make the exit code 3.",

@@ -32,7 +32,11 @@ def command() -> None:
 @options.output
 @options.level
 @click.option(
-    "--state", "states", multiple=True, type=click.Choice([*State, "all"]), help="[default: all but resolved]"
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([*(each.value for each in State), "all"], case_sensitive=False),
+    help="[default: all but resolved]",
 )
 @click.option("--policy", help="Only this policy.")
 @click.option("--organization", help="Only this organization.")

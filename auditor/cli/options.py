@@ -35,7 +35,7 @@ level: Decorator = click.option(
     "--level",
     "levels",
     multiple=True,
-    type=click.Choice([each.value for each in Level]),
+    type=click.Choice([each.value for each in Level], case_sensitive=False),
     help="Only this level; may be repeated.",
 )
 
