@@ -140,6 +140,9 @@ MATCHES = [
     ({"team": "finance"}, False),
     ({"owner": "*@example.com"}, True),
     ({"owner": "bob@example.com"}, False),
+    ({"owner": "Ada@Example.com"}, True),
+    ({"owner": "A*@EXAMPLE.com"}, True),
+    ({"owner": "[a]da@example.com"}, False),
     ({"kind": "project_api_key"}, True),
     ({"resource": "key_1"}, True),
     ({"resource": "ci"}, True),
@@ -147,6 +150,14 @@ MATCHES = [
     ({"class": ["occurrence", "notice"]}, False),
     ({}, True),
 ]
+
+
+def test_a_bracket_in_a_matcher_stands_for_itself() -> None:
+    table = routing({"match": {"project": "infra [prod]*"}, "to": ["oncall"]}, teams={"a": {"projects": ["[x] *"]}})
+    assert sinks(table, replace(TELLING, project_name="infra [prod] 2")) == ("oncall",)
+    assert sinks(table, replace(TELLING, project_name="infra p")) == ()
+    assert table.teams("", "[x] y", "") == ("a",)
+    assert table.teams("", "x y", "") == ()
 
 
 @pytest.mark.parametrize(("match", "expected"), MATCHES)
@@ -279,6 +290,7 @@ def test_a_team_is_whose_project_or_person_it_is() -> None:
     table = routing(teams=teams)
     assert table.teams("proj_1", "", "") == ("platform",)
     assert table.teams("proj_9", "infra-build", "ada@ml.example.com") == ("platform", "ml")
+    assert table.teams("", "", "Ada@ML.example.com") == ("ml",)
     assert table.teams("", "", "") == ()
 
 

@@ -15,6 +15,7 @@ from auditor.findings.waiverbook import Known, Limits, Standing, faults
 from auditor.findings.waiverfile import read
 from auditor.findings.waivers import Decided, Use, Waiver, decide
 from auditor.inventory.model import Unknown
+from auditor.jobs.decisions import match_of
 from auditor.policy.model import Policy
 from auditor.terms import Level, State
 
@@ -117,6 +118,8 @@ def test_a_renewed_waiver_and_another_one_that_takes_over_are_written_down() -> 
         (Matcher(project=("key_1",)), False),
         (Matcher(owner=("ada@example.com",)), True),
         (Matcher(owner=("user_1",)), True),
+        (Matcher(owner=("Ada@Example.com",)), True),
+        (Matcher(policy=("stal[e]",)), False),
         (Matcher(owner=("key_3",)), False),
         (Matcher(organization=("acme",), kind=(KIND,), level=(Level.HIGH,)), True),
         (Matcher(organization=("other",)), False),
@@ -128,6 +131,15 @@ def test_a_renewed_waiver_and_another_one_that_takes_over_are_written_down() -> 
 def test_it_matches_by_ids_and_never_by_what_members_choose(match: Matcher, fits: bool) -> None:
     state, _ = Book().go(replace(WAIVER, match=match))
     assert (state is State.WAIVED) is fits
+
+
+@pytest.mark.parametrize("id_", ["key_[1]", "[!k]*", "[[]", "k?y", "[*]"])
+def test_what_was_granted_for_one_resource_matches_it_and_no_other(id_: str) -> None:
+    odd = replace(FINDING, ids=("proj_1", id_))
+    match = Matcher(**{name: tuple(values) for name, values in match_of(odd).items()})  # type: ignore[arg-type]
+    assert match.matches(odd)
+    assert not any(match.matches(replace(FINDING, ids=("proj_1", each))) for each in ("key_1", "xx", "kay", "[", "*"))
+    assert Matcher(resource=("key_[1]",)).matches(odd) is (id_ == "key_[1]")
 
 
 def test_a_project_is_in_itself_and_an_event_in_none() -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from auditor.alerts.message import Alert, AlertKind
+from auditor.globs import fits, fits_address
 from auditor.routing import AlertClass, Match
 
 _CLASSES = {
@@ -47,7 +47,7 @@ def mismatches(match: Match, alert: Alert) -> Iterator[str]:
     """What of the matcher the alert does not have: `level is low, not high or critical`."""
     given = labels(alert)
     for key, wanted in match.given():
-        if not _any(wanted, given[key]):
+        if not _any(key, wanted, given[key]):
             yield f"{key} is {', '.join(given[key]) or 'not known'}, not {' or '.join(wanted) or 'any'}"
 
 
@@ -72,5 +72,6 @@ def _lines(alert: Alert) -> Iterator[tuple[Alert, Alert]]:
         yield digest, replace(digest, kind=AlertKind.OPENED)
 
 
-def _any(wanted: Iterable[str], given: Iterable[str]) -> bool:
-    return any(fnmatchcase(value, pattern) for value in given for pattern in wanted)
+def _any(key: str, wanted: Iterable[str], given: Iterable[str]) -> bool:
+    compare = fits_address if key == "owner" else fits
+    return any(compare(value, pattern) for value in given for pattern in wanted)

@@ -14,7 +14,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ from auditor.alerts.grouping import Timing
 from auditor.alerts.matching import class_of, labels, matches, mismatches, subjects
 from auditor.alerts.message import Alert
 from auditor.fingerprint import fingerprint
+from auditor.globs import fits, fits_address
 from auditor.inventory.schema import AUDIT_LOG
 from auditor.routing import EACH, AlertClass, Match, Root, Route, RoutingConfig
 from auditor.terms import Level
@@ -198,8 +198,8 @@ class Routing:
         return tuple(
             name
             for name, team in self.config.teams.items()
-            if any(fnmatchcase(each, pattern) for each in projects for pattern in team.projects)
-            or (owner and any(fnmatchcase(owner, pattern) for pattern in team.owners))
+            if any(fits(each, pattern) for each in projects for pattern in team.projects)
+            or (owner and any(fits_address(owner, pattern) for pattern in team.owners))
         )
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from fnmatch import fnmatchcase
 
 from auditor.findings.model import Finding
+from auditor.globs import fits
 from auditor.inventory.schema import AUDIT_LOG, ancestors
 from auditor.policy.model import Policy
 from auditor.terms import Level
@@ -25,7 +25,7 @@ class Matcher:
     project: tuple[str, ...] = ()
     """Ids."""
     owner: tuple[str, ...] = ()
-    """Address or id of whoever answers for the resource."""
+    """Address or id of whoever answers for the resource; case says nothing."""
     level: tuple[Level, ...] = ()
 
     @property
@@ -42,7 +42,7 @@ class Matcher:
             and _fits((finding.policy,), self.policy)
             and _fits((finding.ids[-1], "/".join(finding.ids)), self.resource)
             and (not self.project or _project(finding) in self.project)
-            and (not self.owner or not set(self.owner).isdisjoint(_owners(finding)))
+            and (not self.owner or not set(map(str.lower, self.owner)).isdisjoint(_owners(finding)))
         )
 
     def may_match(self, policy: Policy) -> bool:
@@ -73,7 +73,7 @@ def _is_one_of(value: str, wanted: tuple[str, ...]) -> bool:
 
 
 def _fits(names: Iterable[str], patterns: tuple[str, ...]) -> bool:
-    return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    return not patterns or any(fits(name, pattern) for name in names for pattern in patterns)
 
 
 def _project(finding: Finding) -> str | None:
@@ -86,4 +86,4 @@ def _project(finding: Finding) -> str | None:
 
 def _owners(finding: Finding) -> tuple[str, ...]:
     found = finding.evidence.get("owner_ids")
-    return tuple(str(each) for each in found) if isinstance(found, list | tuple) else ()
+    return tuple(str(each).lower() for each in found) if isinstance(found, list | tuple) else ()
