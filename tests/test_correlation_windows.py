@@ -190,8 +190,8 @@ def judged(policies: PolicySet, records: Iterable[Record]) -> list[Verdict]:
     found = base_matches(correlated, policies.bases, list(records))
     return [
         verdict
-        for group in dict.fromkeys(match.group for match in found)
-        for verdict in correlate(correlated, [match for match in found if match.group == group], NOW)
+        for group in dict.fromkeys(match.key for match in found)
+        for verdict in correlate(correlated, [match for match in found if match.key == group], NOW)
     ]
 
 
@@ -235,3 +235,22 @@ def test_values_of_a_field_are_counted_over_events(tmp_path: Path) -> None:
     (verdict,) = judged(policies, [failed(i, user=f"user_{i % 3}") for i in range(9)])
     assert verdict.message == "3 failures of ? from 192.0.2.1"
     assert len(verdict.events) == 9
+
+
+def test_who_varies_the_case_of_an_address_is_one_group_and_one_value(tmp_path: Path) -> None:
+    text = FILE.replace("[actor.ip, actor.id]", "[actor.email]").replace("{{ actor.id }}", "{{ actor.email }}")
+    events = [
+        replace(record, fields={**record.fields, "actor.email": email})
+        for record, email in zip(
+            map(failed, range(3)), ("Eve@x.example", "eve@x.example", "EVE@X.example"), strict=True
+        )
+    ]
+    (verdict,) = judged(loaded(tmp_path, text, "failures.yaml"), events)
+    # As the first event writes it, so that what was told before has the name that it had.
+    assert verdict.ids == ("Eve@x.example", "e0")
+    assert verdict.message == "3 failures of Eve@x.example from ?"
+    several = text.replace("event_count", "value_count").replace("{gte: 3}", "{gte: 2, field: actor.email}")
+    counted = loaded(tmp_path, several.replace("[actor.email]", "[actor.ip]"), "failures.yaml")
+    assert judged(counted, events) == []
+    other = replace(events[0], fields={**events[0].fields, "actor.email": "jo@x.example"})
+    assert len(judged(counted, [*events, other])) == 1

@@ -1,20 +1,29 @@
 """Windows of correlations through the real poll and store: kept over restarts, and filled by events that come late."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from audits import auditing
+from msgspec import structs
 from organization import NOW, served, small
 from policyfiles import RULE, loaded
+from sqlalchemy import make_url, text
 
+from auditor.detection.model import BaseMatch, Correlation
+from auditor.detection.windows import occurrences
 from auditor.jobs.poll import OVERLAP, SWEEP, poll
 from auditor.policy.model import Verdict
 from auditor.policy.policyset import PolicySet
 from auditor.simulator import auditlog
 from auditor.simulator.model import Organization
-from auditor.store.database import open_store
+from auditor.store import matches, migrations, postgres, sqlite
+from auditor.store.database import Transaction, open_store
 
 pytest_plugins = ["databases"]
 
@@ -128,3 +137,55 @@ async def test_a_sweep_fills_windows_of_days_ago(tmp_path: Path, sqlite_url: str
     last = [SignIn(-6 * 86_400 + 2, FAILED, 2), SignIn(-6 * 86_400 + 3, GOOD)]
     polls = await lived(sqlite_url, policies(tmp_path, kind), small(), [week_old, [SignIn(0)], last], SWEEP)
     assert [len(verdicts) for verdicts in polls] == [0, 0, 1]
+
+
+async def test_who_varies_the_case_from_poll_to_poll_is_one_group(tmp_path: Path, sqlite_url: str) -> None:
+    rules = by_address(tmp_path)
+    organization, told = small(), []
+    jo = next(user for user in organization.users.values() if user.email)
+    with served(organization) as (address, _):
+        for number, email in enumerate(
+            ("Jo.Q@example.com", "jo.q@example.com", "JO.Q@EXAMPLE.COM", "jo.Q@example.com")
+        ):
+            actor = auditlog.session(structs.replace(jo, email=email), IP)
+            organization.log.record(FAILED, START + number, actor, {})
+            store = open_store(sqlite_url)
+            async with auditing(address, store) as audit:
+                polled = await poll(replace(audit, policies=rules), START + 2000 + number, OVERLAP)
+            store.close()
+            told.append([verdict.ids[0] for verdict in polled.verdicts if verdict.at and verdict.at >= START])
+    assert told == [[], [], ["Jo.Q@example.com"], []]
+
+
+def by_address(folder: Path) -> PolicySet:
+    """Three failures of one address."""
+    rules = policies(folder, "event_count")
+    (correlated,) = rules.correlations
+    spec = replace(correlated.correlation, group_by=("actor.email",))
+    return replace(rules, correlations=(replace(correlated, correlation=spec),))
+
+
+def test_what_an_older_version_told_draws_in_what_is_written_in_another_case(database_url: str) -> None:
+    """The windows as that version kept them: by the hash of the values as they were written."""
+    url = make_url(database_url)
+    engine = postgres.engine(url) if url.get_backend_name() == "postgresql" else sqlite.engine(url, "the store")
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", migrations.__path__[0])
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, "0008")
+        tx = Transaction(connection)
+        for email, occurrence in (("Éve@x.example", "e1"), ("éve@x.example", None)):
+            for number in range(3):
+                id_ = f"{email[0]}{number}" if occurrence is None else f"e{number + 1}"
+                matches.add(tx, "acme", "burst", [BaseMatch("failed", id_, START + number, (email,), None, occurrence)])
+                was = {"id": id_, "hash": sha256(json.dumps([email], ensure_ascii=False).encode()).hexdigest()}
+                tx.execute(text("UPDATE matches SET group_sha256 = :hash WHERE event_id = :id"), [was])
+    engine.dispose()
+    store = open_store(database_url)
+    with store.transaction() as tx:
+        kept = matches.of_group(tx, "acme", "burst", ("ÉVE@x.example",), START, START + 9)
+    store.close()
+    assert len(kept) == 6
+    spec = Correlation("event_count", ("failed",), ("actor.email",), 900, 3)
+    assert occurrences(spec, [*kept, BaseMatch("failed", "new", START + 9, ("ÉVE@x.example",), None, None)]) == []

@@ -10,7 +10,7 @@ def completing(correlation: Correlation, matches: Sequence[BaseMatch]) -> list[s
     """The event of each occurrence with which its window held enough, oldest first."""
     groups: dict[tuple[str, ...], list[BaseMatch]] = {}
     for each in matches:
-        groups.setdefault(each.group, []).append(each)
+        groups.setdefault(each.key, []).append(each)
     found = [last for group in groups.values() for last in _completing(correlation, group)]
     return [each.event_id for each in sorted(found, key=lambda each: (each.at, each.event_id))]
 

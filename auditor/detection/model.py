@@ -1,5 +1,6 @@
 """What correlations are made of. Pure data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -13,11 +14,21 @@ class BaseMatch:
     at: int
     """Unix seconds at which the event happened."""
     group: tuple[str, ...]
-    """Values of the fields that the correlation groups by, in its order."""
+    """Values of the fields that the correlation groups by, in its order, as the event writes them."""
     value: str | None
     """Value of the field that `value_count` counts; None when the correlation counts events."""
     occurrence: str | None
     """First event of the occurrence that this match was told in; None while it was told in none."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What the matches of one group have in common."""
+        return key_of(self.group)
+
+
+def key_of(group: Sequence[str]) -> tuple[str, ...]:
+    """The values of a group without case: who signs in chooses how an address is written."""
+    return tuple(each.casefold() for each in group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,7 @@ class Occurrence:
     """A window that held enough."""
 
     group: tuple[str, ...]
+    """As its first event writes it."""
     events: tuple[str, ...]
     """Ids, the first one first: it names the occurrence."""
     at: int

@@ -111,9 +111,13 @@ class _Ordered:
         return len(self._correlation.rules)
 
 
+def _folded(match: BaseMatch) -> str | None:
+    return None if match.value is None else match.value.casefold()
+
+
 _HELD: Mapping[str, Callable[[Correlation, Sequence[BaseMatch]], _Held]] = {
     "event_count": lambda correlation, fresh: _Distinct(lambda match: match.event_id),
-    "value_count": lambda correlation, fresh: _Distinct(lambda match: match.value),
+    "value_count": lambda correlation, fresh: _Distinct(_folded),
     "temporal": lambda correlation, fresh: _Distinct(lambda match: match.rule),
     "temporal_ordered": _Ordered,
 }

@@ -97,7 +97,7 @@ class _Windows:
     def take(self, records: Sequence[Record]) -> None:
         """Some more events that a rule of it matched."""
         for each in base_matches(self._correlated, self._bases, records) if records else ():
-            self._groups.setdefault(each.group, []).append(each)
+            self._groups.setdefault(each.key, []).append(each)
 
     def close(self, end: int, now: int) -> Iterator[Verdict]:
         """What it says when every event of before `end` (Unix seconds) has come; what is needed no more is dropped."""

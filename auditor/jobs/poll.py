@@ -251,8 +251,8 @@ def _correlate(
     found = base_matches(correlated, audit.policies.bases, fresh)
     matches.add(tx, audit.organization, name, found)
     verdicts: list[Verdict] = []
-    for group in dict.fromkeys(each.group for each in found):
-        times = [each.at for each in found if each.group == group]
+    for group in dict.fromkeys(each.key for each in found):
+        times = [each.at for each in found if each.key == group]
         kept = matches.of_group(tx, audit.organization, name, group, min(times) - reach, max(times) + reach)
         # Only a window that reaches a new match can be new, and only near them is all of the history at hand.
         for verdict in correlate(correlated, kept, now, (min(times) - correlated.correlation.timespan, max(times))):

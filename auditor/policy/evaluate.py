@@ -55,7 +55,7 @@ def correlate(
     """What a correlation says of all kept matches of one group: each window that holds enough, once.
 
     `starts` (Unix seconds) are the earliest and the latest start of a window, where `matches` are those of a part of
-    the history.
+    the history. A finding is named by the values as the first event of its window writes them, and by that event.
     """
     policy, spec = correlated.policy, correlated.correlation
     verdicts = []

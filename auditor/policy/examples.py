@@ -75,5 +75,5 @@ def _said(verdicts: tuple[Verdict, ...]) -> tuple[Outcome, frozenset[str]]:
 def _correlated(correlated: Correlated, bases: Mapping[str, Judge], example: Example) -> tuple[Verdict, ...]:
     groups: dict[tuple[str, ...], list[BaseMatch]] = {}
     for each in base_matches(correlated, bases, example.records):
-        groups.setdefault(each.group, []).append(each)
+        groups.setdefault(each.key, []).append(each)
     return tuple(verdict for found in groups.values() for verdict in correlate(correlated, found, example.now))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import select, update
 
-from auditor.detection.model import BaseMatch
+from auditor.detection.model import BaseMatch, key_of
 from auditor.store.database import Transaction, slices
 from auditor.store.tables import matches
 
@@ -34,7 +34,10 @@ def add(tx: Transaction, organization: str, correlation: str, found: Sequence[Ba
 def of_group(
     tx: Transaction, organization: str, correlation: str, group: tuple[str, ...], since: int, until: int
 ) -> list[BaseMatch]:
-    """The matches of one group with `since <= at <= until` (Unix seconds), oldest first; within one second by event."""
+    """The matches of one group with `since <= at <= until` (Unix seconds), oldest first; within one second by event.
+
+    The case of `group` does not count.
+    """
     query = (
         select(matches)
         .where(
@@ -63,4 +66,4 @@ def consume(tx: Transaction, organization: str, correlation: str, event_ids: Ite
 
 
 def _digest(group: tuple[str, ...]) -> str:
-    return hashlib.sha256(msgspec.json.encode(group)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(key_of(group))).hexdigest()

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0008"
+HEAD = "0009"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -293,7 +293,7 @@ matches = Table(
     Column("correlation", Words, primary_key=True),
     Column("rule", Words, primary_key=True),
     Column("event_id", Words, primary_key=True),
-    # The values of a group may be longer than an index entry of PostgreSQL; their hash never is.
+    # The values of a group may be longer than an index entry of PostgreSQL; their hash, without case, never is.
     Column("group_sha256", Words, primary_key=True),
     Column("group_values", Json, nullable=False),
     Column("at", BigInteger, nullable=False),
