@@ -7,6 +7,7 @@ from policyfiles import RULE, loaded, written
 
 from auditor.cli import call
 from auditor.policy.coverage import Tried, tried
+from auditor.policy.load import load
 from auditor.terms import Outcome
 
 HEAD = """\
@@ -43,6 +44,23 @@ def test_a_selection_that_no_example_matches_is_named(tmp_path: Path) -> None:
     found = of(tmp_path, detection, fails, passes)
     assert (found.selections, found.unmatched) == (3, ("ours",))
     assert of(tmp_path, detection, fails, passes, "expect: pass, resource: {name: b}").unmatched == ()
+
+
+def test_a_list_that_is_empty_until_somebody_fills_it_needs_no_example(tmp_path: Path) -> None:
+    detection = "  unnamed: {name: ''}\n  ours: {name: '%ours%'}\n  others: {name|neq: '%ours%'}\n"
+    detection += "  condition: unnamed and not ours and others\nparams: {ours: []}\n"
+    examples = ("expect: fail, resource: {name: ''}", "expect: pass, resource: {name: c}")
+    found = of(tmp_path, detection, *examples)
+    assert (found.selections, found.unmatched) == (2, ())
+    filled = of(tmp_path, detection.replace("{ours: []}", "{ours: [mine]}"), *examples)
+    assert (filled.selections, filled.unmatched) == (3, ("ours",))
+
+
+def test_the_examples_of_the_shipped_policies_leave_nothing_untried() -> None:
+    found = tried(load(["builtin:openai"], {}, {}))
+    assert len(found) > 100
+    untried = {each.policy.name: (*each.missing, *each.unmatched, *each.asks) for each in found}
+    assert {name: notes for name, notes in untried.items() if notes} == {}
 
 
 def test_whom_a_policy_applies_to_is_a_selection_too(tmp_path: Path) -> None:

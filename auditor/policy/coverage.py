@@ -30,7 +30,7 @@ class Tried:
     missing: tuple[Outcome, ...]
     """Of PASS and FAIL what no example expects."""
     selections: int
-    """How many selections it has."""
+    """How many selections it has that something may match."""
     unmatched: tuple[str, ...]
     """Selections that match in no example."""
     asks: tuple[str, ...]
@@ -65,11 +65,12 @@ def _bursts(policies: PolicySet, policy: Policy) -> Iterator[str]:
 def _tried(policy: Policy, judges: tuple[Judge, ...], bursts: tuple[str, ...]) -> Tried:
     expected = {example.expect for example in policy.examples}
     selections = [(name, each) for judge in judges for name, each in _selections(judge, several=len(judges) > 1)]
+    matchable = [(name, each) for name, each in selections if _may_match(each)]
     return Tried(
         policy=policy,
         missing=tuple(each for each in (Outcome.FAIL, Outcome.PASS) if each not in expected),
-        selections=len(selections),
-        unmatched=tuple(name for name, each in selections if not _matches_somewhere(each, policy)),
+        selections=len(matchable),
+        unmatched=tuple(name for name, each in matchable if not _matches_somewhere(each, policy)),
         asks=(
             *bursts,
             *_boundaries(policy, judges),
@@ -83,6 +84,15 @@ def _selections(judge: Judge, *, several: bool) -> Iterator[tuple[str, Selection
         yield (f"{judge.policy.name}.{name}" if several else name), selection
     if judge.applies_to:
         yield "applies_to", judge.applies_to
+
+
+def _may_match(selection: Selection) -> bool:
+    """Whether there is anything that it matches: a list in a parameter may be empty until somebody fills it."""
+    return not all(any(_is_empty(each) for each in alternative) for alternative in selection.alternatives)
+
+
+def _is_empty(comparison: Comparison) -> bool:
+    return not (comparison.tests or comparison.references or comparison.negated or comparison.every)
 
 
 def _situations(policy: Policy) -> Iterator[tuple[Record, int]]:
