@@ -68,6 +68,35 @@ EVENT = {
 }
 
 
+PEOPLE: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "a user": ("user", {"id": "user_5", "name": "Grace Hopper", "email": "grace@corp.example", "role": "owner"}),
+    "a user with nothing else": ("user", {"id": "user_5", "name": "Grace Hopper"}),
+    "an address in words": ("user", {"id": "user_5", "name": "Grace Hopper <grace@corp.example>", "role": "owner"}),
+    "an owner": ("project_api_key", {"id": "key_1", "owner": {"type": "user", "user": {"name": "Grace Hopper"}}}),
+    "members": ("group", {"id": "group_1", "name": "pilots", "members": ["Grace Hopper", "grace@corp.example"]}),
+    "who granted it": ("user_role", {"id": "role_1", "created_by": "Grace Hopper"}),
+    "an actor": (EVENT_KIND, {**EVENT, "actor": {"session": {"user": {"id": "user_5", "name": "Grace Hopper"}}}}),
+    "a payload": (EVENT_KIND, {**EVENT, "api_key.created": {"user": {"full_name": "Grace Hopper"}}}),
+}
+
+
+@pytest.mark.parametrize("case", PEOPLE)
+def test_nobody_who_was_seen_is_named(tmp_path: Path, case: str) -> None:
+    kind, body = PEOPLE[case]
+    assert check(made(tmp_path, kind, body)) == ()
+    text = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
+    assert "grace" not in text.lower()
+    assert "hopper" not in text.lower()
+    assert "Robin" in text or "person@example.com" in text
+
+
+def test_what_is_no_person_keeps_its_name() -> None:
+    text = scaffold("mine", "group", {"id": "group_1", "name": "pilots"}, NOW, UUID)
+    assert "name: pilots" in text
+    account = {"id": "key_1", "owner": {"type": "service_account", "service_account": {"name": "ci"}}}
+    assert "ci" in scaffold("mine", "project_api_key", account, NOW, UUID)
+
+
 def test_from_an_event_comes_a_rule_that_finds_it_and_names_nobody(tmp_path: Path) -> None:
     policies = made(tmp_path, EVENT_KIND, EVENT)
     assert check(policies) == ()

@@ -17,6 +17,17 @@ _TELLING = ("role", "status", "type", "active", "enabled", "is_", "permission")
 """What the names of fields say that policies are mostly about."""
 _NEVER = frozenset({"id", "name", "email", "title", "description"})
 _COMPARED = re.compile(r"[A-Za-z0-9_.@:/ -]{1,200}")
+_OF_PEOPLE = frozenset({"user", "group_member", "project_user"})
+"""Kinds whose own name is that of a person."""
+_WHO = frozenset({"actor", "created_by", "invited_by", "members", "owner", "owners", "user", "users"})
+"""Under these a name is that of a person."""
+_NAMES = frozenset({"name", "display_name", "full_name", "first_name", "last_name", "given_name", "family_name"})
+_PEOPLE = frozenset(
+    {"by", "created_by", "custodian", "effective_owners", "holders", "invited_by", "members", "owner", "owners"}
+)
+"""Fields that hold nothing but names of people."""
+_WORD = re.compile(r"\S+")
+_ADDRESS = "person@example.com"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -77,7 +88,7 @@ def _event(name: str, record: Record, body: Mapping[str, object], identity: str)
         "examples:",
         "  - name: as it was seen",
         "    expect: fail",
-        f"    event: {flow(_invented(body))}",
+        f"    event: {flow(_invented(body, ''))}",
         "  - name: another event",
         "    expect: pass",
         f"    event: {flow({'id': 'audit_log_2', 'type': 'something.else', 'effective_at': at})}",
@@ -86,8 +97,8 @@ def _event(name: str, record: Record, body: Mapping[str, object], identity: str)
 
 def _compared(record: Record) -> tuple[str, object]:
     """The field that is most probably what a policy is about, and its value."""
-    found = [(name, value) for name, value in record.fields.items() if name not in _NEVER and _comparable(value)]
-    found = found or [(name, value) for name, value in record.fields.items() if _comparable(value)]
+    found = [(name, value) for name, value in record.fields.items() if _comparable(value, _path(record, name))]
+    found = [(name, value) for name, value in found if name not in _NEVER] or found
     if not found:
         known = ", ".join(sorted(fields_of(record.kind)))
         raise ValueError(f"there is no field of {record.kind} in it to compare with; it has {known}")
@@ -99,9 +110,15 @@ def _rank(item: tuple[str, object]) -> tuple[bool, bool, str]:
     return not any(each in name for each in _TELLING), not isinstance(value, bool | str), name
 
 
-def _comparable(value: object) -> bool:
-    # Neither a wildcard nor what would be taken for a parameter.
-    return isinstance(value, bool | int) or (isinstance(value, str) and bool(_COMPARED.fullmatch(value)))
+def _comparable(value: object, path: str) -> bool:
+    # Neither a wildcard nor what would be taken for a parameter; nor whom the example has another name for.
+    plain = isinstance(value, bool | int) or (isinstance(value, str) and bool(_COMPARED.fullmatch(value)))
+    return plain and _invented(value, path) == value
+
+
+def _path(record: Record, name: str) -> str:
+    """Where a field stands, its kind first where that is a person."""
+    return f"user.{name}" if record.kind in _OF_PEOPLE else name
 
 
 def _other(value: object) -> object:
@@ -114,7 +131,7 @@ def _shown(record: Record) -> Iterator[tuple[str, object]]:
     known = fields_of(record.kind)
     for name, value in record.fields.items():
         if not isinstance(value, Unknown):
-            yield name, _iso(value) if known[name].type is Type.TIME else _invented(value)
+            yield name, _iso(value) if known[name].type is Type.TIME else _invented(value, _path(record, name))
 
 
 def _iso(seconds: object) -> str:
@@ -125,22 +142,33 @@ def _words(kind: str) -> str:
     return kind.replace("_", " ").capitalize()
 
 
-def _invented(value: object, depth: int = 0) -> object:
-    """`value` with other people and addresses in it, and without what no policy file may hold."""
+def _invented(value: object, path: str, depth: int = 0) -> object:
+    """What stands at `path`, with other people and addresses in it, and without what no policy file may hold."""
     if isinstance(value, Mapping):
-        return (
-            {_clean(str(key)): _invented(each, depth + 1) for key, each in value.items()} if depth < _MAX_DEPTH else {}
-        )
+        inner = value.items() if depth < _MAX_DEPTH else ()
+        return {_clean(str(key)): _invented(each, f"{path}.{key}", depth + 1) for key, each in inner}
     if isinstance(value, list):
-        return [_invented(each, depth + 1) for each in value] if depth < _MAX_DEPTH else []
+        return [_invented(each, path, depth + 1) for each in value] if depth < _MAX_DEPTH else []
     if not isinstance(value, str):
         return value
-    if _EMAIL.fullmatch(value):
-        return "person@example.com"
+    if value.strip() and _names_a_person(path):
+        return _ADDRESS if "@" in value else "Robin"
+    return _clean(_WORD.sub(lambda word: _without_address(word[0]), value))
+
+
+def _names_a_person(path: str) -> bool:
+    *before, last = path.lower().split(".")
+    named = last in _NAMES and not _WHO.isdisjoint(before) and before[-1] != "service_account"
+    return named or last in _PEOPLE
+
+
+def _without_address(word: str) -> str:
+    if _EMAIL.fullmatch(word):
+        return _ADDRESS
     try:
-        return "192.0.2.1" if ipaddress.ip_address(value).version == 4 else "2001:db8::1"
+        return "192.0.2.1" if ipaddress.ip_address(word).version == 4 else "2001:db8::1"
     except ValueError:
-        return _clean(value)
+        return word
 
 
 def _clean(text: str) -> str:
