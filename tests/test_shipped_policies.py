@@ -1,5 +1,6 @@
 """Every shipped policy loads, its examples hold, and it carries what a reader needs to act on it."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,11 @@ def test_a_policy_shows_what_fails_and_what_passes(file: Path) -> None:
     assert len({example.name for example in policy.examples}) == len(policy.examples)
 
 
+NEXT_STEP = re.compile(
+    r"\b(Settings > (Organization|Project)|(GET|POST|DELETE) /[a-z]|`?auditor (changes|events|findings|doctor) )"
+)
+
+
 @every_policy
 def test_a_policy_says_why_it_matters_and_what_to_do(file: Path) -> None:
     (policy,) = load([str(file)], {}, {})
@@ -74,6 +80,7 @@ def test_a_policy_says_why_it_matters_and_what_to_do(file: Path) -> None:
     assert policy.description.endswith(".")
     assert len(policy.remediation) > 40
     assert policy.remediation.endswith(".")
+    assert NEXT_STEP.search(policy.remediation), "it names no page of the console, no call and no command"
     assert policy.message
     assert policy.status == "stable"
 
