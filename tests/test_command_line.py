@@ -14,6 +14,7 @@ from organization import served, small
 from auditor import __version__
 from auditor.cli import COMMANDS, call
 from auditor.shipped import directory
+from auditor.store.database import open_store
 from auditor.terms import Level
 
 NOWHERE = "http://127.0.0.1:9/v1"
@@ -351,8 +352,37 @@ def test_a_demo_keeps_its_configuration_and_its_messages_private(tmp_path: Path)
         assert file.stat().st_size > 0
 
 
+READING = {
+    "findings": ["findings", "list"],
+    "finding": ["findings", "show", "key_1"],
+    "events": ["events", "list"],
+    "coverage": ["events", "coverage"],
+    "changes": ["changes"],
+    "settings": ["settings"],
+    "deliveries": ["deliveries", "list"],
+    "report": ["report", "--output", "report.html"],
+    "backtest": ["policies", "backtest", "project-key-stale"],
+    "explain": ["policies", "explain", "project-key-stale", "--resource", "key_1"],
+    "new": ["policies", "new", "mine", "--resource", "user", "--id", "user_1"],
+}
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_command_that_only_reads_makes_no_store(tmp_path: Path, name: str) -> None:
+    config = configured(tmp_path, NOWHERE)
+    before = sorted(tmp_path.iterdir())
+
+    done = auditor(*READING[name], "-c", config, cwd=tmp_path)
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: there is no store yet: {tmp_path}/auditor.db does not exist")
+    assert "`auditor check` make it" in done.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_a_store_without_findings_says_so(tmp_path: Path) -> None:
     config = configured(tmp_path, NOWHERE)
+    open_store(f"sqlite:///{tmp_path}/auditor.db").close()
 
     assert auditor("findings", "list", "-c", config, cwd=tmp_path).out == "no findings\n"
     assert auditor("findings", "list", "-c", config, "-o", "json", cwd=tmp_path).document == []
@@ -369,7 +399,10 @@ def test_a_report_is_written_on_request(audited: Path) -> None:
 
 
 def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
-    done = auditor("report", "-c", configured(tmp_path, NOWHERE), "--output", "report.html", cwd=tmp_path)
+    config = configured(tmp_path, NOWHERE)
+    open_store(f"sqlite:///{tmp_path}/auditor.db").close()
+
+    done = auditor("report", "-c", config, "--output", "report.html", cwd=tmp_path)
 
     assert done.code == 1
     assert done.err.startswith("error: the store holds no snapshot of acme")

@@ -129,6 +129,7 @@ def test_a_table_shows_names_without_what_drives_a_terminal(
         (["export"], "--output"),
     ],
 )
+@pytest.mark.usefixtures("store")
 def test_what_cannot_be_understood_ends_with_2(
     config: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:

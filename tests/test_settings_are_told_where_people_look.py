@@ -226,6 +226,7 @@ def test_the_commands_say_what_is_known_and_what_is_proven(tmp_path: Path, capsy
     config = tmp_path / "auditor.yaml"
     url = f"sqlite:///{tmp_path}/auditor.db"
     config.write_text(f"organizations: {{acme: {{admin_key_file: {tmp_path}/key}}}}\nstore: {url}\n")
+    open_store(url).close()
     assert call(["settings", "-c", str(config)]) == 0
     assert "no snapshot was taken yet" in capsys.readouterr().out
     assert call(["settings", "-c", str(config), "--organization", "acne"]) == 2

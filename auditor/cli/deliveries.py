@@ -62,7 +62,7 @@ def listing(
     """List messages, newest first: those that are owed, and those that were given up."""
     loaded = options.load_config(config_path, need_keys=False)
     wanted = tuple(Progress) if "all" in states else tuple(map(Progress, states)) or (Progress.PENDING, Progress.DEAD)
-    store = open_store(loaded.config.store)
+    store = open_store(loaded.config.store, make=False)
     try:
         with store.transaction() as tx:
             _refuse_strangers(tx, loaded, sinks, organization)
@@ -117,7 +117,7 @@ def retry(config_path: Path | None, form: str, ids: tuple[str, ...], sinks: tupl
     for name in sinks:
         if name not in known:
             raise _no_sink(loaded, name)
-    store = open_store(loaded.config.store)
+    store = open_store(loaded.config.store, make=False)
     try:
         with store.transaction() as tx:
             back, overtaken = dead.revive(tx, sinks or known, ids or None)

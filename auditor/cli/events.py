@@ -175,7 +175,7 @@ def _dated(config_path: Path | None, paths: Sequence[Path]) -> Dated:
 @contextmanager
 def opened(loaded: Loaded) -> Iterator[Store]:
     """The store of a configuration, closed at the end."""
-    store = open_store(loaded.config.store)
+    store = open_store(loaded.config.store, make=False)
     try:
         yield store
     finally:

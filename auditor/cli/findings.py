@@ -53,7 +53,7 @@ def listing(
     """List findings, worst first."""
     loaded = options.load_config(config_path, need_keys=False)
     wanted = tuple(State) if "all" in states else tuple(State(state) for state in states) or _ACTIVE
-    store = open_store(loaded.config.store)
+    store = open_store(loaded.config.store, make=False)
     try:
         with store.transaction() as tx:
             _known(tx, loaded, organization, policy)
@@ -78,7 +78,7 @@ def listing(
 def show(config_path: Path | None, form: str, finding: str) -> None:
     """Show one finding: evidence, decisions, every change of its state."""
     loaded = options.load_config(config_path, need_keys=False)
-    store = open_store(loaded.config.store)
+    store = open_store(loaded.config.store, make=False)
     try:
         with store.transaction() as tx:
             found = findings.by_ids(tx, [finding]).get(finding)
@@ -100,7 +100,7 @@ def ack(config_path: Path | None, form: str, finding: str, comment: str, by: str
     """Write down that somebody knows of a finding: it is not repeated, and is open again when it comes back."""
     loaded = options.load_config(config_path, need_keys=False)
     now = clock.epoch(clock.now())
-    store = open_store(loaded.config.store)
+    store = open_store(loaded.config.store, make=False)
     try:
         found = decisions.acknowledge(store, finding, by, comment, now)
     finally:

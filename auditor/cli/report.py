@@ -24,7 +24,7 @@ def command(config_path: Path | None, output: Path, organization: str | None) ->
     name = organization or names[0]
     if name not in names or (organization is None and len(names) > 1):
         raise ConfigError("say which organization", hint=f"--organization {' | '.join(names)}")
-    store = open_store(loaded.config.store)
+    store = open_store(loaded.config.store, make=False)
     try:
         _need_a_run(store, name)
         now, rules = clock.epoch(clock.now()), loaded.config.findings

@@ -33,7 +33,7 @@ def command(config_path: Path | None, form: str, organization: str | None) -> No
     if organization is not None and organization not in names:
         hint = did_you_mean(organization, names, "organizations")
         raise ConfigError(f"no organization is named `{organization}`", hint=hint)
-    store = open_store(loaded.config.store)
+    store = open_store(loaded.config.store, make=False)
     try:
         with store.transaction() as tx:
             found = {name: settings.read(tx, name) for name in ([organization] if organization else names)}

@@ -12,7 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from auditor.errors import StoreError
+from auditor.errors import ConfigError, StoreError
 from auditor.store import postgres
 from auditor.store import sqlite as sqlite_files
 from auditor.store.faults import explained
@@ -109,13 +109,19 @@ class Store:
         self._engine.dispose()
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, make: bool = True) -> Store:
     """The store at `url` (`sqlite:///auditor.db`, `postgresql://user@host/name`), its schema brought up to date.
 
-    Raises StoreError with a hint when it cannot be opened or was written by a newer version.
+    An SQLite file that is missing is made, or without `make` refused: to who only reads, an empty store would answer
+    that nothing was ever found. Raises ConfigError then, and StoreError with a hint when the store cannot be opened or
+    was written by a newer version.
     """
     parsed = _parsed(url)
     where = parsed.render_as_string(hide_password=True)
+    file = sqlite_files.file_of(parsed) if _is_sqlite(parsed) else None
+    if not make and file is not None and not file.exists():
+        hint = "`auditor run` and `auditor check` make it; a relative path in `store` starts at the working directory"
+        raise ConfigError(f"there is no store yet: {file.absolute()} does not exist", hint=hint)
     engine = sqlite_files.engine(parsed, where) if _is_sqlite(parsed) else postgres.engine(parsed)
     try:
         with explained(where):

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from auditor.store import sqlite
 from auditor.store.database import Transaction
 from auditor.store.tables import HEAD
 
@@ -26,9 +27,7 @@ def file_of(url: str) -> Path | None:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         return None
-    name = parsed.database or ":memory:"
-    in_memory = name == ":memory:" or name.startswith("file:")
-    return None if parsed.get_backend_name() != "sqlite" or in_memory else Path(name)
+    return sqlite.file_of(parsed) if parsed.get_backend_name() == "sqlite" else None
 
 
 def readable_by_others(file: Path) -> bool:

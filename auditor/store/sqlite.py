@@ -60,11 +60,16 @@ def engine(url: URL, where: str) -> Engine:
     return made
 
 
-def _make_file(url: URL, where: str) -> None:
+def file_of(url: URL) -> Path | None:
+    """The file of a store, None for one in memory."""
     name = url.database or ":memory:"
-    if name == ":memory:" or name.startswith("file:"):
+    return None if name == ":memory:" or name.startswith("file:") else Path(name)
+
+
+def _make_file(url: URL, where: str) -> None:
+    file = file_of(url)
+    if file is None:
         return
-    file = Path(name)
     if not file.parent.is_dir():
         raise StoreError(f"{where}: the directory {file.parent} does not exist", hint="create it, or change `store`")
     if file.exists():
