@@ -10,9 +10,9 @@ import pytest
 from policyfiles import DAY, NOW, RULE, event, gap, key, loaded, state, written
 
 from auditor.cli import call
-from auditor.inventory.model import Record, Unknown
+from auditor.inventory.model import Collection, Record, Unknown
 from auditor.policy.bodies import bodies_in, chosen, record_from
-from auditor.policy.explain import Explanation, explain
+from auditor.policy.explain import Explanation, Seen, explain
 from auditor.store import events
 from auditor.store.database import open_store
 from auditor.store.events import StoredEvent
@@ -25,9 +25,13 @@ message: "{{ name }} is idle"
 """
 
 
+def alone(record: Record) -> Seen:
+    return Seen(record, Collection(record.kind, (record,)))
+
+
 def explained(folder: Path, record: Record, text: str = state(DETECTION)) -> Explanation:
     (judge,) = loaded(folder, text).states
-    return explain(judge, record, NOW)
+    return explain(judge, alone(record), NOW)
 
 
 def test_each_comparison_is_told_with_its_answer_and_its_value(tmp_path: Path) -> None:
@@ -73,9 +77,13 @@ def test_a_list_with_an_element_that_is_not_allowed_is_shown_whole(tmp_path: Pat
 
 def test_an_event_is_explained_like_a_resource(tmp_path: Path) -> None:
     policies = loaded(tmp_path, RULE + "detection: {s: {type: a}, condition: s}\n", "rule.yaml")
-    assert [explain(policies.rules[0], event("e1", kind), NOW).outcome for kind in ("a", "b")] == ["fail", "pass"]
+    assert [explain(policies.rules[0], alone(event("e1", kind)), NOW).outcome for kind in ("a", "b")] == [
+        "fail",
+        "pass",
+    ]
 
 
+EVENT = {"id": "e1", "type": "login.failed", "effective_at": NOW, "actor": {"type": "session"}}
 BODY = {
     "object": "organization.project.api_key",
     "id": "key_1",
@@ -155,7 +163,16 @@ def test_the_command_reads_a_file_and_needs_no_configuration(
         (("policy", "--file", saved(tmp_path, b"[" * 100_000, "deep.json"), policy), "cannot be used"),
         (("policy", "--file", saved(tmp_path, b"\xff", "binary.json"), policy), "cannot be used"),
         (("policy", "--resource", "key_1", policy), "cannot read the configuration auditor.yaml"),
-        (("login-failures", "--file", body), "counts several events"),
+        (("policy", policy), "say which resource or event it is"),
+        (
+            ("policy", "--file", saved(tmp_path, {"foo": 1}, "no.json"), policy),
+            "holds no project_api_key: it has `foo`",
+        ),
+        (
+            ("policy", "--file", saved(tmp_path, EVENT, "event.json"), policy),
+            "it has `type`, `effective_at`, `actor.ty",
+        ),
+        (("other", "--file", body), "; `auditor policies list` shows the names"),
     ):
         assert message in said(capsys, *arguments, code=2)
 
@@ -174,3 +191,66 @@ def test_the_command_reads_events_from_the_store(
     assert said(capsys, "scim-disabled", "--resource", "e1").startswith("scim-disabled: fail\n")
     assert said(capsys, "sso-changed", "--resource", "e1").startswith("sso-changed: pass\n")
     assert "no event `e2` is stored" in said(capsys, "scim-disabled", "--resource", "e2", code=2)
+
+
+def test_a_key_that_means_nothing_is_told_and_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = written(tmp_path, state(DETECTION))
+    body = saved(tmp_path, {**BODY, "last_usd_at": 1, "owner": {"type": "user", "groupz": "red"}})
+    assert call(["policies", "explain", "policy", "--file", body, policy]) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines() == [
+        "note: project_api_key has no field `owner.groupz` (did you mean `owner.groups`?)",
+        "note: project_api_key has no field `last_usd_at` (did you mean `last_used_at`?)",
+    ]
+    assert told.out.startswith("policy: ")
+
+
+def test_where_some_are_allowed_the_message_has_the_number_and_the_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = [{"id": f"user_{each}", "name": f"P{each}", "role": "owner" if each else "reader"} for each in range(7)]
+    (tmp_path / "users.json").write_text(json.dumps(people))
+    asked = ("--file", str(tmp_path / "users.json"), "--resource")
+    told = said(capsys, "too-many-owners", *asked, "user_1")
+    assert told.startswith("too-many-owners: match (6 of 7 that were seen do; at most 5 are meant to)\n")
+    assert "\n6 owners, at most 5 are meant to exist: P1, P2, P3, P4, P5, P6\n" in told
+    assert "\n6 able to act as owner, at least 2 are needed: P1, P2" in said(capsys, "too-few-owners", *asked, "user_1")
+    assert said(capsys, "too-many-owners", *asked, "user_0").startswith("too-many-owners: pass\n")
+    document = json.loads(said(capsys, "too-many-owners", *asked, "user_1", "-o", "json"))
+    assert (document["outcome"], document["matching"]) == ("fail", 6)
+
+
+CORRELATION = f"""{RULE.replace("name: rule", "name: base")}detection: {{s: {{type: login.failed}}, condition: s}}
+---
+title: Burst
+id: 8cca5e73-e765-4c4a-b7ea-722e179eaa0d
+name: burst
+level: high
+correlation: {{type: event_count, rules: [base], group-by: [actor.ip], timespan: 15m, condition: {{gte: 3}}}}
+"""
+
+
+def test_of_a_correlation_the_rules_that_it_counts_are_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = written(tmp_path, CORRELATION, "burst.yaml")
+    body = saved(tmp_path, EVENT)
+    told = said(capsys, "burst", "--file", body, policy)
+    assert told.startswith("base: fail\naudit_event e1 ")
+    assert told.endswith("burst counts them; event_count: at least 3 within 900 seconds for each actor.ip\n")
+    assert said(capsys, "base", "--file", body, policy).startswith("base: fail\n")
+    document = json.loads(said(capsys, "burst", "--file", body, "-o", "json", policy))
+    assert (document["policy"], [each["policy"] for each in document["rules"]]) == ("burst", ["base"])
+    assert said(capsys, policy, "--file", body).startswith("base: fail\n")
+
+
+def test_a_policy_is_shown_and_explained_from_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = written(tmp_path, state(DETECTION))
+    assert said(capsys, policy, "--file", saved(tmp_path, BODY)).startswith("policy: ")
+    assert call(["policies", "show", policy]) == 0
+    assert "name:     policy\n" in capsys.readouterr().out
+    assert "no such file" in said(capsys, str(tmp_path / "gone.yaml"), "--file", "body.json", code=2)
+    written(tmp_path, state(DETECTION).replace("name: policy", "name: other"), "other.yaml")
+    (tmp_path / "body.json").unlink()
+    assert call(["policies", "show", str(tmp_path)]) == 2
+    assert "holds 2 policies" in capsys.readouterr().err

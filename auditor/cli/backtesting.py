@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from auditor import clock
 from auditor.assembly import calendar_of
 from auditor.cli.events import names_of, opened
 from auditor.cli.fromstore import surroundings
-from auditor.cli.policyreading import named
+from auditor.cli.policyreading import is_a_file, named
 from auditor.configfile import Loaded
 from auditor.jobs.backtest import Subject, backtest
 from auditor.jobs.tested import Backtest
 from auditor.policy.configured import policies_of
-from auditor.policy.load import SUFFIXES, load
+from auditor.policy.load import load
 from auditor.policy.policyset import PolicySet
 
 
@@ -30,8 +29,7 @@ def tested(loaded: Loaded, which: str, since: int, organization: str | None) -> 
 
 
 def _policies(loaded: Loaded, which: str) -> PolicySet:
-    path = Path(which)
-    if path.suffix not in SUFFIXES and not path.exists():
+    if not is_a_file(which):
         return _alone(policies_of(loaded), which)
     written = load([which], {}, {})
     settings = loaded.config.policies

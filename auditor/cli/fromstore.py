@@ -16,11 +16,11 @@ from auditor.cli.moment import iso
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError
 from auditor.inventory.bodies import joined
-from auditor.inventory.model import Record
+from auditor.inventory.model import Collection
 from auditor.inventory.schema import is_open
-from auditor.jobs.past import Asked, Past, Surroundings, found_in
+from auditor.jobs.past import Asked, Past, Surroundings
 from auditor.policy.bodies import record_from
-from auditor.policy.explain import Source
+from auditor.policy.explain import Seen, Source
 from auditor.policy.policyset import Judge
 from auditor.store import bodies, events, runs, versions, volatiles
 from auditor.store.database import Store, Transaction
@@ -58,9 +58,10 @@ def _bodies(tx: Transaction, organization: str, kind: str, identity: str) -> Ite
 def from_store(config_path: Path | None, judge: Judge, organization: str | None, at: int | None) -> Source:
     """Events as they are stored, and resources as the last snapshot up to `at` (Unix seconds) saw them."""
 
-    def source(kind: str, identity: str) -> Record:
+    def source(kind: str, identity: str) -> Seen:
         if is_open(kind):
-            return record_from(kind, msgspec.json.decode(stored_event(config_path, identity, organization)))
+            event = record_from(kind, msgspec.json.decode(stored_event(config_path, identity, organization)))
+            return Seen(event, Collection(kind, (event,)))
         with _read(config_path, organization) as (loaded, store, names):
             found = [each for name in names for each in _seen(loaded, store, name, judge, identity, at)]
         return _only(found, kind, identity, "now" if at is None else f"at {iso(at)}")
@@ -74,13 +75,15 @@ def surroundings(loaded: Loaded, organization: str) -> Surroundings:
     return Surroundings(registers_of(loaded), mine, loaded.config.schedule.usage)
 
 
-def _seen(loaded: Loaded, store: Store, name: str, judge: Judge, identity: str, at: int | None) -> list[Record]:
+def _seen(loaded: Loaded, store: Store, name: str, judge: Judge, identity: str, at: int | None) -> list[Seen]:
     with store.transaction() as tx:
         known = runs.snapshots(tx, name, clock.epoch(clock.now()) if at is None else at)
     if not known:
         return []
     past = Past(store, name, surroundings(loaded, name), Asked.by([judge]))
-    return found_in(past.picture(known[-1]), judge.policy.kind, identity)
+    everything = past.picture(known[-1]).collection(judge.policy.kind)
+    # The same may be in several projects.
+    return [Seen(record, everything) for record in everything.records if record.id == identity]
 
 
 @contextmanager

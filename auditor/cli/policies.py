@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from auditor.cli import backtest, controlview, options, policyreading, policywriting
+from auditor.cli import backtest, controlview, explaining, options, policyreading, policywriting
 from auditor.cli.render import STYLES, console
 from auditor.policy.coverage import Tried, tried
 from auditor.policy.examples import check
@@ -121,5 +121,5 @@ def _warn(policies: PolicySet) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
-for each in (*policyreading.commands, *policywriting.commands, *backtest.commands):
+for each in (*policyreading.commands, *explaining.commands, *policywriting.commands, *backtest.commands):
     command.add_command(each)

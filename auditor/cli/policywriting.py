@@ -11,7 +11,7 @@ import msgspec
 
 from auditor import clock
 from auditor.cli import options
-from auditor.cli.policyreading import body_in
+from auditor.cli.bodyfile import body_in
 from auditor.errors import ConfigError, FaultyFiles, did_you_mean
 from auditor.inventory.schema import EVENT_KIND, KINDS, is_open
 from auditor.policy.editorschema import editor_schema

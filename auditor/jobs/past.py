@@ -12,7 +12,7 @@ from auditor.adminapi.reports import DAY, REPORTS
 from auditor.inventory import activity, auditlog, ownkey, settings
 from auditor.inventory.attestations import Attestation
 from auditor.inventory.derived import JOINED, derive
-from auditor.inventory.model import Gap, Record, Snapshot, Unknown
+from auditor.inventory.model import Gap, Snapshot, Unknown
 from auditor.inventory.registers import register
 from auditor.inventory.relations import join
 from auditor.inventory.schema import AUDIT_LOG, EVENT_KIND, FOLDED, RELATIONS, SPENDING, SUMMED
@@ -168,8 +168,3 @@ def _gap(seen: Snapshot, stream: Stream) -> Gap | None:
 def named(judge: Judge) -> frozenset[str]:
     """Every field that a policy asks for."""
     return judge.matcher.fields | judge.applies_fields | judge.message.names
-
-
-def found_in(snapshot: Snapshot, kind: str, identity: str) -> list[Record]:
-    """The resources of a kind with this id of their own; the same may be in several projects."""
-    return [record for record in snapshot.collection(kind).records if record.id == identity]

@@ -1,6 +1,7 @@
 """The body of one resource or event, as somebody saved it, made into the record that policies judge. Pure."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
 from auditor.adminapi.fields import Field, Type
@@ -11,6 +12,7 @@ from auditor.inventory.model import Record, Unknown
 from auditor.inventory.records import flatten
 from auditor.inventory.schema import fields_of, is_open
 
+_SAID_OF_ALL = frozenset({"id", "object"})
 _NOT_THERE = "it is not in the file"
 
 
@@ -53,6 +55,17 @@ def record_from(kind: str, body: Mapping[str, object]) -> Record:
         elif (field.absent_is_unknown or name in joined) and not _mentioned(body, name, field):
             fields[name] = Unknown(why=_NOT_THERE)
     return Record(kind, (str(body.get("id") or body.get("name") or kind),), fields)
+
+
+def unknown_keys(kind: str, body: Mapping[str, object]) -> list[str]:
+    """The dotted keys of `body` that no field of `kind` comes from."""
+    known = {path for name, field in fields_of(kind).items() for path in (name, field.path) if path}
+    parents = {path[:end] for path in known for end, each in enumerate(path) if each == "."}
+    return [key for key in flatten(body) if key not in known | parents | _SAID_OF_ALL and not _within(key, known)]
+
+
+def _within(key: str, known: AbstractSet[str]) -> bool:
+    return any(key[:end] in known for end, each in enumerate(key) if each == ".")
 
 
 def joined_on(kind: str) -> frozenset[str]:

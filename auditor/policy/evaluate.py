@@ -153,13 +153,14 @@ def _counted(
     too_many = allowed.max is not None and len(matching) > allowed.max
     too_few = len(matching) < allowed.min
     if too_many or (too_few and not unknowns):
-        return [_whole(judge, matching, now), *unknowns]
+        return [whole(judge, matching, now), *unknowns]
     # More of them could only break a maximum, and could only mend a shortage.
     could_change = too_few or (allowed.max is not None)
     return unknowns if could_change else []
 
 
-def _whole(judge: Judge, matching: Sequence[Record], now: int) -> Verdict:
+def whole(judge: Judge, matching: Sequence[Record], now: int) -> Verdict:
+    """What a policy on the count of those that match says of it, when it is too many or too few."""
     names = [record.name for record in matching[:_NAMES]] + (["…"] if len(matching) > _NAMES else [])
     return Verdict(
         policy=judge.policy.name,

@@ -5,13 +5,23 @@ from dataclasses import dataclass, replace
 
 from auditor.inventory.model import Collection, Fields, Record, Snapshot
 from auditor.policy.compile import Answer, compile_selection
-from auditor.policy.evaluate import evaluate, match
+from auditor.policy.evaluate import evaluate, match, whole
 from auditor.policy.grammar import Comparison, Selection
 from auditor.policy.model import EVENT, Allowed, Policy, Verdict
 from auditor.policy.policyset import Judge, PolicySet
+from auditor.policy.program import state_program
 from auditor.terms import Outcome
 
-Source = Callable[[str, str], Record]
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One record, and everything of its kind that was seen with it."""
+
+    record: Record
+    everything: Collection
+
+
+Source = Callable[[str, str], Seen]
 """Gives the record of a kind and an id, from wherever resources are kept. Raises ConfigError when it has none."""
 
 
@@ -45,6 +55,9 @@ class Explanation:
     """Unix seconds at which the clock stands."""
     outcome: Outcome | None
     """None when the policy does not apply. FAIL also where some matches are allowed: then only their count fails."""
+    matching: int
+    """How many of those that were seen match, where some are allowed; else whether this one does."""
+    seen: int
     message: str
     applies: Explained | None
     """None for a policy that applies to every record."""
@@ -52,15 +65,22 @@ class Explanation:
     condition: str
 
 
-def explain(judge: Judge, record: Record, now: int) -> Explanation:
-    """What `judge` says of `record` at `now` (Unix seconds)."""
-    detection = judge.matcher.detection
+def explain(judge: Judge, seen: Seen, now: int) -> Explanation:
+    """What `judge` says of a record at `now` (Unix seconds)."""
+    detection, record = judge.matcher.detection, seen.record
     outcome, message = _said(judge, record, now)
+    matching = [record] if outcome is Outcome.FAIL else []
+    if not judge.policy.allowed.each:
+        (found,) = state_program(record.kind, (judge,)).sort(seen.everything.records, now)
+        matching = list(found.matching)
+        message = whole(judge, matching, now).message if outcome is Outcome.FAIL else message
     return Explanation(
         policy=judge.policy,
         record=record,
         now=now,
         outcome=outcome,
+        matching=len(matching),
+        seen=len(seen.everything.records),
         message=message,
         applies=_explained(judge.applies_to, record.fields, now) if judge.applies_to else None,
         selections=tuple(_explained(each, record.fields, now) for each in detection.selections.values()),

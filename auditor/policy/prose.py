@@ -47,6 +47,12 @@ def _of_correlation(policies: PolicySet, correlated: Correlated) -> Iterator[str
     for rule in spec.rules:
         yield f"rule {rule}:"
         yield from (f"  {line}" for line in _of_judge(policies.bases[rule]))
+    yield counted(correlated)
+
+
+def counted(correlated: Correlated) -> str:
+    """What a correlation asks of a window."""
+    spec = correlated.correlation
     each = f" for each {' and '.join(spec.group_by)}" if spec.group_by else ""
     of = f" of {spec.counted}" if spec.counted else ""
-    yield f"{spec.type}{of}: at least {spec.least:g} within {spec.timespan} seconds{each}"
+    return f"{spec.type}{of}: at least {spec.least:g} within {spec.timespan} seconds{each}"
