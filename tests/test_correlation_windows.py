@@ -237,6 +237,16 @@ def test_values_of_a_field_are_counted_over_events(tmp_path: Path) -> None:
     assert len(verdict.events) == 9
 
 
+@pytest.mark.parametrize(
+    ("condition", "enough"),
+    [("gt: 1.5", 2), ("gte: 1.5", 2), ("gt: 2", 3), ("gte: 2", 2), ("gt: 1.0", 2), ("gt: 0", 1)],
+)
+def test_more_than_a_part_of_an_event_is_the_next_whole_one(tmp_path: Path, condition: str, enough: int) -> None:
+    policies = loaded(tmp_path, FILE.replace("gte: 3", condition), "failures.yaml")
+    assert len(judged(policies, [failed(number) for number in range(enough)])) == 1
+    assert judged(policies, [failed(number) for number in range(enough - 1)]) == []
+
+
 def test_who_varies_the_case_of_an_address_is_one_group_and_one_value(tmp_path: Path) -> None:
     text = FILE.replace("[actor.ip, actor.id]", "[actor.email]").replace("{{ actor.id }}", "{{ actor.email }}")
     events = [

@@ -168,6 +168,7 @@ FAULTY = {
     "too few": ("  condition: {lt: 3}\n", "`lt` is not supported"),
     "two conditions": ("  condition: {gte: 3, gt: 4}\n", "names no count"),
     "no number": ("  condition: {gte: many}\n", "names no count"),
+    "no end of events": ("  condition: {gte: .inf}\n", "names no count"),
     "nothing at all is enough": ("  condition: {gte: 0}\n", "no window holds"),
     "an expression": ("  condition: base and other\n", "expressions are not supported"),
     "values of no field": ("  type: value_count\n", "counts the values of one field"),

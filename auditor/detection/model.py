@@ -42,7 +42,7 @@ class Correlation:
     group_by: tuple[str, ...]
     timespan: int
     """Seconds from the first event of a window to its last."""
-    least: float
+    least: int
     """Events, distinct values or rules that a window must hold."""
     counted: str = ""
     """Field whose distinct values `value_count` counts; empty for the other types."""

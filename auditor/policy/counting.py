@@ -1,7 +1,8 @@
 """From the body of a Sigma correlation to what is counted, or to the faults in it. Pure."""
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from auditor import clock
 from auditor.detection.model import Correlation
@@ -42,7 +43,7 @@ def _timespan(text: str, complain: Complain) -> int | None:
         return None
 
 
-def _least(body: CorrelationBody, complain: Complain) -> float | None:
+def _least(body: CorrelationBody, complain: Complain) -> int | None:
     """The count that is enough; a correlation without a condition asks for all of its rules."""
     if body.type not in TYPES:
         hint = f"there is {', '.join(TYPES)}"
@@ -53,16 +54,25 @@ def _least(body: CorrelationBody, complain: Complain) -> float | None:
         return most
     operator, count = _operator(body.condition or {})
     place: Place = ("correlation", "condition")
-    if not isinstance(count, int | float) or isinstance(count, bool):
+    if not _is_number(count):
         complain(place, "the condition names no count", "for example {gte: 5}")
     elif operator not in {"gte", "gt"}:
         # Fewer than so many events is true of every quiet minute: nothing would ever end such a window.
         complain(place, f"`{operator}` is not supported", "a window is told when it holds enough: gte, gt")
-    elif (least := count + (operator == "gt")) < 1 or (most is not None and least > most):
+    elif (least := math.floor(count) + 1 if operator == "gt" else math.ceil(count)) < 1 or (
+        most is not None and least > most
+    ):
         complain(place, f"no window holds `{operator}: {count}`", f"at most {most}" if most else "at least 1")
     else:
         return least
     return None
+
+
+def _is_number(count: object) -> TypeGuard[int | float]:
+    # Of floats alone: a whole number may be too large to become one.
+    return (isinstance(count, int) and not isinstance(count, bool)) or (
+        isinstance(count, float) and math.isfinite(count)
+    )
 
 
 def _operator(condition: Mapping[str, Any]) -> tuple[str, object]:

@@ -55,4 +55,4 @@ def counted(correlated: Correlated) -> str:
     spec = correlated.correlation
     each = f" for each {' and '.join(spec.group_by)}" if spec.group_by else ""
     of = f" of {spec.counted}" if spec.counted else ""
-    return f"{spec.type}{of}: at least {spec.least:g} within {spec.timespan} seconds{each}"
+    return f"{spec.type}{of}: at least {spec.least} within {spec.timespan} seconds{each}"
