@@ -156,6 +156,9 @@ def test_the_command_writes_a_file_that_passes_validate_and_test(
     code, out, _ = run(capsys, "mine", "--resource", "user", "--file", "users.json", "--id", "user_2")
     assert (code, out.splitlines()[0]) == (0, "wrote mine.yaml")
     assert run(capsys, "events/seen", "--file", "event.json")[0] == 2, "the name of a policy is no path"
+    code, _, err = run(capsys, "My_Check", "--file", "event.json")
+    assert (code, err.splitlines()[0]) == (2, "error: `My_Check` cannot be the name of a policy")
+    assert not Path("My_Check.yaml").exists()
     assert run(capsys, "seen", "--file", "event.json", "--output", "events")[0] == 0
     for command in ("validate", "test"):
         assert call(["policies", command, "mine.yaml", "events"]) == 0

@@ -259,6 +259,15 @@ falsepositive: none
 """
 
 
+def test_a_path_that_is_not_there_is_told_where_it_was_looked_for(tmp_path: Path) -> None:
+    done = auditor("policies", "validate", "gone.yaml", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.startswith("error: no policies at gone.yaml: there is no such file or directory\n")
+    assert f"it is looked for in {tmp_path}" in done.err
+    assert "policies.paths" not in done.err
+    assert auditor("policies", "validate", "builtin:openai", cwd=tmp_path).code == 0
+
+
 def test_what_looks_like_a_mistake_in_a_rule_is_said_and_stops_nothing(tmp_path: Path) -> None:
     file = tmp_path / "somebody.yaml"
     file.write_text(WARNED, encoding="utf-8")

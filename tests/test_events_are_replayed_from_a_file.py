@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policyfiles import RULE, written
+from policyfiles import RULE, state, written
 
 from auditor.cli import call
 from auditor.detection.completing import completing
@@ -239,5 +239,12 @@ def test_the_command_prints_matches_and_needs_no_configuration(
     assert "7 events; skipped lines: 1 no audit event" in told
     assert call(arguments[:4]) == 0
     assert "login-failures" in capsys.readouterr().out, "without --policies the shipped ones are run"
+    states = written(policies.parent, state("{bad: {name: bad}, condition: bad}"))
+    assert call([*arguments[:5], states]) == 0
+    assert capsys.readouterr().err == (
+        "note: none of these policies is about events: what is judged is the state of resources\n"
+    )
+    assert call([*arguments[:5], "gone.yaml"]) == 2
+    assert "there is no such file" in capsys.readouterr().err
     assert call(["events", "replay", "--events", "gone.jsonl"]) == 2
     assert "cannot be read" in capsys.readouterr().err

@@ -87,6 +87,25 @@ def test_what_a_policy_says_is_text_in_its_page(tmp_path: Path) -> None:
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 3 for row in rows)
 
 
+def test_a_rule_of_any_name_has_a_page_of_its_own_in_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["elsewhere Three", "elsewhere-Three", "../../evil", "a](b", "index"]
+    (tmp_path / "rules").mkdir()
+    for number, name in enumerate(names):
+        rule = RULE.replace("0aff", f"{number}aff").replace("name: rule", f"name: '{name}'")
+        written(tmp_path / "rules", rule + "detection: {s: {type: a}, condition: s}\n", f"rule{number}.yml")
+    assert call(["policies", "docs", "--output", str(tmp_path / "a" / "docs"), str(tmp_path / "rules")]) == 0
+    assert "wrote 5 pages; " in capsys.readouterr().out
+    made = {path.name for path in tmp_path.rglob("*.md")}
+    assert made == {path.name for path in (tmp_path / "a" / "docs").iterdir()}
+    links = re.findall(r"(?<!\\)\]\(([^)]+)\)", (tmp_path / "a" / "docs" / "index.md").read_text(encoding="utf-8"))
+    assert sorted(links) == sorted(made - {"index.md"})
+    assert all(re.fullmatch("[A-Za-z0-9_-]+[.]md", link) for link in links)
+    assert call(["policies", "docs", "--output", str(tmp_path / "one"), str(tmp_path / "rules" / "rule0.yml")]) == 0
+    assert "wrote 1 page; " in capsys.readouterr().out
+
+
 def test_the_command_writes_into_a_folder_and_leaves_what_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,7 +115,7 @@ def test_the_command_writes_into_a_folder_and_leaves_what_is_there(
     rule = written(tmp_path, RULE + "detection: {s: {type: a}, condition: s}\n", "rule.yaml")
 
     assert call(["policies", "docs", "--output", "docs", rule]) == 0
-    assert capsys.readouterr().out == "wrote 1 pages; docs/index.md lists them\n"
+    assert capsys.readouterr().out == "wrote 1 page; docs/index.md lists it\n"
     assert {file.name for file in (tmp_path / "docs").iterdir()} == {"index.md", "rule.md", "mine.md"}
     assert call(["policies", "docs", "--output", "docs"]) == 0
     assert len(list((tmp_path / "docs").iterdir())) == len(PACK) + 3

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from auditor import clock
 from auditor.assembly import calendar_of
+from auditor.cli import options
 from auditor.cli.events import names_of, opened
 from auditor.cli.fromstore import surroundings
 from auditor.cli.policyreading import is_a_file, named
@@ -31,7 +33,7 @@ def tested(loaded: Loaded, which: str, since: int, organization: str | None) -> 
 def _policies(loaded: Loaded, which: str) -> PolicySet:
     if not is_a_file(which):
         return _alone(policies_of(loaded), which)
-    written = load([which], {}, {})
+    written = options.load_policies(None, [Path(which)])
     settings = loaded.config.policies
     declared = {name for policy in written for name in policy.params}
     params = {name: value for name, value in settings.params.items() if name in declared}

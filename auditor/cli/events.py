@@ -162,7 +162,10 @@ def replay(config_path: Path | None, form: str, file: Path, paths: tuple[Path, .
     your calendar (local.hour, planned) are there with an auditor.yaml: the one that is named, or the one whose policies
     are run.
     """
-    found = replayed(options.load_policies(config_path, paths), file, _dated(config_path, paths))
+    policies = options.load_policies(config_path, paths)
+    if not (policies.rules or policies.correlations):
+        click.echo("note: none of these policies is about events: what is judged is the state of resources", err=True)
+    found = replayed(policies, file, _dated(config_path, paths))
     eventview.replayed(found, form)
 
 

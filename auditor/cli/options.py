@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from auditor.errors import ConfigError
 from auditor.terms import Level
 
 if TYPE_CHECKING:
@@ -55,15 +56,26 @@ def load_config(path: Path | None, *, need_keys: bool = True) -> "Loaded":
 
 
 def load_policies(path: Path | None, paths: Sequence[Path]) -> "PolicySet":
-    """The policies in `paths`, else those of the configuration, else the shipped ones. Raises FaultyFiles."""
+    """The policies in `paths`, else those of the configuration, else the shipped ones.
+
+    Raises ConfigError or FaultyFiles.
+    """
     from auditor.policy.configured import policies_of
     from auditor.policy.load import load
 
     if paths:
+        _must_exist(paths)
         return load([str(each) for each in paths], {}, {})
     if path or find_config(None).is_file():
         return policies_of(load_config(path, need_keys=False))
     return load(["builtin:openai"], {}, {})
+
+
+def _must_exist(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not path.exists() and not str(path).startswith("builtin:"):
+            hint = f"it is looked for in {Path.cwd()}" if not path.is_absolute() else ""
+            raise ConfigError(f"no policies at {path}: there is no such file or directory", hint=hint)
 
 
 def on_a_terminal() -> bool:

@@ -1,6 +1,7 @@
 """`auditor policies new`, `docs` and `schema`: what helps a person to write policies and others to read them."""
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from auditor.policy.examples import check
 from auditor.policy.load import load
 from auditor.policy.markdown import INDEX, pages
 from auditor.policy.scaffold import scaffold
+
+_NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 
 
 @click.command(name="schema")
@@ -51,7 +54,9 @@ def docs(config_path: Path | None, directory: Path, paths: Sequence[Path]) -> No
     found = pages(options.load_policies(config_path, paths))
     for name, text in found.items():
         _write(directory / name, text)
-    click.echo(f"wrote {len(found) - 1} pages; {directory / INDEX} lists them")
+    count = len(found) - 1
+    lists = f"{directory / INDEX} lists {'it' if count == 1 else 'them'}"
+    click.echo(f"wrote {count} page{'' if count == 1 else 's'}; {lists}")
 
 
 @click.command(name="new")
@@ -83,6 +88,9 @@ def new(
         raise ConfigError("a policy starts from --file, from --event, or from --resource and --id, one of them")
     if kind is not None and kind not in KINDS:
         raise ConfigError(f"unknown kind of resource `{kind}`", hint=did_you_mean(kind, KINDS, "kinds"))
+    if not _NAME.fullmatch(name):
+        hint = "small letters, digits, `-` and `_`, at most 100, for example my-check; --output names the directory"
+        raise ConfigError(f"`{name[:100]}` cannot be the name of a policy", hint=hint)
     target = directory / f"{name}.yaml"
     if target.exists():
         raise ConfigError(f"{target} is there already", hint="choose another name")

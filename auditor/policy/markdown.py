@@ -12,14 +12,27 @@ INDEX = "index.md"
 
 def pages(policies: PolicySet) -> Mapping[str, str]:
     """Name of each file to its text; `index.md` leads to all the others."""
-    return {INDEX: _index(policies)} | {f"{each.name}.md": _page(policies, each) for each in policies.policies}
+    files = _files(policies)
+    return {INDEX: _index(policies, files)} | {files[each.name]: _page(policies, each) for each in policies.policies}
 
 
-def _index(policies: PolicySet) -> str:
+def _files(policies: PolicySet) -> Mapping[str, str]:
+    """The file of each policy: rules that were written elsewhere may have any name."""
+    files: dict[str, str] = {}
+    taken = {INDEX}
+    for name in policies.by_name:
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+        free = (f"{plain}{number}.md" for number in ("", *(f"-{each}" for each in range(2, len(policies) + 3))))
+        files[name] = next(each for each in free if each.lower() not in taken)
+        taken.add(files[name].lower())
+    return files
+
+
+def _index(policies: PolicySet, files: Mapping[str, str]) -> str:
     lines = ["# Policies", ""]
     for kind in sorted({policy.kind for policy in policies}, key=lambda kind: (kind == EVENT, kind)):
         ours = sorted((p for p in policies if p.kind == kind), key=lambda p: (-p.level.rank, p.name))
-        rows = ((p.level, f"[{p.name}]({p.name}.md)", _text(p.title)) for p in ours)
+        rows = ((p.level, f"[{_text(p.name)}]({files[p.name]})", _text(p.title)) for p in ours)
         lines += [f"## {_judges(kind)}", "", *_table(("Level", "Name", "Title"), rows), ""]
     return "\n".join(lines)
 
