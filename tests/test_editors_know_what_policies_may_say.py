@@ -15,7 +15,7 @@ from auditor.cli import call
 from auditor.inventory.schema import KINDS, fields_of, is_open
 from auditor.policy.comparison import OWN_MODIFIERS
 from auditor.policy.editorschema import DIALECT, editor_schema
-from auditor.policy.modifiers import REFUSED, SIGMA_MODIFIERS, fitting, known_modifiers
+from auditor.policy.modifiers import FLAGS, REFUSED, SIGMA_MODIFIERS, fitting, known_modifiers
 from auditor.yamlfile import load
 
 FILES = sorted((shipped.directory("policies") / "openai").rglob("*.yaml"))
@@ -59,6 +59,9 @@ MISTAKES = {
     "a modifier for other logs": state("{bad: {name|windash: a}, condition: bad}"),
     "an allowed element that is no text": state("{bad: {owner.groups|outside: [5]}, condition: bad}"),
     "a chain that does not fit": state("{bad: {created_at|contains|all: [a]}, condition: bad}"),
+    "a flag without re": state("{bad: {name|i: a}, condition: bad}"),
+    "a flag after something else": state("{bad: {name|contains|i: a}, condition: bad}"),
+    "a flag without re in a rule": RULE + "detection: {s: {type|i: a}, condition: s}\n",
     "a duration that is none": state("{bad: {created_at|older_than: 90}, condition: bad}"),
     "a duration in words": state("{bad: {created_at|older_than: 90 days}, condition: bad}"),
     "an hour that is none": state("{bad: {created_at|hour: 24}, condition: bad}"),
@@ -116,7 +119,10 @@ def test_each_field_has_exactly_the_modifiers_that_fit_it() -> None:
         offered = set(definitions[f"fields of {kind}"]["properties"])
         fields = fields_of(kind)
         assert offered == set(fields) | {
-            f"{name}|{each}" for name, field in fields.items() for each in fitting(field.type, own=True)
+            f"{name}|{each}"
+            for name, field in fields.items()
+            for each in fitting(field.type, own=True)
+            if each not in FLAGS
         }
 
 
@@ -128,7 +134,17 @@ def test_every_modifier_of_the_grammar_is_offered_or_refused_and_none_is_both() 
     assert not underlined("project_api_key", "name|re|i", "a+")
     assert not underlined("project_api_key", "created_at|older_than", "%after%")
     assert not underlined("project_api_key", "created_at|hour|gte", 22)
+    assert not underlined("project_api_key", "name|re|i|m", "a+")
     assert underlined("project_api_key", "owner.is_member|re|i", "a")
+
+
+def test_one_rule_and_one_field_to_group_by_need_no_list(tmp_path: Path) -> None:
+    rule = RULE.replace("name: rule", "name: base") + "detection: {s: {type|re|i: a}, condition: s}\n"
+    counted = "{type: event_count, rules: base, group-by: actor.ip, timespan: 5m, condition: {gte: 2}}"
+    text = f"{rule}---\ntitle: b\nname: policy\nlevel: low\ncorrelation: {counted}\n"
+    assert complaints(text) == []
+    assert faults(tmp_path, text) == ()
+    assert complaints(text.replace("rules: base", "rules: []")) != []
 
 
 def test_the_command_prints_it_or_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from auditor.adminapi.fields import Field, Type
 from auditor.inventory.schema import KINDS, fields_of, is_open
-from auditor.policy.files import CorrelationFile, RuleFile, StateFile
-from auditor.policy.modifiers import TIME_PARTS, fitting, known_modifiers
+from auditor.policy.files import CorrelationBody, CorrelationFile, RuleFile, StateFile
+from auditor.policy.modifiers import FLAGS, TIME_PARTS, fitting, known_modifiers
 
 Schema = dict[str, Any]
 
@@ -20,6 +20,8 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 
 _PARAMETER = "^%[a-z][a-z0-9_]*%$"
 _DURATION = r"^([0-9]{1,9}[smhdw])+$"
+_FLAGGED = rf"(?!(?!.*\|re(\||$)).*\|({'|'.join(FLAGS)})(\||$))"
+"""No flag of `re` without it: what editors know of regular expressions can say that."""
 _KINDS = tuple(kind for kind in KINDS if not is_open(kind))
 
 
@@ -30,7 +32,7 @@ def editor_schema() -> Schema:
     definitions |= {
         "condition": _one_or_many({"type": "string", "minLength": 1}),
         "rule": _rule(shapes["rule"]),
-        "correlation": shapes["correlation"],
+        "correlation": _correlation(shapes["correlation"], definitions),
         "state": _state(shapes["state"]),
     }
     for kind in _KINDS:
@@ -112,7 +114,7 @@ def _of_kind(kind: str) -> Schema:
     named: Schema = {}
     for name, field in fields.items():
         named[name] = _value_of(field, ())
-        named |= {f"{name}|{each}": _value_of(field, (each,)) for each in fitting(field.type, own=True)}
+        named |= {f"{name}|{each}": _value_of(field, (each,)) for each in _alone(field)}
     mapping: Schema = {
         "type": "object",
         "minProperties": 1,
@@ -134,6 +136,11 @@ def _of_kind(kind: str) -> Schema:
     }
 
 
+def _alone(field: Field) -> list[str]:
+    """The modifiers that may be a field's only one."""
+    return [each for each in fitting(field.type, own=True) if each not in FLAGS]
+
+
 def _chains(fields: Mapping[str, Field]) -> Iterator[tuple[str, Schema]]:
     """Several modifiers after one field: whatever order, `load` says what does not go together."""
     by_type: dict[Type, list[str]] = {}
@@ -141,7 +148,7 @@ def _chains(fields: Mapping[str, Field]) -> Iterator[tuple[str, Schema]]:
         by_type.setdefault(field.type, []).append(re.escape(name))
     for kind, names in by_type.items():
         modifiers = "|".join(fitting(kind, own=False))
-        yield rf"^({'|'.join(names)})(\|({modifiers})){{2,}}$", {}
+        yield rf"^{_FLAGGED}({'|'.join(names)})(\|({modifiers})){{2,}}$", {}
 
 
 def _example(fields: Mapping[str, Field]) -> Schema:
@@ -161,7 +168,7 @@ def _rule(shape: Schema) -> Schema:
     mapping: Schema = {
         "type": "object",
         "minProperties": 1,
-        "propertyNames": {"pattern": rf"^[^|]*(\|({modifiers}))*$"},
+        "propertyNames": {"pattern": rf"^{_FLAGGED}[^|]*(\|({modifiers}))*$"},
     }
     keyword: Schema = {"type": ["string", "number"]}
     shape["properties"]["logsource"] = {
@@ -176,6 +183,14 @@ def _rule(shape: Schema) -> Schema:
         "properties": {"condition": _ref("condition"), "timeframe": {}},
         "additionalProperties": _one_or_many({"anyOf": [mapping, keyword]}),
     }
+    return shape
+
+
+def _correlation(shape: Schema, definitions: Schema) -> Schema:
+    """Of the lists in its body one text is enough where there is only one."""
+    properties = definitions[CorrelationBody.__name__]["properties"]
+    for name in ("rules", "group-by"):
+        properties[name] = {"anyOf": [{"type": "string"}, properties[name]]}
     return shape
 
 

@@ -29,10 +29,11 @@ TIME_PARTS: Mapping[str, tuple[int, int]] = {
 
 _TEXTUAL = ("contains", "startswith", "endswith", "re", "cased")
 _ORDERING = ("gt", "gte", "lt", "lte")
-_FLAGS = ("i", "ignorecase", "m", "multiline", "s", "dotall")
+FLAGS = ("i", "ignorecase", "m", "multiline", "s", "dotall")
+"""Flags of `re`, which stand after it and nowhere else."""
 
 SIGMA_MODIFIERS = tuple(
-    sorted((*_TEXTUAL, *_ORDERING, *_FLAGS, *TIME_PARTS, "all", "cidr", "exists", "expand", "fieldref", "neq"))
+    sorted((*_TEXTUAL, *_ORDERING, *FLAGS, *TIME_PARTS, "all", "cidr", "exists", "expand", "fieldref", "neq"))
 )
 """Sigma's modifiers that run here; they mean what Sigma's specification says."""
 
@@ -89,7 +90,7 @@ def sound_modifiers(key: Key, place: Place, complain: Complain, *, own: bool) ->
         if each in REFUSED:
             complain(place, f"`{each}` is not supported", REFUSED[each])
             return False
-        if each in _FLAGS and "re" not in key.modifiers:
+        if each in FLAGS and "re" not in key.modifiers:
             complain(place, f"`{each}` is a flag of `re`", f"write `{key.field}|re|{each}`")
             return False
         if each not in known_modifiers(own=own):
@@ -143,7 +144,7 @@ def _is_truth(value: object) -> bool:
 
 
 _TAKES: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    **dict.fromkeys((*_TEXTUAL, *_FLAGS, "outside"), (_is_text, "a text")),
+    **dict.fromkeys((*_TEXTUAL, *FLAGS, "outside"), (_is_text, "a text")),
     **dict.fromkeys((*_ORDERING, *TIME_PARTS), (_is_number, "a number")),
     "cidr": (_is_text, "a network like 192.0.2.0/24"),
     "fieldref": (_is_text, "the name of another field"),
