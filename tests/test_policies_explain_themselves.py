@@ -195,12 +195,16 @@ def test_the_command_reads_events_from_the_store(
 
 def test_a_key_that_means_nothing_is_told_and_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy = written(tmp_path, state(DETECTION))
-    body = saved(tmp_path, {**BODY, "last_usd_at": 1, "owner": {"type": "user", "groupz": "red"}})
+    body = saved(
+        tmp_path,
+        {**BODY, "last_usd_at": 1, "owner": {"type": "user", "groupz": "red", "object": "x"}, "foo": {"bar": 1}},
+    )
     assert call(["policies", "explain", "policy", "--file", body, policy]) == 0
     told = capsys.readouterr()
     assert told.err.splitlines() == [
         "note: project_api_key has no field `owner.groupz` (did you mean `owner.groups`?)",
         "note: project_api_key has no field `last_usd_at` (did you mean `last_used_at`?)",
+        "note: project_api_key has no field `foo.bar`",
     ]
     assert told.out.startswith("policy: ")
 

@@ -1,13 +1,14 @@
 """Files with the JSON bodies of resources and events, as somebody saved them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from auditor.errors import ConfigError, did_you_mean
+from auditor.errors import ConfigError
 from auditor.inventory.model import Collection, Record, Unknown
 from auditor.inventory.schema import fields_of, is_open
 from auditor.policy.bodies import bodies_in, chosen, record_from, unknown_keys
@@ -77,5 +78,14 @@ def _notes(file: Path, kind: str, body: Mapping[str, object], record: Record) ->
         hint = f"{kind} has {', '.join(sorted(known))}"
         raise ConfigError(f"{file} holds no {kind}: it has {names}", hint=hint)
     for key in strange[:_MAX_NOTES]:
-        close = did_you_mean(key, known, "fields")
-        yield f"{kind} has no field `{key}`" + (f" ({close})" if close.startswith("did you mean") else "")
+        close = _close(key, known)
+        # Within what policies know the API sends more than they may name.
+        if close or not any(name.partition(".")[0] == key.partition(".")[0] for name in known):
+            yield f"{kind} has no field `{key}`{close}"
+
+
+def _close(key: str, known: Iterable[str]) -> str:
+    parent, _, last = key.rpartition(".")
+    beside = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == parent]
+    found = difflib.get_close_matches(last, beside, n=1)
+    return f" (did you mean `{f'{parent}.' * bool(parent)}{found[0]}`?)" if found else ""
