@@ -96,14 +96,17 @@ def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) 
 
 def line(finding: Finding) -> Line:
     """A finding as one line of a digest."""
-    return Line(finding.level, finding.policy, bounded(finding.name), bounded(finding.message))
+    kind = AlertKind.OCCURRED if finding.occurrence else AlertKind.OPENED
+    about = kind.value, finding.id, finding.kind, bounded(finding.ids[-1])
+    return Line(finding.level, finding.policy, bounded(finding.name), bounded(finding.message), *about)
 
 
 def _told(alert: Alert) -> Line:
     if alert.kind is AlertKind.EVENT:
         return Line(alert.level, "event", alert.title, ", ".join(f"{name}: {value}" for name, value in alert.facts))
-    state = _STATES.get(alert.kind, "")
-    return Line(alert.level, alert.policy, alert.resource_name or alert.title, state + (alert.text or alert.title))
+    name, state = alert.resource_name or alert.title, _STATES.get(alert.kind, "")
+    about = alert.kind.value, alert.finding or alert.about, alert.resource_kind, alert.resource_id
+    return Line(alert.level, alert.policy, name, state + (alert.text or alert.title), *about)
 
 
 def _ranked(lines: Iterable[Line]) -> tuple[Line, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from auditor import clock
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.untrusted import one_line, paragraph
 
 TITLE_MAX = 300
@@ -44,18 +44,27 @@ def document(alert: Alert, lines: int = LINES_MAX) -> dict[str, Any]:
         "remediation": paragraph(alert.remediation, TEXT_MAX),
         "facts": facts(alert),
         "counts": dict(alert.counts),
-        "lines": [
-            {
-                "level": line.level.value,
-                "policy": line.policy,
-                "resource": one_line(line.resource, NAME_MAX),
-                "message": one_line(line.message, NAME_MAX),
-            }
-            for line in alert.lines[:lines]
-        ],
+        "lines": [_line(line) for line in alert.lines[:lines]],
         "lines_omitted": max(len(alert.lines) - lines, 0),
         "link": alert.link,
     }
+
+
+def _line(line: Line) -> dict[str, str]:
+    """What is told of one finding. What is not known of it, or is no finding, has no field for that."""
+    told = {
+        "level": line.level.value,
+        "policy": line.policy,
+        "resource": one_line(line.resource, NAME_MAX),
+        "message": one_line(line.message, NAME_MAX),
+    }
+    about = {
+        "kind": line.kind,
+        "finding": line.finding,
+        "resource_kind": line.resource_kind,
+        "resource_id": one_line(line.resource_id, NAME_MAX),
+    }
+    return told | {name: value for name, value in about.items() if value}
 
 
 def _event(alert: Alert) -> dict[str, Any]:

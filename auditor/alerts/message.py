@@ -44,6 +44,11 @@ class Line:
     policy: str
     resource: str
     message: str
+    kind: str = ""
+    """What is told of the finding: the value of an AlertKind. Like the rest, for programs that follow each of them."""
+    finding: str = ""
+    resource_kind: str = ""
+    resource_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from auditor.alerts.aside import aside
-from auditor.alerts.document import compact, document, readable
+from auditor.alerts.document import document, fitted, readable
 from auditor.alerts.message import Alert
 from auditor.alerts.sink import Context, Example, Receipt, SinkConfig
 from auditor.errors import ConfigError, DeliveryError
 
+LINE_MAX = 1_000_000
+"""Bytes: what agents that ship logs take as one line."""
 LOCK_TRIES = 500  # at least 10 seconds
 
 
@@ -39,17 +41,21 @@ EXAMPLES = {"jsonl": Example({"path": "{folder}/alerts.jsonl"})}
 
 def render(config: Config, alert: Alert) -> str:
     """The line, laid out for reading."""
-    return readable(compact(document(alert)))
+    return readable(_line(alert))
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     """Append the line and wait for the disk. Raises DeliveryError, retryable: disks get space again."""
     try:
-        await aside(lambda: _append(config.path, compact(document(alert)) + b"\n"))
+        await aside(lambda: _append(config.path, _line(alert) + b"\n"))
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
         raise DeliveryError(f"{config.path} cannot be written: {reason}", retryable=True) from None
     return Receipt({"path": str(config.path)})
+
+
+def _line(alert: Alert) -> bytes:
+    return fitted(lambda lines: document(alert, lines), LINE_MAX)
 
 
 def _append(path: Path, line: bytes) -> None:

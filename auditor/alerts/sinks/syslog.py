@@ -21,7 +21,7 @@ from auditor.alerts.answers import unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import allowed, connected
 from auditor.alerts.document import document, moment
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Example, Receipt
 from auditor.alerts.untrusted import one_line
@@ -179,11 +179,14 @@ def _value(text: str) -> str:
 
 
 def _text(alert: Alert) -> str:
-    lines = (
-        f"{line.level.value} {one_line(line.resource, 80)}: {one_line(line.message, 120)}" for line in alert.lines[:30]
-    )
+    lines = map(_line, alert.lines[:30])
     parts = (f"{label(alert)}: {one_line(alert.title, 200)}", one_line(alert.text, 1000), "; ".join(lines))
     return " - ".join(part for part in parts if part)
+
+
+def _line(line: Line) -> str:
+    named = f" [{line.finding}]" if line.finding else ""
+    return f"{line.level.value} {one_line(line.resource, 80)}: {one_line(line.message, 120)}{named}"
 
 
 def _cef(alert: Alert) -> tuple[str, str]:
