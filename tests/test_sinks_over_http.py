@@ -299,11 +299,11 @@ async def test_a_finding_is_one_alert_in_alertmanager_until_it_is_resolved(
             "alertname": "project-key-stale",
             "organization": "acme",
             "finding": "00ff",
-            "severity": "high",
             "resource_kind": "project_api_key",
             "resource_id": "key_1",
         },
         "annotations": {
+            "severity": "high",
             "summary": "Project API key unused for 90 days",
             "description": "ci-bot of Ada in payments: last used 91 days ago",
             "resource": "ci-bot",
@@ -386,6 +386,28 @@ async def test_the_real_alertmanager_opens_and_closes_a_finding(real_alertmanage
     assert active(real_alertmanager) == []
     await send(settings, replace(ALERT, kind=AlertKind.REOPENED, at=now))
     assert len(active(real_alertmanager)) == 1
+
+
+async def test_the_real_alertmanager_follows_what_people_decide_and_other_levels(real_alertmanager: str) -> None:
+    settings, now = {"type": "alertmanager", "url": real_alertmanager}, int(time.time())
+
+    def told(finding: str, kind: AlertKind, ago: int, **more: Any) -> Alert:
+        return replace(ALERT, finding=finding, kind=kind, at=now - ago, **more)
+
+    async def firing(*alerts: Alert) -> dict[str, str]:
+        for alert in alerts:
+            await send(settings, alert)
+        shown = {each["labels"]["finding"]: each["annotations"] for each in active(real_alertmanager)}
+        return {name: text.get("state", "") for name, text in shown.items() if name in ("known", "risk", "event")}
+
+    occurred = told("event", AlertKind.OCCURRED, 60, resource_kind="audit_event")
+    opened = [told(name, AlertKind.OPENED, 60) for name in ("known", "risk")]
+    assert await firing(*opened, occurred) == {"known": "", "risk": "", "event": ""}
+    known, risk = told("known", AlertKind.ACKNOWLEDGED, 30, by="ada"), told("risk", AlertKind.WAIVED, 30)
+    assert await firing(known, risk) == {"known": "Acknowledged", "event": ""}
+    assert await firing(replace(occurred, kind=AlertKind.ACKNOWLEDGED, at=now - 20)) == {"known": "Acknowledged"}
+    assert await firing(told("known", AlertKind.RESOLVED, 10, level=Level.LOW)) == {}
+    assert await firing(told("risk", AlertKind.REOPENED, 5)) == {"risk": ""}
 
 
 @pytest.mark.parametrize("case", HOSTILE)

@@ -39,7 +39,7 @@ def organization() -> Organization:
 async def audited(organization: Organization, store: Store) -> AsyncIterator[Audit]:
     with served(organization, keys=None) as (address, _):
         async with auditing(address, store) as audit:
-            yield replace(audit, conversing=frozenset({"here"}))
+            yield replace(audit, marked=frozenset({"here"}))
 
 
 async def passed(audit: Audit, now: int) -> None:
@@ -107,8 +107,8 @@ async def test_sinks_that_do_not_converse_hear_nothing_of_it(
 ) -> None:
     decisions.acknowledge(store, of(store, stranger).id, "ada@example.com", "", NOW + 1000)
     async with audited(organization, store) as audit:
-        assert review.mark(replace(audit, conversing=frozenset()), NOW, NOW + 1010) == 0
-        assert review.mark(replace(audit, conversing=frozenset({"there"})), NOW, NOW + 1010) == 0
+        assert review.mark(replace(audit, marked=frozenset()), NOW, NOW + 1010) == 0
+        assert review.mark(replace(audit, marked=frozenset({"there"})), NOW, NOW + 1010) == 0
     with store.transaction() as tx:
         kinds = {decode(each.message.alert).kind for each in outbox.listing(tx, limit=1000)}
     assert AlertKind.ACKNOWLEDGED not in kinds

@@ -13,11 +13,11 @@ from typing import TypeVar
 import msgspec
 
 from auditor import clock, log
-from auditor.alerts import addressing, conversing
+from auditor.alerts import addressing, conversing, marking
 from auditor.alerts.conversation import Turn
 from auditor.alerts.deadletters import each_of, give_up, title_of
 from auditor.alerts.gate import Gate, Hold, Judge
-from auditor.alerts.lane import FOLD_MAX, UNLIMITED, Lane, Terms
+from auditor.alerts.lane import FOLD_MAX, FOLD_MAX_KEPT, UNLIMITED, Lane, Terms
 from auditor.alerts.load import Load, loaded
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.sink import Context, Receipt, Sink
@@ -144,18 +144,19 @@ class Deliverer:
         """Lease and handle one message, or many as one digest. None when there is nothing to do now."""
         await self._recall(lane)
         limit = lane.takes(self._seconds())
-        leased, suppressed = await self._lease(lane, limit) if limit else ([], 0)
+        leased, held_back = await self._lease(lane, limit) if limit else ([], None)
         if not leased:
-            return Delivered(suppressed=suppressed) if suppressed else None
+            return held_back
         load, rest = await self._loaded(lane.sink, leased)
-        rest += Delivered(suppressed=suppressed)
+        rest += held_back or Delivered()
         return rest if load is None else rest + await self._sent(lane, load)
 
     async def _recall(self, lane: Lane) -> None:
         """A start is no new window: who was told much just before it is not flooded after it."""
         if lane.sink not in self._fresh:
             return
-        ages = await self._transact(lambda tx: outbox.delivered_ages(tx, lane.sink, lane.terms.storm_window))
+        window, marks = lane.terms.storm_window, not self._sinks[lane.sink].keeps_state
+        ages = await self._transact(lambda tx: outbox.delivered_ages(tx, lane.sink, window, marks=marks))
         for age in ages:
             lane.sent(self._seconds() - age)
         self._fresh.discard(lane.sink)
@@ -175,14 +176,15 @@ class Deliverer:
         return loaded(alerts, int(self._seconds())), unreadable
 
     async def _sent(self, lane: Lane, load: Load) -> Delivered:
-        turn = await self._turn_of(lane, load)
-        if turn is None and all(alert.marks for _, alert in load.parts):
+        sink, turn = self._sinks[lane.sink], await self._turn_of(lane, load)
+        marks = all(alert.marks for alert in load.alerts)
+        if turn is None and marks and not sink.keeps_state:
             return await self._unsaid(lane, load)
         try:
-            receipt = await self._send(self._sinks[lane.sink], load.alert, Context(load.attempt, turn))
+            receipt = await self._send(sink, load.alert, Context(load.attempt, turn, load.alerts))
         except DeliveryError as error:
             return await self._failed(lane, load, error)
-        lane.sent(self._seconds(), load.group)
+        lane.sent(self._seconds(), load.group, counts=not (marks and sink.keeps_state))
         await self._settle(lane, load, turn, receipt)
         _log.info("alert.sent", sink=lane.sink, alert=load.alert.id, attempt=load.attempt, told=len(load.parts))
         self._tell(load.alert, lane.sink)
@@ -269,11 +271,14 @@ class Deliverer:
             self.wake()
         return Delivered(dead=dead)
 
-    async def _lease(self, lane: Lane, limit: int) -> tuple[Sequence[Leased], int]:
-        """At most `limit` messages, or one with the rest of its group or batch; and how many were held back instead."""
+    async def _lease(self, lane: Lane, limit: int) -> tuple[Sequence[Leased], Delivered | None]:
+        """At most `limit` messages, or one with the rest of its group or batch; and what was held back instead.
+
+        None for that when nothing was due.
+        """
         seconds = ceil(self._terms.send_timeout + self._terms.settle_margin)
 
-        def take(tx: Transaction) -> tuple[Sequence[Leased], int]:
+        def take(tx: Transaction) -> tuple[Sequence[Leased], Delivered | None]:
             apart = self._sinks[lane.sink].converses
             leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit, apart=apart, probing=lane.probing)
             if limit == 1 and leased and not leased[0].batch and leased[0].message.group:
@@ -281,8 +286,9 @@ class Deliverer:
                 leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, rest) if rest else []
             free = self._admitted(tx, leased)
             mine = addressing.for_one(tx, self._sinks[lane.sink], free)
+            mine = marking.of_open(tx, self._sinks[lane.sink], mine)
             outbox.bind(tx, mine)
-            return mine, len(leased) - len(free)
+            return mine, Delivered(suppressed=len(leased) - len(free)) if leased else None
 
         return await self._transact(take)
 
@@ -358,9 +364,14 @@ class Deliverer:
 
 
 def _terms_of(sink: Sink, terms: Terms) -> Terms:
-    """Audit events come as they come; where they are no data but something to read, they come as one digest."""
+    """Audit events come as they come; where they are no data but something to read, they come as one digest.
+
+    Where each finding has a state, no more is folded than can be told one by one.
+    """
     if not sink.alerts:
         return replace(terms, storm_limit=UNLIMITED if sink.takes_events else 1)
+    if sink.keeps_state:
+        terms = replace(terms, fold_max=min(terms.fold_max, FOLD_MAX_KEPT))
     storm = sink.config.storm
     return replace(terms, storm_limit=storm.messages, storm_window=storm.window) if storm else terms
 

@@ -69,9 +69,9 @@ class Judge:
         """Whether the sink may take for open what the alert ends. Better an end too many than none."""
         first, last = held.said_before(self._tx, sink, alert.finding, alert.id)
         if last is not None:
-            return not _is_end(last)
+            return not is_end(last)
         # What a digest of many told is in no message of its own: then an end comes first.
-        return first is None or _is_end(first)
+        return first is None or is_end(first)
 
     def _silenced(self, alert: Alert, _sink: str) -> str:
         for silence, match in self._silences:
@@ -104,7 +104,8 @@ class Judge:
         return self._sources[name]
 
 
-def _is_end(stored: bytes) -> bool:
+def is_end(stored: bytes) -> bool:
+    """Whether a stored alert tells that a finding is over; what cannot be read does not."""
     try:
         return decode(stored).kind is AlertKind.RESOLVED
     except msgspec.DecodeError:

@@ -11,6 +11,8 @@ UNLIMITED = 1_000_000_000
 """A `storm_limit` that nothing reaches."""
 FOLD_MAX = 1000
 """Messages folded into one digest at most."""
+FOLD_MAX_KEPT = 50
+"""The same for a sink that is told of each part by itself: they must all get there within `send_timeout`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Terms:
     storm_limit: int = 20
     storm_window: float = 600
     """At most `storm_limit` messages in `storm_window`; the last of them tells all that is due, as a digest."""
+    fold_max: int = FOLD_MAX
     send_timeout: float = 30
     settle_margin: float = 15
     """How long a lease outlasts the sending, for settling it; after a crash the message goes out again that late."""
@@ -80,14 +83,15 @@ class Lane:
 
     def folds(self, group: str) -> int:
         """How many messages of one group may go out as one; of all groups together for the empty one."""
-        return self._folds.get(group, FOLD_MAX)
+        return self._folds.get(group, self.terms.fold_max)
 
-    def sent(self, now: float, group: str = "") -> None:
-        """The sink confirmed a message."""
+    def sent(self, now: float, group: str = "", *, counts: bool = True) -> None:
+        """The sink confirmed a message; one that disturbs nobody does not count for a storm."""
         self._failures = 0
         for mended in {group, ""}:
             self._folds.pop(mended, None)
-        self._sent.append(now)
+        if counts:
+            self._sent.append(now)
 
     def refused(self, parts: int, group: str) -> None:
         """A digest of `parts` messages was refused for good: half as many next, until the one at fault is alone.

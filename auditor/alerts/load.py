@@ -23,6 +23,11 @@ class Load:
         return [leased for leased, _ in self.parts]
 
     @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """What was folded, or the one alert."""
+        return tuple(alert for _, alert in self.parts)
+
+    @property
     def attempt(self) -> int:
         """How often the most tried part was tried, this time included."""
         return max(leased.attempts for leased, _ in self.parts)

@@ -1,7 +1,9 @@
 """Finds the sinks: every file of `sinks/` is one kind, and nothing else lists them.
 
 Such a file has four names: `Config`, `EXAMPLES`, `render` (what goes out, as text without secrets) and `send`;
-`TAKES_EVENTS = True` when raw audit events are at home there, and `render_kept` when its messages are kept up to date.
+`TAKES_EVENTS = True` when raw audit events are at home there, `render_kept` when its messages are kept up to date, and
+`render_parts` when the other side keeps the state of each finding: it is told of what people decided, too, and of each
+finding that a digest was folded from.
 """
 
 import importlib
@@ -61,6 +63,7 @@ def build(name: str, settings: Mapping[str, Any]) -> Sink:
         module.render,
         takes_events=getattr(module, "TAKES_EVENTS", False),
         _render_kept=getattr(module, "render_kept", None),
+        _render_parts=getattr(module, "render_parts", None),
     )
 
 

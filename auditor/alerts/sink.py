@@ -67,6 +67,8 @@ class Context:
     """From 1; above 1 the other side may have the message already, under the same `alert.id`."""
     turn: Turn | None = None
     """For a sink that converses: the conversation that the alert belongs to; None for a message of its own."""
+    parts: tuple[Alert, ...] = ()
+    """What the alert was folded from, oldest first; `Sink.send` puts the alert itself here where it is no digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Example:
 Send = Callable[[Any, Alert, Context], Awaitable[Receipt]]
 Render = Callable[[Any, Alert], str]
 RenderKept = Callable[[Any, Alert, Conversation], str]
+RenderParts = Callable[[Any, Alert, tuple[Alert, ...]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,18 @@ class Sink:
     """False for the queue of audit events, which the same sink has beside that of its alerts."""
     _render_kept: RenderKept | None = None
     """Of a sink that keeps messages up to date."""
+    _render_parts: RenderParts | None = None
+    """Of a sink on whose other side each finding has a state: it is told of each by itself, whatever was folded."""
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the other side knows each finding as one that is open or is not, and must hear when that changes."""
+        return self.alerts and self._render_parts is not None
+
+    @property
+    def takes_marks(self) -> bool:
+        """Whether it hears of what people decided about a finding that it was told of."""
+        return self.converses or self.keeps_state
 
     @property
     def converses(self) -> bool:
@@ -124,8 +139,10 @@ class Sink:
 
     async def send(self, alert: Alert, context: Context) -> Receipt:
         """Send once and return what the other side confirmed. Raises DeliveryError; never retries by itself."""
-        if context.turn:
-            context = replace(context, turn=context.turn.worded(self._worded))
+        # A digest of audit events is one message: none of them has a state.
+        parts = (context.parts if self.alerts else ()) or (alert,)
+        turn = context.turn.worded(self._worded) if context.turn else None
+        context = replace(context, turn=turn, parts=tuple(map(self._worded, parts)))
         try:
             return await self._send(self.config, self._worded(alert), context)
         except ConfigError as error:
@@ -141,11 +158,17 @@ class Sink:
         return self._render(self.config, self._worded(alert))
 
     def preview_group(self, alerts: Sequence[Alert]) -> str:
-        """The same for alerts of one group, oldest first: the message that is kept up to date, or their digest."""
+        """The same for alerts of one group, oldest first: the message that is kept up to date, or their digest.
+
+        Of a sink that keeps the state of each finding, all that it is told.
+        """
         shown = turn(None, {}, alerts, alerts[0].at)
         if self.converses and self._render_kept and shown:
             return self._render_kept(self.config, alerts[-1], shown.worded(self._worded).standing)
-        return self.preview(digests.together(alerts, alerts[-1].at))
+        digest = digests.together(alerts, alerts[-1].at)
+        if self._render_parts:
+            return self._render_parts(self.config, self._worded(digest), tuple(map(self._worded, alerts)))
+        return self.preview(digest)
 
     def _worded(self, alert: Alert) -> Alert:
         return worded(alert, self.config.templates)

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from auditor.alerts import compose, digests, notices
-from auditor.alerts.message import Alert
+from auditor.alerts import compose, digests, marking, notices
+from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.outgoing import Routed, gather, mark, queue
+from auditor.alerts.route import Destination
 from auditor.alerts.sink import events_queue
 from auditor.alerts.words import counted
 from auditor.findings.expiry import Ending
@@ -22,45 +23,59 @@ FEW = 3
 """Alerts that are told one by one even where they could be folded."""
 MANY = 10
 """Lists that are named in one notice."""
+FEW_KEPT = 500
+"""The same for changes of findings, to a sink on whose other side each has a state. Ten messages take them, so that
+what comes behind them waits for no window."""
 
 
 def transitions(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int, *, fold: bool = False) -> int:
     """Queue an alert for each change that is news; returns how many messages were queued.
 
-    With `fold`, more than FEW to one sink become one digest: most of them stood already and were only seen now.
+    With `fold`, more than FEW to one sink become one digest: most of them stood already and were only seen now. A sink
+    that keeps the state of each finding would know none of them, and gets up to FEW_KEPT.
     """
     teller = audit.teller
     alerts = [alert for change in changes if (alert := teller.of(change))]
-    return _told(tx, audit, alerts, now, fold=fold)
+    return _told(tx, audit, alerts, now, fold=fold, kept=FEW_KEPT)
 
 
 def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int) -> int:
-    """Queue a mark for each change that a person decided, for sinks that show it where the finding was told.
+    """Queue a mark for each change that a person decided, for sinks that show or keep it where the finding was told.
 
     Returns how many were not queued before.
     """
     queued = 0
     for alert in filter(None, map(audit.teller.mark, changes)):
-        for goes in audit.routing.destinations(alert):
-            if goes.sink in audit.conversing:
+        for goes in _destinations(tx, audit, alert):
+            if goes.sink in audit.marked:
                 queued += mark(tx, alert, goes, now)
     return queued
 
 
-def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, fold: bool) -> int:
+def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, fold: bool, kept: int = FEW) -> int:
     by_sink: dict[tuple[str, str], list[Routed]] = {}
     for alert in alerts:
-        for goes in audit.routing.destinations(alert):
+        for goes in _destinations(tx, audit, alert):
             by_sink.setdefault((goes.sink, goes.whose(alert)), []).append((alert, goes))
     queued = 0
     for (sink, _), routed in by_sink.items():
-        if fold and len(routed) > FEW:
+        if fold and len(routed) > (kept if sink in audit.keeping else FEW):
             queue(tx, digests.merged([alert for alert, _ in routed], now), [sink], now)
             queued += 1
         else:
             gather(tx, routed, now)
             queued += len(routed)
     return queued
+
+
+def _destinations(tx: Transaction, audit: Audit, alert: Alert) -> Sequence[Destination]:
+    """Where the routes lead, and where the finding is open still: its level, owner or class may be another one now."""
+    found = audit.routing.destinations(alert)
+    if alert.kind is not AlertKind.RESOLVED and not alert.marks:
+        return found
+    missed = sorted(audit.keeping - {goes.sink for goes in found})
+    behind = [sink for sink in missed if marking.is_open(tx, sink, alert.finding)]
+    return [*found, *(Destination(sink, audit.routing.root) for sink in behind)]
 
 
 def events(tx: Transaction, audit: Audit, fresh: Sequence[tuple[Record, StoredEvent]], now: int) -> None:

@@ -27,8 +27,10 @@ class Audit:
     policies: PolicySet
     routing: Routing = field(default_factory=Routing)
     """The sinks that exist, and who of them is told what."""
-    conversing: frozenset[str] = frozenset()
-    """Sinks whose messages are kept up to date."""
+    marked: frozenset[str] = frozenset()
+    """Sinks that hear of what people decided about a finding that they were told of."""
+    keeping: frozenset[str] = frozenset()
+    """Sinks on whose other side each finding has a state, and which must hear of each."""
     link: str = ""
     """Address of the page, for links in alerts; empty for none."""
     report_to: tuple[str, ...] = ()

@@ -56,7 +56,7 @@ def mark(audit: Audit, since: int, now: int) -> int:
     Whoever decides (a command, a button, a page, a file of waivers) writes it down, and needs to know of no sink.
     Running it again, or in two processes at once, makes nothing twice.
     """
-    if not audit.conversing:
+    if not audit.marked:
         return 0
     with audit.store.transaction() as tx:
         rows = transitions.decided(tx, audit.organization, since)

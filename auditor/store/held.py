@@ -74,15 +74,27 @@ def was_told(tx: Transaction, sink: str, order_key: str, prefix: str) -> bool:
 def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> tuple[bytes | None, bytes | None]:
     """Of what was said of `order_key` to `sink` before the message `end`: the first, and the last that was told.
 
-    What was tried before it was held back, or given up, may have arrived, and counts as told. Marks do not count.
+    What was tried before it was held back, or given up, may have arrived, and counts as told. Marks do not count, but
+    `end` may be one.
     """
-    marks = outbox.c.id.startswith(MARK, autoescape=True)
-    mine = (outbox.c.sink == sink, outbox.c.order_key == order_key, ~marks)
+    mine = (outbox.c.sink == sink, outbox.c.order_key == order_key)
     before = select(outbox.c.row).where(*mine, outbox.c.id == end).scalar_subquery()
-    said = select(outbox.c.alert).where(*mine, outbox.c.row < before).limit(1)
+    marks = outbox.c.id.startswith(MARK, autoescape=True)
+    said = select(outbox.c.alert).where(*mine, ~marks, outbox.c.row < before).limit(1)
     told = said.where(or_(outbox.c.state != Progress.SUPPRESSED, outbox.c.batch != ""))
     first, last = said.order_by(outbox.c.row), told.order_by(outbox.c.row.desc())
     return tx.execute(first).scalar(), tx.execute(last).scalar()
+
+
+def last_said(tx: Transaction, sink: str, order_key: str) -> bytes | None:
+    """What `sink` was told last of `order_key`, or is about to be; None for nothing. As in `said_before`."""
+    query = select(outbox.c.alert).where(
+        outbox.c.sink == sink,
+        outbox.c.order_key == order_key,
+        ~outbox.c.id.startswith(MARK, autoescape=True),
+        or_(outbox.c.state != Progress.SUPPRESSED, outbox.c.batch != ""),
+    )
+    return tx.execute(query.order_by(outbox.c.row.desc()).limit(1)).scalar()
 
 
 def release(tx: Transaction, rows: Iterable[int]) -> int:

@@ -327,13 +327,15 @@ def counts(tx: Transaction, organization: str, since: int) -> dict[tuple[str, Pr
     return {(row.sink, Progress(row.state)): row.number for row in tx.execute(query)}
 
 
-def delivered_ages(tx: Transaction, sink: str, seconds: float) -> list[float]:
+def delivered_ages(tx: Transaction, sink: str, seconds: float, *, marks: bool = True) -> list[float]:
     """How many seconds ago `sink` confirmed each message of the last `seconds`, oldest first.
 
-    What went out folded into one digest counts once.
+    What went out folded into one digest counts once; without `marks` they do not count.
     """
     age = (DatabaseTime() - outbox.c.settled_at).label("age")
-    confirmed = (outbox.c.sink == sink, outbox.c.state == Progress.DELIVERED, age < seconds)
+    confirmed = [outbox.c.sink == sink, outbox.c.state == Progress.DELIVERED, age < seconds]
+    if not marks:
+        confirmed.append(~outbox.c.id.startswith(MARK, autoescape=True))
     ages: dict[str, float] = {}
     for row in tx.execute(select(outbox.c.id, outbox.c.receipt, age).where(*confirmed).order_by(age.desc())):
         ages.setdefault((row.receipt or {}).get(DIGEST, row.id), row.age)

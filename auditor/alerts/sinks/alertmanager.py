@@ -1,10 +1,13 @@
 """Prometheus Alertmanager, by its API v2. Format: https://prometheus.io/docs/alerting/latest/clients/
 
-A finding is one alert there, by its labels: it stays until it is resolved here, what only happened stays for `hold`.
+A finding is one alert there, by its labels: it stays until it is resolved or accepted here, what only happened stays
+for `hold`. What is folded for others is told of each finding by itself, all in one request.
+
 Alertmanager keeps alerts in memory; after its restart it knows the open ones again when something is told anew.
 """
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,17 +15,19 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from auditor import clock
 from auditor.alerts.document import compact, moment, readable
-from auditor.alerts.message import Alert, AlertKind, key
+from auditor.alerts.message import DECIDED, Alert, AlertKind, key
 from auditor.alerts.post import post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one
 from auditor.alerts.untrusted import one_line, paragraph
-from auditor.alerts.words import counted
+from auditor.alerts.words import counted, label
 
 _DAY = 24 * 3600
 _STAYS = 3650 * _DAY
 """A finding has no end that is known; without one, Alertmanager would take it for resolved after five minutes."""
 LINES_MAX = 50
+
+_ENDS = frozenset({AlertKind.RESOLVED, AlertKind.WAIVED})
 
 
 class Config(RemoteConfig):
@@ -74,39 +79,63 @@ EXAMPLES = {
 
 def render(config: Config, alert: Alert) -> str:
     """The alert as the API takes it."""
-    return readable(_body(config, alert))
+    return readable(_body(config, [alert]))
+
+
+def render_parts(config: Config, alert: Alert, parts: tuple[Alert, ...]) -> str:
+    """The same for each alert of a digest."""
+    return readable(_body(config, parts))
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
-    """Post the alert; 200 without a body confirms. Raises DeliveryError."""
+    """Post an alert for each finding that it was folded from; 200 without a body confirms. Raises DeliveryError."""
     url = f"{config.url.rstrip('/')}/api/v2/alerts"
-    answer = await post("Alertmanager", url, _body(config, alert), config.headers(), config)
+    answer = await post("Alertmanager", url, _body(config, context.parts), config.headers(), config)
     if answer.status != 200 or answer.body.strip():
         raise answer.refusal("Alertmanager")
-    return Receipt({"finding": alert.finding or key(alert)})
+    named = {_identity(part) for part in context.parts}
+    return Receipt({"finding": named.pop()} if len(named) == 1 else {"alerts": str(len(named))})
 
 
-def _body(config: Config, alert: Alert) -> bytes:
-    resolved = alert.kind is AlertKind.RESOLVED
-    stays = 0 if resolved else _STAYS if alert.finding and alert.kind is not AlertKind.OCCURRED else config.hold
+def _body(config: Config, parts: Sequence[Alert]) -> bytes:
+    """The last that happened to each finding."""
+    last = {_identity(part): part for part in parts}
+    return compact([_told(config, part) for part in last.values()])
+
+
+def _told(config: Config, alert: Alert) -> dict[str, Any]:
     told: dict[str, Any] = {
         "labels": _filled(_labels(alert)),
         "annotations": _filled(_annotations(alert)),
         "startsAt": moment(alert.at),
-        "endsAt": moment(alert.at + stays),
+        "endsAt": moment(alert.at + _stays(config, alert)),
     }
     if alert.link.startswith(("https://", "http://")):
         told["generatorURL"] = alert.link
-    return compact([told])
+    return told
+
+
+def _stays(config: Config, alert: Alert) -> int:
+    """For how many seconds. An occurrence that somebody knows of has nothing left to mend: it must not begin again."""
+    if alert.kind in _ENDS or (alert.kind is AlertKind.ACKNOWLEDGED and alert.once):
+        return 0
+    return _STAYS if alert.finding and not alert.once else config.hold
+
+
+def _identity(alert: Alert) -> str:
+    return alert.finding or key(alert)
 
 
 def _labels(alert: Alert) -> dict[str, str]:
-    """Only what never changes in the life of a finding: other labels would be another alert."""
+    """Only what never changes in the life of a finding: other labels are another alert, and nothing ends the first.
+
+    So the level is none: a policy that is changed changes it. To keep the first one would need a memory that outlives
+    the messages that are kept.
+    """
     return {
         "alertname": alert.policy or f"auditor-{alert.kind.value}",
         "organization": one_line(alert.organization, 100),
-        "finding": alert.finding or key(alert),
-        "severity": alert.level.value,
+        "finding": _identity(alert),
         "resource_kind": alert.resource_kind,
         "resource_id": one_line(alert.resource_id, 200),
     }
@@ -118,6 +147,9 @@ def _annotations(alert: Alert) -> dict[str, str]:
     if len(alert.lines) > LINES_MAX:
         listed.append(f"... and {counted(len(alert.lines) - LINES_MAX, 'more finding')}")
     return {
+        "severity": alert.level.value,
+        "state": label(alert) if alert.kind in DECIDED else "",
+        "decided_by": one_line(alert.by, 200),
         "summary": one_line(alert.title, 300),
         "description": paragraph(alert.text, 2000),
         "resource": one_line(alert.resource_name, 200),

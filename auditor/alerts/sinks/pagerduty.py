@@ -1,8 +1,11 @@
 """PagerDuty, by the Events API v2. Format: https://developer.pagerduty.com/docs/events-api-v2-overview
 
-A finding is one alert there, by its dedup_key: opened it triggers, acknowledged and resolved it follows.
+A finding is one alert there, by its dedup_key: opened it triggers, acknowledged, accepted and resolved it follows. So
+what is folded for others is told of each finding by itself, and telling it twice changes nothing.
 """
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,8 @@ from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_an
 from auditor.alerts.sink import Context, Example, Receipt, require_one
 from auditor.alerts.untrusted import one_line
 from auditor.alerts.words import label
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, DeliveryError
+from auditor.fingerprint import fingerprint
 from auditor.terms import Level
 
 BODY_MAX = 400 * 1024
@@ -23,6 +27,10 @@ BODY_MAX = 400 * 1024
 SUMMARY_MAX = 1024
 KEY_MAX = 255
 ROUTING_KEY = 32
+PAGES_MAX = 20
+"""Incidents that one message opens; more at once are one incident, whose findings are listed in it."""
+AT_ONCE = 10
+"""Events on their way at a time: the many of one message must get there within the time that it has."""
 
 _SEVERITY = {
     Level.CRITICAL: "critical",
@@ -32,8 +40,11 @@ _SEVERITY = {
     Level.INFORMATIONAL: "info",
 }
 
-_ACTION = {AlertKind.ACKNOWLEDGED: "acknowledge", AlertKind.RESOLVED: "resolve"}
+_ACTION = {AlertKind.ACKNOWLEDGED: "acknowledge", AlertKind.RESOLVED: "resolve", AlertKind.WAIVED: "resolve"}
 """Everything else triggers."""
+
+_Event = tuple[str, bytes]
+"""A dedup_key and its event, without the routing key."""
 
 
 class Config(RemoteConfig):
@@ -85,35 +96,78 @@ EXAMPLES = {
 
 def render(config: Config, alert: Alert) -> str:
     """The event, without the routing key."""
-    return readable(_event(config, alert))
+    return readable(_event(config, alert)[1])
+
+
+def render_parts(config: Config, alert: Alert, parts: tuple[Alert, ...]) -> str:
+    """The same for each event of a digest."""
+    bodies = [body for _, body in _events(config, alert, parts)]
+    return readable(b"[" + b",".join(bodies) + b"]")
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
-    """Send the event; 202 with its own dedup_key confirms. Raises DeliveryError."""
-    # The key goes in last: an event is made and shown without it.
-    body = _event(config, alert)[:-1] + f',"routing_key":"{config.key()}"}}'.encode()
-    answer = await post("PagerDuty", config.url, body, {}, config)
+    """Send an event for each finding that the alert was folded from; 202 with its own dedup_key confirms each.
+
+    Raises DeliveryError when one is not confirmed, retryable if one of those is: all are sent again then, which changes
+    nothing of the others. The rest is not tried while nothing at all gets through.
+    """
+    events = _events(config, alert, context.parts)
+    lost: list[DeliveryError] = []
+    for first in range(0, len(events), AT_ONCE):
+        some = events[first : first + AT_ONCE]
+        failed = [error for error in await asyncio.gather(*(_tried(config, each) for each in some)) if error]
+        lost += failed
+        if len(failed) == len(some) and all(error.retryable for error in failed):
+            break
+    if lost:
+        raise max(lost, key=lambda error: (error.retryable, error.retry_after or 0))
+    return Receipt({"dedup_key": events[0][0]} if len(events) == 1 else {"events": str(len(events))})
+
+
+async def _tried(config: Config, event: _Event) -> DeliveryError | None:
+    """Why the event is not confirmed; None when it is."""
+    key, body = event
+    # The routing key goes in last: an event is made and shown without it.
+    keyed = body[:-1] + f',"routing_key":"{config.key()}"}}'.encode()
+    try:
+        answer = await post("PagerDuty", config.url, keyed, {}, config)
+    except DeliveryError as error:
+        return error
     told = answer.json()
-    if answer.status != 202 or told.get("status") != "success" or told.get("dedup_key") != _dedup_key(alert):
-        raise answer.refusal("PagerDuty")
-    return Receipt({"dedup_key": _dedup_key(alert)})
+    confirmed = answer.status == 202 and told.get("status") == "success" and told.get("dedup_key") == key
+    return None if confirmed else answer.refusal("PagerDuty")
+
+
+def _events(config: Config, alert: Alert, parts: Sequence[Alert]) -> list[_Event]:
+    """The last that happened to each finding. What opens too many incidents at once opens one, for all of them."""
+    last = {_dedup_key(part): part for part in parts}
+    opening = [part for part in last.values() if part.kind not in _ACTION]
+    if len(opening) <= PAGES_MAX:
+        return [_event(config, part) for part in last.values()]
+    following = [_event(config, part) for part in last.values() if part.kind in _ACTION]
+    return [_event(config, alert, _storm_key(opening)), *following]
 
 
 def _dedup_key(alert: Alert) -> str:
     return alert.finding if 0 < len(alert.finding) <= KEY_MAX else key(alert)
 
 
-def _event(config: Config, alert: Alert) -> bytes:
-    event: dict[str, Any] = {
-        "event_action": _ACTION.get(alert.kind, "trigger"),
-        "dedup_key": _dedup_key(alert),
-        "client": "auditor",
-    }
-    if event["event_action"] != "trigger":
-        return compact(event)
+def _storm_key(opening: Sequence[Alert]) -> str:
+    """One an hour and organization: a storm that takes several messages pages once. The same on every try."""
+    organizations = sorted({part.organization for part in opening})
+    return fingerprint("\n".join(["storm", str(max(part.at for part in opening) // 3600), *organizations]), 32)
+
+
+def _event(config: Config, alert: Alert, dedup_key: str = "") -> _Event:
+    """The event of `alert`, under its own key unless another one is given."""
+    dedup_key = dedup_key or _dedup_key(alert)
+    action = _ACTION.get(alert.kind, "trigger")
+    event: dict[str, Any] = {"event_action": action, "dedup_key": dedup_key, "client": "auditor"}
+    if action != "trigger":
+        return dedup_key, compact(event)
     if alert.link.startswith(("https://", "http://")):
         event["links"] = [{"href": alert.link, "text": "Open in the auditor"}]
-    return fitted(lambda lines: {**event, "payload": _payload(config, alert, lines)}, BODY_MAX)
+    return dedup_key, fitted(lambda lines: {**event, "payload": _payload(config, alert, lines)}, BODY_MAX)
 
 
 def _payload(config: Config, alert: Alert, lines: int) -> dict[str, Any]:
