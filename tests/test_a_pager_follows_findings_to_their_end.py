@@ -13,6 +13,7 @@ from test_people_decide_and_the_pass_obeys import ACCEPTED, add_owner, of
 
 from auditor.alerts.deliver import Deliverer
 from auditor.alerts.lane import Terms
+from auditor.alerts.message import AlertKind, decode
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Sink
 from auditor.findings.model import Reason, Transition
@@ -25,7 +26,7 @@ from auditor.simulator.model import Organization
 from auditor.simulator.wire import User
 from auditor.store import findings, outbox
 from auditor.store.database import Store
-from auditor.terms import Level
+from auditor.terms import Level, State
 
 pytest_plugins = ["databases"]
 
@@ -142,3 +143,22 @@ async def test_what_was_only_newly_seen_is_told_of_each_where_each_has_a_state(
     assert len(changes) > announce.FEW
     assert pending == (len(changes) if keeping else 1)
     assert told >= pending
+
+
+async def test_however_many_are_folded_each_end_is_told_where_each_has_a_state(
+    organization: Organization, store: Store, stranger: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announce, "FEW_KEPT", 3)
+    async with audited(organization, store) as audit:
+        with store.transaction() as tx:
+            known = list(findings.active(tx, "acme").values())
+            opened = [Transition(each, None, Reason.DETECTED, NOW + 5000) for each in known]
+            over = [replace(each, state=State.RESOLVED) for each in known]
+            ended = [Transition(each, State.OPEN, Reason.COMPLIES, NOW + 6000) for each in over]
+            announce.transitions(tx, audit, [*opened, *ended], NOW + 6000, fold=True)
+            waiting = [decode(each.message.alert) for each in outbox.listing(tx, "pending", limit=1000)]
+    assert len(known) > 3
+    kinds = [each.kind for each in waiting if each.kind is not AlertKind.OPENED]
+    assert (kinds.count(AlertKind.DIGEST), kinds.count(AlertKind.RESOLVED)) == (2, len(known)), (
+        "one digest for each sink"
+    )

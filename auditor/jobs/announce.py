@@ -26,13 +26,15 @@ MANY = 10
 FEW_KEPT = 500
 """The same for changes of findings, to a sink on whose other side each has a state. Ten messages take them, so that
 what comes behind them waits for no window."""
+_ENDS = frozenset({AlertKind.RESOLVED})
+"""What such a sink must hear of each finding, however many there are."""
 
 
 def transitions(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int, *, fold: bool = False) -> int:
     """Queue an alert for each change that is news; returns how many messages were queued.
 
     With `fold`, more than FEW to one sink become one digest: most of them stood already and were only seen now. A sink
-    that keeps the state of each finding would know none of them, and gets up to FEW_KEPT.
+    that keeps the state of each finding would know none of them: it gets up to FEW_KEPT, and every end.
     """
     teller = audit.teller
     alerts = [alert for change in changes if (alert := teller.of(change))]
@@ -59,12 +61,14 @@ def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, f
             by_sink.setdefault((goes.sink, goes.whose(alert)), []).append((alert, goes))
     queued = 0
     for (sink, _), routed in by_sink.items():
-        if fold and len(routed) > (kept if sink in audit.keeping else FEW):
-            queue(tx, digests.merged([alert for alert, _ in routed], now), [sink], now)
+        few, alone = (kept, _ENDS) if sink in audit.keeping else (FEW, frozenset())
+        many = [each for each in routed if each[0].kind not in alone] if fold else []
+        if len(many) > few:
+            queue(tx, digests.merged([alert for alert, _ in many], now), [sink], now)
+            routed = [each for each in routed if each[0].kind in alone]  # noqa: PLW2901
             queued += 1
-        else:
-            gather(tx, routed, now)
-            queued += len(routed)
+        gather(tx, routed, now)
+        queued += len(routed)
     return queued
 
 
