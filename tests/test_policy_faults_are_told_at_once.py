@@ -6,7 +6,9 @@ import pytest
 from policyfiles import RULE, STATE, faults, loaded, state, written
 
 from auditor.config import Override
-from auditor.errors import ConfigError, FaultyFiles
+from auditor.configfile import read
+from auditor.errors import ConfigError, Fault, FaultyFiles
+from auditor.policy.configured import policies_of
 from auditor.policy.load import load
 from auditor.terms import Level
 
@@ -244,7 +246,58 @@ def test_what_the_configuration_changes_must_exist_and_all_that_does_not_is_told
     told = str(error.value)
     assert "policies.overrides.polcy: no policy has this name (did you mean `policy`?)" in told
     assert "policies.params.namse: no policy declares it (did you mean `names`?)" in told
-    assert "the policy has no parameter `aftr` (did you mean `after`?)" in told
+    assert (
+        "policies.overrides.policy.params.aftr: the policy `policy` has no parameter `aftr` (did you mean `after`?)"
+        in told
+    )
+
+
+def configured(folder: Path, policies: str) -> tuple[Fault, ...]:
+    """What is wrong when auditor.yaml says this of the policies of its folder."""
+    (folder / "key").write_text("sk-admin-x", encoding="utf-8")
+    text = f"organizations: {{acme: {{admin_key_file: {folder / 'key'}}}}}\npolicies:\n  paths: [pack]\n{policies}"
+    with pytest.raises(FaultyFiles) as error:
+        policies_of(read(Path(written(folder, text, "auditor.yaml"))))
+    return error.value.faults
+
+
+WRONG_SETTINGS = {
+    "a value that is no duration": ("  params: {after: 90x}\n", (4, 12), "must be a duration like"),
+    "a value of another type": ("  params: {after: 90}\n", (4, 12), "must be like '90d', and is 90"),
+    "one policy's value that is no duration": (
+        "  overrides:\n    other:\n      params: {after: 90x}\n",
+        (6, 16),
+        "must be a duration like",
+    ),
+    "an unknown parameter": (
+        "  overrides: {other: {params: {aftr: 1d}}}\n",
+        (4, 32),
+        "`other` has no parameter `aftr`",
+    ),
+    "a parameter that no policy has": ("  params: {aftr: 1d}\n", (4, 12), "no policy declares it"),
+    "a policy that is not there": ("  overrides: {othr: {enabled: false}}\n", (4, 15), "no policy has this name"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SETTINGS)
+def test_what_the_configuration_sets_wrongly_is_told_once_where_it_is_set(tmp_path: Path, case: str) -> None:
+    text, place, message = WRONG_SETTINGS[case]
+    (tmp_path / "pack").mkdir()
+    written(tmp_path / "pack", WITH_PARAMS)
+    written(tmp_path / "pack", WITH_PARAMS.replace("name: policy", "name: other"), "other.yaml")
+    (fault,) = configured(tmp_path, text)
+    assert fault.file == str(tmp_path / "auditor.yaml")
+    assert (fault.line, fault.column) == place
+    assert message in fault.message
+
+
+def test_what_a_policy_itself_has_wrong_is_told_there_whatever_the_configuration_sets(tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    written(tmp_path / "pack", WITH_PARAMS.replace("created_at", "creatd_at"))
+    first, second = configured(tmp_path, "  params: {after: 90x, names: [[]]}\n")
+    assert "one plain value" in first.message
+    assert (first.file, first.line) == (str(tmp_path / "auditor.yaml"), 4)
+    assert (Path(second.file).name, "`creatd_at`" in second.message) == ("policy.yaml", True)
 
 
 def test_a_faulty_policy_does_not_make_its_name_or_parameters_unknown(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from auditor.cli.policyreading import is_a_file, named
 from auditor.configfile import Loaded
 from auditor.jobs.backtest import Subject, backtest
 from auditor.jobs.tested import Backtest
-from auditor.policy.configured import policies_of
+from auditor.policy.configured import policies_of, telling
 from auditor.policy.load import load
 from auditor.policy.policyset import PolicySet
 
@@ -37,7 +37,8 @@ def _policies(loaded: Loaded, which: str) -> PolicySet:
     settings = loaded.config.policies
     declared = {name for policy in written for name in policy.params}
     params = {name: value for name, value in settings.params.items() if name in declared}
-    return load([which], params, {name: each for name, each in settings.overrides.items() if name in written.by_name})
+    overrides = {name: each for name, each in settings.overrides.items() if name in written.by_name}
+    return load([which], params, overrides, telling(loaded))
 
 
 def _alone(policies: PolicySet, name: str) -> PolicySet:

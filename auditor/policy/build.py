@@ -13,7 +13,6 @@ from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
-from auditor.config import Override
 from auditor.errors import Fault, did_you_mean
 from auditor.inventory.schema import KINDS, fields_of, is_open
 from auditor.policy import params as parameters
@@ -33,6 +32,7 @@ from auditor.policy.grammar import (
 )
 from auditor.policy.model import EVENT, Allowed, Policy
 from auditor.policy.policyset import Correlated, Judge, PolicySet
+from auditor.policy.settings import Settings
 from auditor.policy.shape import File, Shaped, checked, shaped
 from auditor.policy.template import Message
 from auditor.yamlfile import Document, Place
@@ -58,6 +58,8 @@ class Built:
     declared: set[str] = field(default_factory=set)
     """Every parameter that some policy declares."""
     warnings: list[Fault] = field(default_factory=list)
+    unsettled: dict[Place, Fault] = field(default_factory=dict)
+    """What is wrong with a value that auditor.yaml sets, by where it is set: once, however many policies use it."""
 
     def policy_set(self, written: PolicySet | None = None) -> PolicySet:
         """The set, whose order does not depend on that of the files; `written` is what examples are run with."""
@@ -90,15 +92,17 @@ class Builder:
         self,
         path: Path,
         documents: Sequence[Document],
-        everywhere: Mapping[str, object],
-        overrides: Mapping[str, Override],
+        settings: Settings,
         built: Built,
+        written: frozenset[tuple[int, int]] = frozenset(),
     ) -> None:
+        """`written` are line and column of what is wrong without any setting: other faults are those of settings."""
         self._path = path
         self._documents = documents
-        self._everywhere = everywhere
-        self._overrides = overrides
+        self._settings = settings
         self._built = built
+        self._written = written
+        self._uses: dict[Place, Place] = {}
         self._faults: list[Fault] = []
         self._shaped: Shaped[Any] = Shaped(None, {})
         self._budget = Budget()
@@ -129,8 +133,17 @@ class Builder:
     def _complain(self, place: Place, message: str, hint: str = "") -> None:
         if len(self._faults) == MAX_FAULTS:
             raise _Enough
-        line, column = self._document.where(place)
-        self._faults.append(Fault(str(self._path), line, column, message, hint))
+        fault = Fault(str(self._path), *self._document.where(place), message, hint)
+        setting = None if (fault.line, fault.column) in self._written else self._setting_behind(place)
+        if setting:
+            message = f"{message}; in {fault.file}:{fault.line}:{fault.column}"
+            self._built.unsettled.setdefault(setting, self._settings.tell(setting, message, hint))
+        else:
+            self._faults.append(fault)
+
+    def _setting_behind(self, place: Place) -> Place | None:
+        """Where auditor.yaml sets the value that stands at a place of the policy, or below it."""
+        return next((setting for used, setting in self._uses.items() if used[: len(place)] == place), None)
 
     def _single(self, value: object, *, alone: bool) -> None:
         if not isinstance(value, Mapping):
@@ -277,17 +290,19 @@ class Builder:
         place = (str(self._path), *self._document.where(("name",)))
         self._built.names.setdefault(name, []).append(place)
         self._built.declared.update(file.params)
-        override = self._overrides.get(name)
-        try:
-            values = parameters.in_force(file.params, self._everywhere, override.params if override else {})
-        except parameters.Wrong as error:
-            self._complain(("params",), str(error), error.hint)
-            return None, dict(tree)
+        values = self._values(name, file.params)
         self._sound_params(file, kind, tree)
         for framework, control, hint in unknown_controls(file.controls):
             self._complain(("controls", framework, control), f"{framework} has no control `{control}`", hint)
         substitution = parameters.Substitution(values, self._complain, marked=kind == EVENT)
         replaced = {key: substitution.of(value, (key,)) for key, value in tree.items()}
+        self._uses = {
+            used: setting
+            for used, params in substitution.uses.items()
+            for param in params
+            if (setting := self._settings.place_of(name, param))
+        }
+        override = self._settings.overrides.get(name)
         examples = examples_of(file.examples, kind, self._document, self._complain)
         policy = Policy(
             name=name,
@@ -308,6 +323,16 @@ class Builder:
             digest=_digest(self._documents, values),
         )
         return policy, replaced
+
+    def _values(self, name: str, declared: Mapping[str, object]) -> Mapping[str, object]:
+        """The values of the parameters that are in force."""
+        self._uses = {}
+        values, wrong = parameters.in_force(name, declared, self._settings.params, self._settings.own(name))
+        for param, message, hint in wrong:
+            place = self._settings.place_of(name, param)
+            if place:
+                self._built.unsettled.setdefault(place, self._settings.tell(place, message, hint))
+        return values
 
     def _sound_params(self, file: PolicyFile, kind: str, tree: Mapping[str, object]) -> None:
         for name, fault in parameters.unusable(file.params).items():
@@ -358,7 +383,7 @@ class Builder:
                 self._complain(("examples",), f"there is no example that expects `{each}`", hint)
 
     def _enabled(self, name: str) -> bool:
-        override = self._overrides.get(name)
+        override = self._settings.overrides.get(name)
         return override is None or override.enabled
 
 

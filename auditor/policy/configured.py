@@ -5,6 +5,7 @@ from pathlib import Path
 from auditor.configfile import Loaded
 from auditor.errors import FaultyFiles
 from auditor.policy.load import PolicySet, load
+from auditor.policy.settings import Tell
 
 
 def policies_of(loaded: Loaded) -> PolicySet:
@@ -19,4 +20,9 @@ def policies_of(loaded: Loaded) -> PolicySet:
     ]
     if missing:
         raise FaultyFiles(missing)
-    return load(paths, settings.params, settings.overrides)
+    return load(paths, settings.params, settings.overrides, telling(loaded))
+
+
+def telling(loaded: Loaded) -> Tell:
+    """What tells of a fault in what the configuration sets, at the line where it does."""
+    return lambda place, message, hint: loaded.fault(place, f"`{'.'.join(map(str, place))}`: {message}", hint)

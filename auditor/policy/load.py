@@ -5,9 +5,10 @@ from pathlib import Path
 
 from auditor import shipped
 from auditor.config import Override
-from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
+from auditor.errors import ConfigError, Fault, FaultyFiles
 from auditor.policy.build import Builder, Built
 from auditor.policy.policyset import PolicySet
+from auditor.policy.settings import Settings, Tell, unplaced
 from auditor.yamlfile import Document
 from auditor.yamlfile import load as load_yaml
 
@@ -19,23 +20,29 @@ MAX_CHARACTERS = 200_000
 _BUILTIN = "builtin:"
 
 
-def load(paths: Sequence[str], params: Mapping[str, object], overrides: Mapping[str, Override]) -> PolicySet:
+def load(
+    paths: Sequence[str], params: Mapping[str, object], overrides: Mapping[str, Override], tell: Tell = unplaced
+) -> PolicySet:
     """The policies in `paths`: files, directories (searched below), or `builtin:openai` for the shipped pack.
 
-    `params` sets a value in every policy that declares it, `overrides` changes one policy by name. Raises FaultyFiles
-    with every fault of every file and of `params` and `overrides`, ConfigError for a path that is not there.
+    `params` sets a value in every policy that declares it, `overrides` changes one policy by name; what is wrong with
+    these is told by `tell`. Raises FaultyFiles with every fault of every file and of both, ConfigError for a path that
+    is not there.
     """
+    settings = Settings(params, overrides, tell)
     files, faults = _documents(paths)
     built = Built()
     unread = bool(faults)
+    written, wrong = _as_written(files, settings) if settings.any_params else (None, {})
     for file, documents in files:
-        faults += Builder(file, documents, params, overrides, built).build()
+        faults += Builder(file, documents, settings, built, wrong.get(file, frozenset())).build()
     faults += built.doubles()
+    faults += built.unsettled.values()
     # A file that cannot be read may hold what seems to be missing.
-    faults += [] if unread else _dangling(overrides, params, built)
+    faults += [] if unread else settings.dangling(tuple(built.names), tuple(built.declared))
     if faults:
         raise FaultyFiles(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column)))
-    policies = built.policy_set(_as_written(files, params, overrides))
+    policies = built.policy_set(written)
     if not len(policies):
         raise ConfigError("there is no policy to judge by", hint=f"looked in {', '.join(paths)}")
     return policies
@@ -55,14 +62,16 @@ def _documents(paths: Sequence[str]) -> tuple[_Files, list[Fault]]:
     return files, faults
 
 
-def _as_written(files: _Files, params: Mapping[str, object], overrides: Mapping[str, Override]) -> PolicySet | None:
-    if not params and not any(each.params for each in overrides.values()):
-        return None
+def _as_written(files: _Files, settings: Settings) -> tuple[PolicySet, dict[Path, frozenset[tuple[int, int]]]]:
+    """The policies with the parameters that they declare, and where each file is wrong by itself."""
     built = Built()
-    plain = {name: Override(enabled=each.enabled) for name, each in overrides.items()}
-    for file, documents in files:
-        Builder(file, documents, {}, plain, built).build()
-    return built.policy_set()
+    wrong = {
+        file: frozenset(
+            (fault.line, fault.column) for fault in Builder(file, documents, settings.as_written, built).build()
+        )
+        for file, documents in files
+    }
+    return built.policy_set(), wrong
 
 
 def _files(paths: Iterable[str]) -> Iterator[Path]:
@@ -108,20 +117,3 @@ def _read(file: Path) -> str:
 
 def _too_large(file: Path) -> Fault:
     return Fault(str(file), 0, 0, f"more than {MAX_CHARACTERS:,} characters", "split it into several files")
-
-
-def _dangling(overrides: Mapping[str, Override], params: Mapping[str, object], built: Built) -> list[Fault]:
-    """What auditor.yaml changes must exist: a typing error there would change nothing, in silence."""
-    faults = [
-        Fault(f"policies.overrides.{name}", 0, 0, "no policy has this name", did_you_mean(name, known, "policies"))
-        for known in [tuple(built.names)]
-        for name in overrides
-        if name not in known
-    ]
-    faults += [
-        Fault(f"policies.params.{name}", 0, 0, "no policy declares it", did_you_mean(name, known, "parameters"))
-        for known in [tuple(built.declared)]
-        for name in params
-        if name not in known
-    ]
-    return faults

@@ -11,29 +11,32 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _WHOLE = re.compile(rf"%({_NAME.pattern})%")
 
 
-class Wrong(ValueError):
-    """A parameter that cannot be used; the message is for people, `hint` the next step."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+Wrong = tuple[str, str, str]
+"""A parameter that cannot be used: its name, what is wrong, and the next step."""
 
 
 def in_force(
-    declared: Mapping[str, object], everywhere: Mapping[str, object], own: Mapping[str, object]
-) -> Mapping[str, object]:
+    policy: str, declared: Mapping[str, object], everywhere: Mapping[str, object], own: Mapping[str, object]
+) -> tuple[Mapping[str, object], list[Wrong]]:
     """The declared values, those set for every policy over them, and those set for this one over both.
 
-    Raises Wrong for a value of another type than declared, and for one that is set here but not declared.
+    A value of another type than declared is wrong, and the declared one stays in force; so is one that is set here
+    but not declared.
     """
-    for name in own:
-        if name not in declared:
-            raise Wrong(f"the policy has no parameter `{name}`", did_you_mean(name, tuple(declared), "parameters"))
+    wrong: list[Wrong] = [
+        (name, f"the policy `{policy}` has no parameter `{name}`", did_you_mean(name, tuple(declared), "parameters"))
+        for name in own
+        if name not in declared
+    ]
     chosen = {name: own.get(name, everywhere.get(name, default)) for name, default in declared.items()}
     for name, value in chosen.items():
-        if not _same_type(declared[name], value):
-            raise Wrong(f"parameter `{name}` must be like {declared[name]!r}, and is {value!r}")
-    return chosen
+        if value is not declared[name] and not _is_plain(value):
+            wrong.append((name, f"parameter `{name}`: {_NOT_PLAIN}", ""))
+        elif not _same_type(declared[name], value):
+            wrong.append(
+                (name, f"parameter `{name}` of `{policy}` must be like {declared[name]!r}, and is {value!r}", "")
+            )
+    return {**chosen, **{name: declared[name] for name, _, _ in wrong if name in declared}}, wrong
 
 
 def _same_type(declared: object, value: object) -> bool:
@@ -54,6 +57,8 @@ class Substitution:
         self._values = values
         self._complain = complain
         self._marked = marked
+        self.uses: dict[Place, set[str]] = {}
+        """The parameters that a value names, by its place."""
 
     def of(self, tree: object, place: Place) -> object:
         """`tree`, which stands at `place`, with every value that is exactly a name replaced; lists are spliced."""
@@ -85,6 +90,7 @@ class Substitution:
             hint = did_you_mean(named[1], tuple(self._values), "parameters")
             self._complain(place, f"the parameter `{named[1]}` is not declared in `params`", hint)
             return [item]
+        self.uses.setdefault(place, set()).add(named[1])
         value = self._values[named[1]]
         return list(value) if isinstance(value, list) else [value]
 
@@ -103,9 +109,15 @@ def unusable(declared: Mapping[str, object]) -> dict[str, str]:
     """What is wrong with the declared parameters, by name."""
     wrong = {}
     for name, value in declared.items():
-        values = value if isinstance(value, list) else [value]
         if not _NAME.fullmatch(name):
             wrong[name] = "the name of a parameter is lower case: letters, digits and `_`"
-        elif not all(isinstance(each, str | int | float | None) for each in values):
-            wrong[name] = "the value of a parameter is one plain value, or a list of them"
+        elif not _is_plain(value):
+            wrong[name] = _NOT_PLAIN
     return wrong
+
+
+_NOT_PLAIN = "the value of a parameter is one plain value, or a list of them"
+
+
+def _is_plain(value: object) -> bool:
+    return all(isinstance(each, str | int | float | None) for each in (value if isinstance(value, list) else [value]))
