@@ -125,16 +125,19 @@ title: Many
 id: 8cca5e73-e765-4c4a-b7ea-722e179eaa0d
 name: many
 level: high
+description: Why it matters.
+remediation: What to do.
 correlation: {type: event_count, rules: [base], timespan: 5m, condition: {gte: 1}}
 examples:
   - {name: one, expect: fail, events: [{id: e1, type: a, effective_at: 1}]}
+  - {name: none, expect: pass, events: [{id: e1, type: c, effective_at: 1}]}
 """
 )
 
 
 def test_the_rules_of_a_correlation_are_tried_by_its_examples(tmp_path: Path) -> None:
     (found,) = tried(loaded(tmp_path, COUNTED, "many.yaml"))
-    assert (found.selections, found.unmatched, found.missing) == (2, ("never",), (Outcome.PASS,))
+    assert (found.selections, found.unmatched, found.missing) == (2, ("never",), ())
     assert found.asks == ()
 
 
@@ -156,9 +159,12 @@ def test_the_command_fails_under_one_pass_and_one_fail_of_our_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    many = written(tmp_path, COUNTED, "many.yaml")
-    code, out, err = said(capsys, many)
-    assert (code, "many.yaml: many has no example that expects `pass`" in err) == (2, True)
+    many = str(tmp_path / "many.yaml")
+    passing = "  - {name: none, expect: pass, events: [{id: e1, type: c, effective_at: 1}]}\n"
+    code, _, err = said(capsys, written(tmp_path, COUNTED.replace(passing, ""), "many.yaml"))
+    assert (code, "many.yaml:15:1: there is no example that expects `pass`" in err) == (2, True)
+    code, out, err = said(capsys, written(tmp_path, COUNTED, "many.yaml"))
+    assert (code, err) == (0, "")
     assert "note: many: no example matches the selection `never`" in out
     assert "1 of 2 selections match in an example" in out
     assert "note:" not in said(capsys, "--quiet", many)[1]

@@ -98,7 +98,9 @@ def test_examples_count_on_the_parameters_of_the_file_whatever_is_configured(tmp
 
 
 EVENTS = f"""\
-{RULE}detection: {{made: {{type: admin_api_key.created, payload.id: key_1}}, condition: made}}
+{RULE}description: Why it matters.
+remediation: What to do.
+detection: {{made: {{type: admin_api_key.created, payload.id: key_1}}, condition: made}}
 examples:
 """
 EVENT = "{id: e1, type: admin_api_key.created, effective_at: 1767225540, admin_api_key.created: {id: key_1}}"
@@ -108,10 +110,14 @@ def test_examples_of_events_are_events_as_the_log_sends_them(tmp_path: Path) -> 
     text = EVENTS + f"  - {{name: made, expect: fail, because: made, event: {EVENT}}}\n"
     text += f"  - {{name: other, expect: pass, event: {EVENT.replace('key_1', 'key_2')}}}\n"
     assert check(loaded(tmp_path, text, "rule.yaml")) == ()
-    (failure,) = check(loaded(tmp_path, text.replace("expect: pass", "expect: fail"), "rule.yaml"))
-    assert "example `other`: expected fail, got pass" in str(failure)
+    (failure,) = check(loaded(tmp_path, text.replace("key_2", "key_1"), "rule.yaml"))
+    assert "example `other`: expected pass, got fail" in str(failure)
 
 
 def test_an_example_that_is_no_event_is_a_fault(tmp_path: Path) -> None:
-    (fault,) = faults(tmp_path, EVENTS + "  - {name: made, expect: fail, event: {type: a}}\n", "rule.yaml")
+    text = (
+        EVENTS
+        + f"  - {{name: made, expect: fail, event: {{type: a}}}}\n  - {{name: x, expect: pass, event: {EVENT}}}\n"
+    )
+    (fault,) = faults(tmp_path, text, "rule.yaml")
     assert "cannot be read" in fault.message

@@ -85,6 +85,46 @@ def test_what_looks_like_a_slip_in_a_rule_is_a_warning(tmp_path: Path) -> None:
     assert "no event has the field `eventType`" in told[1]
 
 
+OURS = (
+    RULE
+    + """\
+description: Why it matters.
+remediation: What to do.
+params: {nets: [192.0.2.1]}
+examples:
+  - name: bad
+    expect: fail
+    event: {id: a, type: a, effective_at: 1, actor: {type: session, session: {ip_address: 192.0.2.1}}}
+  - {name: good, expect: pass, event: {id: b, type: b, effective_at: 1}}
+detection: {s: {type: a, 'actor.ip|expand': '%nets%'}, condition: s}
+"""
+)
+NOT_OURS = {
+    "no description": (OURS.replace("description: Why it matters.\n", ""), 1, "`description` is missing"),
+    "no remediation": (OURS.replace("remediation: What to do.\n", ""), 1, "`remediation` is missing"),
+    "no example that fails": (OURS.replace("expect: fail", "expect: pass"), 9, "no example that expects `fail`"),
+    "no example that passes": (OURS.replace("expect: pass", "expect: fail"), 9, "no example that expects `pass`"),
+    "another name": (OURS.replace("name: rule", "name: rle"), 3, "differs from the file's"),
+    "a parameter without use": (OURS.replace("{nets:", "{nots: 1, nets:"), 8, "nothing uses the parameter `nots`"),
+    "a selection without use": (OURS.replace("{s: {", "{t: {type: t}, s: {"), 14, "never asks for `t`"),
+    "a parameter that is text": (OURS.replace("'actor.ip|expand'", "actor.ip"), 14, "`%nets%` is compared as text"),
+    "a number allowed": (OURS + "allowed: {min: 1}\n", 15, "`allowed` is for state policies only"),
+    "a choice of records": (OURS + "applies_to: {type: a}\n", 15, "`applies_to` is for state policies only"),
+}
+
+
+def test_a_rule_of_ours_that_has_what_it_must_loads(tmp_path: Path) -> None:
+    assert [policy.ours for policy in one(tmp_path, OURS, "rule.yaml")] == [True]
+
+
+@pytest.mark.parametrize("case", NOT_OURS)
+def test_a_rule_of_ours_must_have_what_our_policies_have(tmp_path: Path, case: str) -> None:
+    text, line, message = NOT_OURS[case]
+    (fault,) = faults(tmp_path, text, "rule.yaml")
+    assert message in fault.message
+    assert (fault.line, bool(fault.hint)) == (line, True)
+
+
 SERVED = "detection: {s: {type: a}, condition: s}\n"
 
 
@@ -181,6 +221,15 @@ FAULTY = {
 GOOD = {"type": "  type: event_count\n", "rules": "  rules: [base]\n", "timespan": "  timespan: 15m\n"} | {
     "condition": "  condition: {gte: 5}\n"
 }
+
+
+def test_a_correlation_of_ours_must_have_what_our_policies_have_and_its_rules_need_not(tmp_path: Path) -> None:
+    text = correlation("".join(GOOD.values()))
+    assert faults(tmp_path, text, "many.yaml") == ()
+    text += "remediation: What to do.\nallowed: {min: 1}\n"
+    told = [fault.message for fault in faults(tmp_path, text, "many.yaml")]
+    assert [word for word in ("`description`", "`fail`", "`pass`", "`allowed`") if word not in " ".join(told)] == []
+    assert len(told) == 4
 
 
 @pytest.mark.parametrize("case", FAULTY)

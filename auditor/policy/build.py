@@ -3,7 +3,6 @@
 import difflib
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from auditor.policy import params as parameters
 from auditor.policy.comparison import Budget
 from auditor.policy.compile import Asked, compile_detection, compile_selection
 from auditor.policy.controls import unknown as unknown_controls
+from auditor.policy.conventions import Conventions, is_ours
 from auditor.policy.counting import correlation_of
 from auditor.policy.examplefile import examples_of
 from auditor.policy.files import AllowedFile, CorrelationFile, PolicyFile, RuleFile, StateFile
@@ -169,10 +169,11 @@ class Builder:
             return
         types = {name: each.type for name, each in fields_of(file.resource).items()}
         words = Vocabulary(types, False, True, False, self._budget)
-        self._named_like_its_file(file.name)
+        conventions = self._conventions(file)
+        conventions.named_like(self._path)
         tree: dict[str, Any] = {"detection": file.detection, "applies_to": file.applies_to, "allowed": file.allowed}
         policy, tree = self._policy(file, file.resource, tree)
-        self._asks_for_examples(file)
+        conventions.has_examples()
         detection = self._detection(tree["detection"], words)
         applies = self._applies(tree["applies_to"], words)
         message = self._message(file, frozenset(words.fields))
@@ -181,8 +182,11 @@ class Builder:
             policy = replace(policy, allowed=allowed)
             self._built.states.append(Judge(policy, compile_detection(detection), message, *_applies(applies)))
 
-    def _rule(self, value: Mapping[str, object], *, alone: bool) -> Judge | None:
-        """One event rule; `alone` in its file, it takes the name of the file when it has none."""
+    def _rule(self, value: Mapping[str, object], *, alone: bool, silent: bool = False) -> Judge | None:
+        """One event rule; `alone` in its file, it takes the name of the file when it has none.
+
+        One that is `silent` is counted by a correlation, and tells nobody anything.
+        """
         file = self._shape(RuleFile, value)
         if file is None:
             return None
@@ -193,15 +197,25 @@ class Builder:
         name = file.name or (self._path.stem if alone else str(file.id or ""))
         if not name:
             self._complain((), "a rule among others needs a `name`", "the correlation refers to it")
-        if alone and file.name and _is_ours(file):
-            self._named_like_its_file(file.name)
         policy, tree = self._policy(file, EVENT, {"detection": file.detection}, name)
         detection = self._detection(tree["detection"], Vocabulary({}, True, False, True, self._budget))
         message = self._message(file, None)
+        self._conventions(file).of_events()
+        if is_ours(file) and not silent:
+            self._conventional(file, alone=alone)
+            self._conventions(file).selections_used(detection)
         if policy is None or detection is None or message is None:
             return None
         self._warn(file, detection)
         return Judge(policy, compile_detection(detection), message)
+
+    def _conventional(self, file: RuleFile | CorrelationFile, *, alone: bool) -> None:
+        """What a policy over events must have when it is ours."""
+        conventions = self._conventions(file)
+        conventions.explained()
+        conventions.has_examples()
+        if alone:
+            conventions.named_like(self._path)
 
     def _warn(self, file: RuleFile, detection: Detection) -> None:
         """Events are open, and so are rules written elsewhere: what looks like a slip is told, and refused nowhere."""
@@ -226,8 +240,9 @@ class Builder:
         if file is None or not isinstance(value, Mapping):
             return
         name = file.name or self._path.stem
-        if file.name and _is_ours(file):
-            self._named_like_its_file(file.name)
+        self._conventions(file).of_events()
+        if is_ours(file):
+            self._conventional(file, alone=True)
         policy, _ = self._policy(file, EVENT, {}, name)
         message = self._message(file, None)
         names = {reference: judge.policy.name for reference, judge in bases.items()}
@@ -249,7 +264,7 @@ class Builder:
             if not isinstance(document.value, Mapping) or "logsource" not in document.value:
                 self._complain((), "before a correlation stand the rules that it counts", "each with `logsource:`")
                 continue
-            judge = self._rule(document.value, alone=False)
+            judge = self._rule(document.value, alone=False, silent=True)
             if judge:
                 bases[judge.policy.name] = judge
                 bases[str(document.value.get("id", judge.policy.name))] = judge
@@ -291,7 +306,10 @@ class Builder:
         self._built.names.setdefault(name, []).append(place)
         self._built.declared.update(file.params)
         values = self._values(name, file.params)
-        self._sound_params(file, kind, tree)
+        conventions = self._conventions(file)
+        conventions.sound_params()
+        if kind != EVENT or is_ours(file):
+            conventions.params_used(tree)
         for framework, control, hint in unknown_controls(file.controls):
             self._complain(("controls", framework, control), f"{framework} has no control `{control}`", hint)
         substitution = parameters.Substitution(values, self._complain, marked=kind == EVENT)
@@ -319,7 +337,7 @@ class Builder:
             params=values,
             examples=examples,
             path=str(self._path),
-            ours=_is_ours(file),
+            ours=is_ours(file),
             digest=_digest(self._documents, values),
         )
         return policy, replaced
@@ -334,13 +352,8 @@ class Builder:
                 self._built.unsettled.setdefault(place, self._settings.tell(place, message, hint))
         return values
 
-    def _sound_params(self, file: PolicyFile, kind: str, tree: Mapping[str, object]) -> None:
-        for name, fault in parameters.unusable(file.params).items():
-            self._complain(("params", name), f"`{name}`: {fault}")
-        if kind != EVENT and not self._shaped.spoilt & {"message", "applies_to", "allowed"}:
-            used = parameters.names_in(tree) | set(re.findall(r"[a-z][a-z0-9_]*", file.message))
-            for name in file.params.keys() - used:
-                self._complain(("params", name), f"nothing uses the parameter `{name}`", "write `%name%`, or delete it")
+    def _conventions(self, file: PolicyFile) -> Conventions:
+        return Conventions(file, self._shaped.spoilt, self._complain)
 
     def _detection(self, tree: Mapping[str, object], words: Vocabulary) -> Detection | None:
         return parse_detection(tree, words, self._complain)
@@ -371,17 +384,6 @@ class Builder:
                 self._complain(("message",), f"the message names the unknown field `{name}`", hint)
         return message
 
-    def _named_like_its_file(self, name: str) -> None:
-        if name != self._path.stem:
-            self._complain(("name",), f"the name `{name}` differs from the file's", f"name it `{self._path.stem}`")
-
-    def _asks_for_examples(self, file: PolicyFile) -> None:
-        expected = {example.expect for example in file.examples}
-        for each in ("fail", "pass"):
-            if each not in expected and "examples" not in self._shaped.spoilt:
-                hint = "examples are the tests of a policy: at least one of each"
-                self._complain(("examples",), f"there is no example that expects `{each}`", hint)
-
     def _enabled(self, name: str) -> bool:
         override = self._settings.overrides.get(name)
         return override is None or override.enabled
@@ -391,11 +393,6 @@ def _applies(selection: Selection | None) -> tuple[Asked | None, frozenset[str],
     if selection is None:
         return None, frozenset(), None
     return compile_selection(selection), fields_read(selection), selection
-
-
-def _is_ours(file: PolicyFile) -> bool:
-    """Whether the rule follows our conventions, rather than having been written elsewhere."""
-    return bool(file.remediation or file.examples)
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,13 @@ Framework = Literal["soc2", "iso27001", "nist-800-53", "csf", "cis", "iso42001",
 Strength = Literal["direct", "partial", "supporting"]
 Text = Field(min_length=1, max_length=20_000)
 
+WHY: Mapping[str, str] = {
+    "remediation": "say what to do about it: whoever is told at night needs it",
+    "description": "say why it matters, in a sentence",
+    "level": "informational, low, medium, high or critical",
+}
+"""What a key that a policy must have is for."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

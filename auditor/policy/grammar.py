@@ -147,7 +147,7 @@ def parse_detection(tree: Mapping[str, object], words: Vocabulary, complain: Com
         return None
     condition = _parse_condition(tree.get("condition"), tuple(selections), complain)
     if condition and not words.open:
-        for name in selections.keys() - _named(condition):
+        for name in selections.keys() - selections_named(condition):
             complain(("detection", name), f"the condition never asks for `{name}`", "name it there, or delete it")
     found = {name: selection for name, selection in selections.items() if selection}
     if condition is None or len(found) != len(selections):
@@ -156,10 +156,11 @@ def parse_detection(tree: Mapping[str, object], words: Vocabulary, complain: Com
     return Detection(found, condition, text if isinstance(text, str) else flow(text))
 
 
-def _named(condition: "Condition") -> frozenset[str]:
+def selections_named(condition: "Condition") -> frozenset[str]:
+    """The selections that a condition asks for."""
     if isinstance(condition, Named):
         return frozenset({condition.name})
-    return frozenset().union(*(_named(each) for each in condition.operands))
+    return frozenset().union(*(selections_named(each) for each in condition.operands))
 
 
 def parse_selection(

@@ -76,9 +76,17 @@ class Substitution:
             self._complain(place, "an empty list matches nothing", "write the values, or null")
         expands = "expand" in key.split("|")
         if self._marked and not expands:
+            self._meant(key, listed, place)
             return value
         found = [each for item in listed for each in self._replaced(item, place, expands=expands)]
         return found if isinstance(value, list) or len(found) != 1 else found[0]
+
+    def _meant(self, key: str, values: list[object], place: Place) -> None:
+        """Without `expand` the name of a parameter is text, which is never what was meant."""
+        for each in values:
+            named = _WHOLE.fullmatch(each) if isinstance(each, str) else None
+            if named and named[1] in self._values:
+                self._complain(place, f"`{each}` is compared as text here", f"write `{key}|expand`")
 
     def _replaced(self, item: object, place: Place, *, expands: bool) -> list[object]:
         named = _WHOLE.fullmatch(item) if isinstance(item, str) else None

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from auditor.errors import did_you_mean
-from auditor.policy.files import PolicyFile
+from auditor.policy.files import WHY, PolicyFile
 from auditor.policy.modifiers import Complain
 from auditor.yamlfile import Place
 
@@ -16,11 +16,6 @@ File = TypeVar("File", bound=PolicyFile)
 _STAND_INS: Mapping[str, object] = {"title": "?", "level": "medium", "description": "?", "remediation": "?"}
 _NEEDED = frozenset({"resource", "logsource", "detection", "correlation", "params"})
 """Without these nothing else in a file can be looked at."""
-_WHY = {
-    "remediation": "say what to do about it: whoever is told at night needs it",
-    "description": "say why it matters, in a sentence",
-    "level": "informational, low, medium, high or critical",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ def _misshapen(fault: Any, known: tuple[str, ...], complain: Complain) -> None:
     place: Place = tuple(step for step in fault["loc"] if "[" not in str(step))
     name = ".".join(str(step) for step in place)
     if fault["type"] == "missing":
-        complain(place[:-1], f"`{name}` is missing", _WHY.get(name, ""))
+        complain(place[:-1], f"`{name}` is missing", WHY.get(name, ""))
     elif fault["type"] == "extra_forbidden":
         hint = did_you_mean(str(place[-1]), known, "keys") if len(place) == 1 else ""
         complain(place, f"unknown key `{name}`", hint)
