@@ -125,6 +125,60 @@ def test_a_rule_of_ours_must_have_what_our_policies_have(tmp_path: Path, case: s
     assert (fault.line, bool(fault.hint)) == (line, True)
 
 
+SLIPS = {
+    "part of an actor": ("{actor.emial: a}", "`actor.emial`", "`actor.email`?"),
+    "part of a session": ("{actor.session.usr.id: a}", "`actor.session.usr.id`", "`actor.session.user.id`?"),
+    "part of a project": ("{project.nmae: a}", "`project.nmae`", "`project.name`?"),
+    "the hour": ("{local.hor: 3}", "`local.hor`", "`local.hour`?"),
+    "the payload itself": ("{paylod.id: a}", "`paylod.id`", ""),
+    "a payload": ("{type: api_key.created, payload.data.scope: a}", "`payload.data.scope`", "`payload.data.scopes`?"),
+    "another type's payload": ("{type: api_key.deleted, payload.role_name: a}", "`payload.role_name`", "payload.id"),
+    "a payload by its type": ("{api_key.created.data.scope: a}", "`api_key.created.data.scope`", ".data.scopes`?"),
+}
+
+
+@pytest.mark.parametrize("case", SLIPS)
+def test_a_field_that_no_event_is_known_to_have_is_a_warning(tmp_path: Path, case: str) -> None:
+    selection, name, hint = SLIPS[case]
+    (warning,) = one(tmp_path, RULE + f"detection:\n  s: {selection}\n  condition: s\n", "rule.yml").warnings
+    assert f"no event has the field {name}" in warning.message
+    assert hint in warning.hint
+    assert (warning.line, warning.column > 5) == (7, True)
+
+
+KNOWN_FIELDS = (
+    "{actor.session.ip_address_details.country: a, actor.session.user.id: b, local.hour: 3, project.id: c}",
+    "{type: api_key.created, payload.data.scopes: a, payload.id: b, api_key.created.id: c}",
+    "{type: api_key.updated, payload.data.scopes: a, payload.changes_requested: null}",
+    "{type: external_key.registered, payload.data.anything: a}",
+    "{type: tenant.policy.created, payload.anything: a, tenant.policy.created.other: b}",
+    "{type|startswith: api_key., payload.data.scopes: a, payload.changes_requested.scopes: b}",
+    "{type: brand.new, payload.anything: a}",
+    "{payload.anything: a}",
+)
+
+
+@pytest.mark.parametrize("selection", KNOWN_FIELDS)
+def test_a_field_that_an_event_may_have_is_none(tmp_path: Path, selection: str) -> None:
+    assert one(tmp_path, RULE + f"detection: {{s: {selection}, condition: s}}\n", "rule.yml").warnings == ()
+
+
+def test_what_a_message_and_a_correlation_name_is_looked_at_too(tmp_path: Path) -> None:
+    text = RULE + "message: '{{ actor.emial }} {{ now }}'\n" + SERVED
+    (warning,) = one(tmp_path, text, "rule.yml").warnings
+    assert (warning.line, warning.hint) == (6, "did you mean `actor.email`?")
+    body = GOOD | {"type": "  type: value_count\n", "condition": "  condition: {gte: 5, field: actor.pi}\n"}
+    text = correlation(
+        "".join(body.values()) + "  group-by: [actor.ip, actr.email]\nmessage: '{{ nest }} {{ actor.ip }}'\n"
+    )
+    told = [(each.line, each.message) for each in one(tmp_path, text, "many.yaml").warnings]
+    assert told == [
+        (17, "no event of these rules has the field `actr.email`"),
+        (16, "no event of these rules has the field `actor.pi`"),
+        (18, "the message names `nest`, by which nothing is grouped"),
+    ]
+
+
 SERVED = "detection: {s: {type: a}, condition: s}\n"
 
 

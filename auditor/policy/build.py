@@ -1,10 +1,9 @@
 """From the documents of one policy file to compiled policies, or to the faults in them. Pure."""
 
-import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from sigma.rule import SigmaRule
 from auditor.errors import Fault, did_you_mean
 from auditor.inventory.schema import KINDS, fields_of, is_open
 from auditor.policy import params as parameters
+from auditor.policy import slips
+from auditor.policy.built import Built
 from auditor.policy.comparison import Budget
 from auditor.policy.compile import Asked, compile_detection, compile_selection
 from auditor.policy.controls import unknown as unknown_controls
@@ -31,10 +32,11 @@ from auditor.policy.grammar import (
     parse_selection,
 )
 from auditor.policy.model import EVENT, Allowed, Policy
-from auditor.policy.policyset import Correlated, Judge, PolicySet
+from auditor.policy.policyset import Correlated, Judge
 from auditor.policy.settings import Settings
 from auditor.policy.shape import File, Shaped, checked, shaped
-from auditor.policy.template import Message
+from auditor.policy.slips import Slip
+from auditor.policy.template import IN_EVERY_MESSAGE, Message
 from auditor.yamlfile import Document, Place
 
 _OURS = {"product": "openai", "service": "audit", "category": None}
@@ -42,43 +44,6 @@ MAX_DOCUMENTS = 100
 """Documents of one file; each is digested with all the others."""
 MAX_FAULTS = 100
 """Faults of one file that are told; nobody reads on, and each of them costs a search for what was meant."""
-_IN_EVERY_MESSAGE = frozenset({"count", "names", "now"})
-
-
-@dataclass
-class Built:
-    """What was built so far, of all files."""
-
-    states: list[Judge] = field(default_factory=list)
-    rules: list[Judge] = field(default_factory=list)
-    correlations: list[Correlated] = field(default_factory=list)
-    bases: dict[str, Judge] = field(default_factory=dict)
-    names: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
-    """Name of a policy, enabled or not, to the places where it is defined."""
-    declared: set[str] = field(default_factory=set)
-    """Every parameter that some policy declares."""
-    warnings: list[Fault] = field(default_factory=list)
-    unsettled: dict[Place, Fault] = field(default_factory=dict)
-    """What is wrong with a value that auditor.yaml sets, by where it is set: once, however many policies use it."""
-
-    def policy_set(self, written: PolicySet | None = None) -> PolicySet:
-        """The set, whose order does not depend on that of the files; `written` is what examples are run with."""
-        return PolicySet(
-            tuple(sorted(self.states, key=lambda each: each.policy.name)),
-            tuple(sorted(self.rules, key=lambda each: each.policy.name)),
-            tuple(sorted(self.correlations, key=lambda each: each.policy.name)),
-            self.bases,
-            tuple(self.warnings),
-            written,
-        )
-
-    def doubles(self) -> list[Fault]:
-        """Names that stand for two policies."""
-        return [
-            Fault(*again, f"the name `{name}` is taken by {places[0][0]}", "rename one of them")
-            for name, places in self.names.items()
-            for again in places[1:]
-        ]
 
 
 class _Enough(Exception):
@@ -206,8 +171,9 @@ class Builder:
             self._conventions(file).selections_used(detection)
         if policy is None or detection is None or message is None:
             return None
-        self._warn(file, detection)
-        return Judge(policy, compile_detection(detection), message)
+        judge = Judge(policy, compile_detection(detection), message)
+        self._warn(slips.of_rule(file, judge, self._document))
+        return judge
 
     def _conventional(self, file: RuleFile | CorrelationFile, *, alone: bool) -> None:
         """What a policy over events must have when it is ours."""
@@ -217,19 +183,9 @@ class Builder:
         if alone:
             conventions.named_like(self._path)
 
-    def _warn(self, file: RuleFile, detection: Detection) -> None:
-        """Events are open, and so are rules written elsewhere: what looks like a slip is told, and refused nowhere."""
-        known = tuple(RuleFile.model_fields)
-        for key in file.model_extra or ():
-            if difflib.get_close_matches(key, known, n=1, cutoff=0.8):
-                self._warned((key,), f"unknown key `{key}`", did_you_mean(key, known, "keys"))
-        fields = tuple(fields_of(EVENT))
-        for name in sorted(detection.fields - set(fields)):
-            if "." not in name:
-                self._warned(("detection",), f"no event has the field `{name}`", did_you_mean(name, fields, "fields"))
-
-    def _warned(self, place: Place, message: str, hint: str) -> None:
-        self._built.warnings.append(Fault(str(self._path), *self._document.where(place), message, hint))
+    def _warn(self, slips: Iterable[Slip]) -> None:
+        for place, message, hint in slips:
+            self._built.warnings.append(Fault(str(self._path), *self._document.where(place), message, hint))
 
     def _correlation(self) -> None:
         """Base rules first, the correlation last; the bases are silent unless it says `generate: true`."""
@@ -252,6 +208,7 @@ class Builder:
         if not (policy and message and correlation) or self._faults or not self._enabled(name):
             return
         self._built.correlations.append(Correlated(policy, correlation, message))
+        self._warn(slips.of_correlation(file, correlation, message, bases.values()))
         self._built.bases.update({judge.policy.name: judge for judge in bases.values()})
         if file.correlation.generate:
             self._built.rules += {judge.policy.name: judge for judge in bases.values()}.values()
@@ -378,7 +335,7 @@ class Builder:
             self._complain(("message",), str(error))
             return None
         if fields is not None:
-            known = fields | frozenset(file.params) | _IN_EVERY_MESSAGE
+            known = fields | frozenset(file.params) | IN_EVERY_MESSAGE
             for name in sorted(message.names - known):
                 hint = did_you_mean(name, tuple(known), "fields")
                 self._complain(("message",), f"the message names the unknown field `{name}`", hint)

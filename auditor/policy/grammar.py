@@ -104,10 +104,14 @@ class Detection:
         """Every field that is read."""
         return frozenset().union(*(fields_read(selection) for selection in self.selections.values()))
 
+    @property
+    def comparisons(self) -> tuple["Comparison", ...]:
+        """Every comparison of every selection."""
+        return tuple(each for selection in self.selections.values() for each in comparisons(selection))
+
     def compared_by(self, modifier: str) -> frozenset[str]:
         """The fields that are compared with this modifier."""
-        every = (each for selection in self.selections.values() for each in comparisons(selection))
-        return frozenset(each.field for each in every if each.field and modifier in each.modifiers)
+        return frozenset(each.field for each in self.comparisons if each.field and modifier in each.modifiers)
 
 
 def comparisons(selection: Selection) -> Iterator[Comparison]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from auditor import shipped
 from auditor.config import Override
 from auditor.errors import ConfigError, Fault, FaultyFiles
-from auditor.policy.build import Builder, Built
+from auditor.policy.build import Builder
+from auditor.policy.built import Built
 from auditor.policy.policyset import PolicySet
 from auditor.policy.settings import Settings, Tell, unplaced
 from auditor.yamlfile import Document

@@ -19,6 +19,9 @@ MAX_TEMPLATE = 2000
 MAX_VALUE = 120
 """Characters of one value in it, so that a long name does not push the rest out."""
 
+IN_EVERY_MESSAGE = frozenset({"count", "names", "now"})
+"""Names that a message may use whatever it is about."""
+
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
 
 

@@ -7,7 +7,7 @@ from auditor.inventory.model import Unknown
 from auditor.policy.policyset import Judge, PolicySet
 
 _HIDDEN = Unknown()
-_UNHEARD = "unheard.of"
+UNHEARD = "unheard.of"
 """A type that no policy names: who watches it, watches every type."""
 
 
@@ -27,10 +27,10 @@ def watched(policies: PolicySet, types: Iterable[str]) -> Watched:
     """What the event policies and correlations watch among `types`."""
     asked = sorted(set(types))
     watchers = dict(_watchers(policies))
-    any_type = (*asked, _UNHEARD)
-    every = tuple(name for name, judges in watchers.items() if all(_watches(judges, each) for each in any_type))
+    any_type = (*asked, UNHEARD)
+    every = tuple(name for name, judges in watchers.items() if all(watches(judges, each) for each in any_type))
     some = {name: judges for name, judges in watchers.items() if name not in every}
-    by_type = {each: tuple(name for name, judges in some.items() if _watches(judges, each)) for each in asked}
+    by_type = {each: tuple(name for name, judges in some.items() if watches(judges, each)) for each in asked}
     seeing = {name for names in by_type.values() for name in names}
     return Watched(by_type, every, tuple(name for name in some if name not in seeing))
 
@@ -45,7 +45,8 @@ def _watchers(policies: PolicySet) -> Iterator[tuple[str, tuple[Judge, ...]]]:
     return iter(sorted(found.items()))
 
 
-def _watches(judges: Iterable[Judge], kind: str) -> bool:
+def watches(judges: Iterable[Judge], kind: str) -> bool:
+    """Whether one of the rules may match an event of this type."""
     return any(_may_match(judge, kind) for judge in judges)
 
 
