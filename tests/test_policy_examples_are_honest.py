@@ -73,8 +73,8 @@ def test_an_example_that_is_not_so_is_told_with_file_and_line(tmp_path: Path, ca
 
 
 UNUSABLE = {
-    "a time that is none": (f"{NOW}, expect: fail, resource: {{last_used_at: noon}}", "cannot be read"),
-    "a truth for a time": (f"{NOW}, expect: fail, resource: {{last_used_at: true}}", "cannot be read"),
+    "a time that is none": (f"{NOW}, expect: fail, resource: {{last_used_at: noon}}", "is no time"),
+    "a truth for a time": (f"{NOW}, expect: fail, resource: {{last_used_at: true}}", "is no time"),
     "a field that is none": (f"{NOW}, expect: fail, resource: {{last_usd_at: null, nmae: x}}", "unknown field `nmae`"),
     "a hidden field that is none": (f"{NOW}, expect: fail, gaps: [nmae], resource: {{}}", "unknown field `nmae`"),
     "an event": (f"{NOW}, expect: fail, event: {{id: e, type: a}}", "exactly one of `resource:` or `resources:`"),

@@ -118,7 +118,27 @@ CASES = {
     "a negative number allowed": (SOUND + "allowed: {min: -1}\n", "`allowed.min`", ""),
     "a message on nothing": (SOUND + "message: '{{ nmae }}'\n", "unknown field `nmae`", "`name`?"),
     "a message without an end": (SOUND + "message: '{{ name'\n", "cannot be read", ""),
-    "a message with an unknown filter": (SOUND + "message: '{{ name | upper }}'\n", "No filter named 'upper'", ""),
+    "a message with an unknown filter": (
+        SOUND + "message: '{{ name | upper }}'\n",
+        "no filter is called `upper`",
+        "known",
+    ),
+    "a message with a misspelt filter": (SOUND + "message: '{{ name | agoo }}'\n", "`agoo`", "`ago`?"),
+    "a level that is misspelt": (SOUND.replace("high", "hihg"), "`level`", "`high`?"),
+    "a status that is misspelt": (SOUND + "status: stabel\n", "`status`", "`stable`?"),
+    "an expectation that is misspelt": (SOUND.replace("expect: fail", "expect: fial"), "examples.0.expect", "`fail`?"),
+    "a strength that is misspelt": (SOUND + "controls: {soc2: {CC6.1: partail}}\n", "soc2.CC6.1", "`partial`?"),
+    "a framework that is misspelt": (SOUND + "controls: {iso2701: {A.5.9: direct}}\n", "iso2701", "`iso27001`?"),
+    "a number that is misspelt": (SOUND + "allowed: {mn: 1}\n", "unknown key `allowed.mn`", "`min`?"),
+    "a key of an example": (
+        SOUND.replace("pass, resource", "pass, resourse"),
+        "key `examples.1.resourse`",
+        "`resource`?",
+    ),
+    "a text for a list": (SOUND.replace("{name: good}}", "{owner.groups: x}}"), "never 'x'", ""),
+    "a list for a text": (SOUND.replace("{name: good}}", "{name: [x]}}"), "`name` is of type string, and never", ""),
+    "a text for a truth": (SOUND.replace("{name: good}}", "{owner.is_member: 'yes'}}"), "and never 'yes'", ""),
+    "a number for a list": (SOUND.replace("{name: good}}", "{owner.groups: 5}}"), "and never 5", ""),
     "neither state nor event": (SOUND.replace("resource: p", "resuorce: p"), "neither `resource:`", ""),
     "a list": ("- a\n", "a policy is a mapping", ""),
     "nothing": ("", "the file is empty", ""),
@@ -168,6 +188,55 @@ def test_a_fault_in_one_place_of_a_file_hides_none_in_another(tmp_path: Path) ->
     )
     assert [word for word in wanted if not any(word in each for each in told)] == []
     assert len(told) == len(set(told)) == 15, told
+
+
+def test_a_kind_that_does_not_exist_hides_nothing_that_does_not_hang_on_it(tmp_path: Path) -> None:
+    text = (
+        detection("{nmae: a}").replace("project_api_key", "projct_api_key").replace("condition: bad", "condition: bda")
+    )
+    text = text.replace("expect: pass", "expect: unknown") + "controls: {soc2: {CC9.99: partail}}\nmessage: '{{ name'\n"
+    told = [fault.message for fault in faults(tmp_path, text)]
+    wanted = ("unknown kind", "`bda`", "expects `pass`", "no control `CC9.99`", "controls.soc2.CC9.99", "template")
+    assert [word for word in wanted if not any(word in each for each in told)] == []
+    assert len(told) == len(wanted), told
+
+
+def test_a_fault_in_one_example_hides_none_in_another_and_none_beside_it(tmp_path: Path) -> None:
+    examples = """\
+  - {name: a, expect: fial, now: noon, resource: {nmae: x}}
+  - {name: b, expect: pass, now: 5, resource: {nmae: x, created_at: 2026-13-01}}
+  - {name: c, expect: pass, resorce: {}, gaps: [owenr.id]}
+  - name: d
+    expect: fail
+    resources:
+      - {name: x}
+      - owner:
+          role: owner
+          rlee: x
+"""
+    head, end = SOUND.index("  - {name: bad"), SOUND.index("detection:")
+    text = SOUND[:head] + examples + SOUND[end:]
+    lines = text.splitlines()
+    told = [
+        (each.line, each.message.split("`")[1], lines[each.line - 1][each.column - 1 :].split(":")[0].split("]")[0])
+        for each in faults(tmp_path, text)
+    ]
+    assert told == [
+        (8, "examples.0.expect", "expect"),
+        (8, "now", "now"),
+        (8, "nmae", "nmae"),
+        (9, "examples.1.now", "now"),
+        (9, "nmae", "nmae"),
+        (9, "created_at", "created_at"),
+        (10, "examples.2.resorce", "resorce"),
+        (10, "owenr.id", "owenr.id"),
+        (17, "owner.rlee", "rlee"),
+    ]
+
+
+def test_a_message_with_an_unknown_filter_hides_no_unknown_field(tmp_path: Path) -> None:
+    told = [fault.message for fault in faults(tmp_path, SOUND + "message: '{{ nmae | agoo }}'\n")]
+    assert told == ["no filter is called `agoo`", "the message names the unknown field `nmae`"]
 
 
 def test_what_hangs_on_a_spoilt_part_of_a_file_is_not_told_as_missing(tmp_path: Path) -> None:

@@ -197,6 +197,8 @@ def test_a_rule_for_another_log_is_refused(tmp_path: Path) -> None:
 
 
 NOT_SIGMA = {
+    "false positives that are no list": (RULE + "falsepositives: none\n" + SERVED, 6),
+    "fields that are no list": (RULE + "fields: type\n" + SERVED, 6),
     "an id that is no UUID": (RULE.replace("0aff2549-c559-4701-829d-281960e8cda8", "rule-1") + SERVED, 2),
     "no title": (RULE.replace("title: A rule\n", "") + SERVED, 1),
     "a tag without a namespace": (RULE + "tags: [admin]\n" + SERVED, 6),
@@ -284,6 +286,16 @@ def test_a_correlation_of_ours_must_have_what_our_policies_have_and_its_rules_ne
     told = [fault.message for fault in faults(tmp_path, text, "many.yaml")]
     assert [word for word in ("`description`", "`fail`", "`pass`", "`allowed`") if word not in " ".join(told)] == []
     assert len(told) == 4
+
+
+def test_a_fault_in_a_correlation_hides_no_other(tmp_path: Path) -> None:
+    body = "  type: event_cuont\n  rules: [bas]\n  groupby: [actor.ip]\n  timespan: 5x\n  condition: {gte: 3}\n"
+    told = [(each.line, each.message) for each in faults(tmp_path, correlation(body), "many.yaml")]
+    assert [line for line, _ in told] == [13, 14, 15, 16], told
+    body = "  rules: [bas]\n  timespan: 5\n  condition: {gte: 3}\n"
+    told = [(each.line, each.message) for each in faults(tmp_path, correlation(body), "many.yaml")]
+    assert [line for line, _ in told] == [12, 13, 14], told
+    assert "`correlation.type` is missing" in told[0][1]
 
 
 @pytest.mark.parametrize("case", FAULTY)

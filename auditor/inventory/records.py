@@ -25,6 +25,12 @@ _CHECKS: Mapping[Type, Callable[[object], bool]] = {
     Type.ANY: lambda value: True,
 }
 
+
+def is_of_type(kind: Type, value: object) -> bool:
+    """Whether a field of this type can have this value."""
+    return _CHECKS[kind](value)
+
+
 _NUMBERS = frozenset({int, float, bool})
 _TEXTS = Texts()
 

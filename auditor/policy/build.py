@@ -36,7 +36,7 @@ from auditor.policy.policyset import Correlated, Judge
 from auditor.policy.settings import Settings
 from auditor.policy.shape import File, Shaped, checked, shaped
 from auditor.policy.slips import Slip
-from auditor.policy.template import IN_EVERY_MESSAGE, Message
+from auditor.policy.template import IN_EVERY_MESSAGE, Message, NoFilter
 from auditor.yamlfile import Document, Place
 
 _OURS = {"product": "openai", "service": "audit", "category": None}
@@ -96,6 +96,8 @@ class Builder:
             self._single(document.value, alone=len(self._documents) == 1)
 
     def _complain(self, place: Place, message: str, hint: str = "") -> None:
+        if self._shaped.tells(place):
+            return
         if len(self._faults) == MAX_FAULTS:
             raise _Enough
         fault = Fault(str(self._path), *self._document.where(place), message, hint)
@@ -127,25 +129,28 @@ class Builder:
         file = self._shape(StateFile, value)
         if file is None:
             return
-        if file.resource not in KINDS or is_open(file.resource):
-            hint = did_you_mean(file.resource, tuple(kind for kind in KINDS if not is_open(kind)), "kinds")
-            self._complain(("resource",), f"unknown kind of resource `{file.resource}`", hint)
-            self._note(value)
-            return
-        types = {name: each.type for name, each in fields_of(file.resource).items()}
-        words = Vocabulary(types, False, True, False, self._budget)
+        words = self._vocabulary(file.resource)
         conventions = self._conventions(file)
         conventions.named_like(self._path)
         tree: dict[str, Any] = {"detection": file.detection, "applies_to": file.applies_to, "allowed": file.allowed}
-        policy, tree = self._policy(file, file.resource, tree)
+        policy, tree = self._policy(file, file.resource if words.fields else "", tree)
         conventions.has_examples()
         detection = self._detection(tree["detection"], words)
         applies = self._applies(tree["applies_to"], words)
-        message = self._message(file, frozenset(words.fields))
+        message = self._message(file, frozenset(words.fields) or None)
         allowed = self._allowed(tree["allowed"])
         if policy and detection and message and not self._faults and self._enabled(policy.name):
             policy = replace(policy, allowed=allowed)
             self._built.states.append(Judge(policy, compile_detection(detection), message, *_applies(applies)))
+
+    def _vocabulary(self, kind: str) -> Vocabulary:
+        """What a policy for `kind` may say; after complaining of a kind that does not exist, anything."""
+        if kind not in KINDS or is_open(kind):
+            hint = did_you_mean(kind, tuple(kind for kind in KINDS if not is_open(kind)), "kinds")
+            self._complain(("resource",), f"unknown kind of resource `{kind}`", hint)
+            return Vocabulary({}, True, True, False, self._budget)
+        types = {name: each.type for name, each in fields_of(kind).items()}
+        return Vocabulary(types, False, True, False, self._budget)
 
     def _rule(self, value: Mapping[str, object], *, alone: bool, silent: bool = False) -> Judge | None:
         """One event rule; `alone` in its file, it takes the name of the file when it has none.
@@ -228,6 +233,7 @@ class Builder:
         return bases
 
     def _shape(self, model: type[File], value: Mapping[str, object]) -> File | None:
+        self._shaped = Shaped(None, {})
         self._shaped = shaped(model, value, self._path.stem, self._complain)
         if self._shaped.file is None:
             self._note(value)
@@ -250,7 +256,7 @@ class Builder:
             return
         for each in rule.errors:
             # "Sigma tag must start with ..." is about `tags`: the only trace of the place.
-            words = str(each).lower().replace("identifier", "id").split()
+            words = {word.removesuffix("s") for word in str(each).lower().replace("identifier", "id").split()}
             place = next((key for key in self._shaped.value if key.removesuffix("s") in words), "")
             self._complain((place,), f"not a valid Sigma rule: {each}")
 
@@ -278,7 +284,7 @@ class Builder:
             if (setting := self._settings.place_of(name, param))
         }
         override = self._settings.overrides.get(name)
-        examples = examples_of(file.examples, kind, self._document, self._complain)
+        examples = examples_of(file.examples, kind, self._document, self._complain, self._shaped.places)
         policy = Policy(
             name=name,
             title=file.title,
@@ -329,14 +335,19 @@ class Builder:
 
     def _message(self, file: PolicyFile, fields: frozenset[str] | None) -> Message | None:
         """The compiled message; `fields` None where any field may occur."""
+        message: Message | None = None
+        names: frozenset[str] = frozenset()
         try:
             message = Message(file.message)
+            names = message.names
+        except NoFilter as error:
+            self._complain(("message",), str(error), error.hint)
+            names = error.names
         except ValueError as error:
             self._complain(("message",), str(error))
-            return None
         if fields is not None:
             known = fields | frozenset(file.params) | IN_EVERY_MESSAGE
-            for name in sorted(message.names - known):
+            for name in sorted(names - known):
                 hint = did_you_mean(name, tuple(known), "fields")
                 self._complain(("message",), f"the message names the unknown field `{name}`", hint)
         return message

@@ -57,7 +57,7 @@ class Conventions:
 
     def params_used(self, tree: Mapping[str, object]) -> None:
         """Every parameter is named in `tree` or in the message."""
-        if self._spoilt & {"message", "detection", "applies_to", "allowed"}:
+        if self._spoilt & {"params", "message", "detection", "applies_to", "allowed"}:
             return
         used = parameters.names_in(tree) | set(re.findall(r"[a-z][a-z0-9_]*", self._file.message))
         for name in self._file.params.keys() - used - parameters.unusable(self._file.params).keys():

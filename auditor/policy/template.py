@@ -9,6 +9,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from auditor import clock
+from auditor.errors import did_you_mean
 from auditor.inventory.model import Unknown
 
 MAX_LENGTH = 500
@@ -18,6 +19,7 @@ MAX_TEMPLATE = 2000
 """Characters of a template."""
 MAX_VALUE = 120
 """Characters of one value in it, so that a long name does not push the rest out."""
+_TOO_DEEP = "the template is nested too deep"
 
 IN_EVERY_MESSAGE = frozenset({"count", "names", "now"})
 """Names that a message may use whatever it is about."""
@@ -33,6 +35,16 @@ class _Missing(ChainableUndefined):
         return iter(())
 
 
+class NoFilter(ValueError):
+    """A filter that does not exist, in a template that can be read."""
+
+    def __init__(self, name: str, names: frozenset[str]) -> None:
+        super().__init__(f"no filter is called `{name}`")
+        self.hint = did_you_mean(name, _ENVIRONMENT.filters, "filters")
+        self.names = names
+        """Every name that the template asks for."""
+
+
 class Message:
     """A compiled message."""
 
@@ -42,9 +54,14 @@ class Message:
         tree = _parsed(text)
         self.names = _names(tree)
         """Every name the template asks for, dotted where it is dotted."""
+        for each in tree.find_all(nodes.Filter):
+            if each.name not in _ENVIRONMENT.filters:
+                raise NoFilter(each.name, self.names)
         try:
             self._template = _ENVIRONMENT.from_string(tree)
-        except (TemplateError, RecursionError, SyntaxError, MemoryError) as error:
+        except (RecursionError, MemoryError) as error:
+            raise ValueError(_TOO_DEEP) from error
+        except (TemplateError, SyntaxError) as error:
             raise ValueError(f"the template cannot be read: {error}") from error
 
     def render(self, fields: Mapping[str, object], now: int, fallback: str) -> str:
@@ -68,7 +85,9 @@ def _parsed(text: str) -> nodes.Template:
         raise ValueError(f"the template is longer than {MAX_TEMPLATE} characters")
     try:
         tree = _ENVIRONMENT.parse(text)
-    except (TemplateError, RecursionError) as error:
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    except TemplateError as error:
         raise ValueError(f"the template cannot be read: {error}") from error
     for node in tree.find_all(nodes.Node):
         if type(node) not in _ALLOWED:
