@@ -106,6 +106,10 @@ correlation: {{type: event_count, rules: [rule], group-by: [id], timespan: 5m, c
 examples: [{{name: a, expect: fail, events: [{many(4000, "{id: e#, type: a, effective_at: 1}")}]}}]
 """,
     "many documents": "---\n".join([RULE + "detection: {s: {a: b}, condition: s}\n"] * 900),
+    "many open brackets": "---\n".join([f"{RULE}detection: {{s: {{a: b}}, condition: {'(' * 900}s}}\n"] * 95),
+    "many long conditions": "---\n".join(
+        f"{RULE}detection: {{s: {{a: b}}, condition: {'s or (s and s) or ' * number}s}}\n" for number in range(30, 110)
+    ),
     "a long text": f"title: {'a' * 190_000}\n",
     "a long comment": "#" * 190_000,
     "more than a policy may be long": "a: b\n" + "#\n" * 110_000,

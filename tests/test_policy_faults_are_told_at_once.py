@@ -67,11 +67,22 @@ CASES = {
     "no selection": (state("{condition: bad}"), "there is no selection", ""),
     "no condition": (state("{bad: {name: bad}}"), "`condition` is missing", ""),
     "a condition on nothing": (state("{bad: {name: bad}, condition: bda}"), "`bda`, which is no selection", "bad"),
-    "a condition that is none": (state("{bad: {name: bad}, condition: bad and}"), "cannot be read", ""),
+    "a condition that is none": (state("{bad: {name: bad}, condition: bad and}"), "missing after `and`", "name one"),
     "a condition of the old kind": (
         state("{bad: {name: bad}, condition: 'bad | count() > 5'}"),
         "cannot be read",
-        "",
+        "correlation",
+    ),
+    "a condition that begins with and": (state("{bad: {name: bad}, condition: and bad}"), "before `and`", ""),
+    "a condition in upper case": (state("{bad: {name: bad}, condition: bad AND bad}"), "nothing joins", "`and`"),
+    "a bracket that is not closed": (state("{bad: {name: bad}, condition: not (bad}"), "`(` is never closed", ""),
+    "a bracket that closes nothing": (state("{bad: {name: bad}, condition: bad) or bad}"), "closes nothing", ""),
+    "nothing in brackets": (state("{bad: {name: bad}, condition: bad or ()}"), "missing before `)`", ""),
+    "signs for and": (state("{bad: {name: bad}, condition: bad && bad}"), "`&` has no meaning", "and, or, not"),
+    "a condition that is nested deep": (
+        state(f"{{bad: {{name: bad}}, condition: '{'not ' * 490}bad'}}"),
+        "nested too deep",
+        "1 of",
     ),
     "a pattern that selects nothing": (state("{bad: {name: bad}, condition: 1 of x_*}"), "selects nothing", ""),
     "a selection without use": (
@@ -160,6 +171,22 @@ def test_the_place_is_that_of_the_comparison(tmp_path: Path) -> None:
     text = STATE + "detection:\n  bad:\n    name: bad\n    last_usd_at: null\n  condition: bad\n"
     (fault,) = faults(tmp_path, text)
     assert (fault.line, fault.column) == (len(STATE.splitlines()) + 4, 5)
+
+
+def test_the_place_of_one_of_several_conditions_is_its_own(tmp_path: Path) -> None:
+    text = STATE + "detection:\n  bad: {name: bad}\n  condition:\n    - bad\n    - bad | count() > 5\n    - bda\n"
+    lines = len(STATE.splitlines())
+    assert [(each.line, each.column) for each in faults(tmp_path, text)] == [(lines + 5, 7), (lines + 6, 7)]
+
+
+def test_conditions_that_are_long_together_are_refused_and_what_people_write_is_not(tmp_path: Path) -> None:
+    def rules(condition: str) -> str:
+        names = (RULE.replace("name: rule", f"name: rule{number}") for number in range(90))
+        return "---\n".join(f"{name}detection: {{s: {{type: a}}, condition: {condition}}}\n" for name in names)
+
+    assert faults(tmp_path, rules("s or (s and not s) or " * 9 + "s"), "rules.yml") == ()
+    told = faults(tmp_path, rules("s or (s and not s) or " * 40 + "s"), "rules.yml")
+    assert {fault.message for fault in told} == {"the conditions of this file are too long together"}
 
 
 def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ MAX_PATTERN = 1000
 _MAX_MEMORY = 8 << 20  # bytes that one compiled expression may take
 MAX_PROGRAM = 150_000
 """Instructions of all compiled expressions of one file together; a text with `*` at both ends has about 30."""
+MAX_CONDITIONS = 20_000
+"""Characters of all conditions of one file together: a hundred documents of the longest would take seconds to parse."""
 
 OWN_MODIFIERS = ("older_than", "newer_than", "within", "wider_than", "outside")
 
@@ -49,12 +51,19 @@ class Budget:
     """What the expressions of one file may still weigh: thousands of the heaviest would take minutes and gigabytes."""
 
     left: int = MAX_PROGRAM
+    conditions: int = MAX_CONDITIONS
 
     def spend(self, size: int = 0) -> None:
         """Take `size` instructions off. Raises Unusable when nothing is left."""
         self.left -= size
         if self.left < 0:
             raise Unusable("the regular expressions and wildcards of this file are too much together")
+
+    def spend_condition(self, size: int) -> None:
+        """Take `size` characters of a condition off. Raises Unusable when nothing is left."""
+        self.conditions -= size
+        if self.conditions < 0:
+            raise Unusable("the conditions of this file are too long together")
 
 
 def own_test(modifier: str, value: object) -> Test:

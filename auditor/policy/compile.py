@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from auditor.inventory.model import Fields, Unknown
 from auditor.policy.comparison import Presence, Reference, Test
-from auditor.policy.grammar import Comparison, Condition, Detection, Named, Selection
+from auditor.policy.conditions import Condition, Named
+from auditor.policy.grammar import Comparison, Detection, Selection
 
 Answer = bool | None
 """None: unknown."""

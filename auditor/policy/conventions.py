@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from auditor.policy import params as parameters
+from auditor.policy.conditions import selections_named
 from auditor.policy.files import WHY, PolicyFile
-from auditor.policy.grammar import Detection, selections_named
+from auditor.policy.grammar import Detection
 from auditor.policy.modifiers import Complain
 
 _STATE_ONLY: Mapping[str, str] = {

@@ -1,20 +1,10 @@
 """Sigma's detection grammar as a tree of our own: selections of comparisons, joined by a condition. Pure."""
 
-import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyparsing import ParseBaseException
-from sigma.conditions import (
-    ConditionAND,
-    ConditionIdentifier,
-    ConditionItem,
-    ConditionNOT,
-    ConditionOR,
-    ConditionSelector,
-    SigmaCondition,
-)
+from sigma.conditions import ConditionAND
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaDetectionItem
 from sigma.types import SigmaFieldReference, SigmaType
@@ -33,11 +23,10 @@ from auditor.policy.comparison import (
     own_test,
     sigma_test,
 )
+from auditor.policy.conditions import Condition, parse_condition, selections_named
 from auditor.policy.modifiers import Complain, Key, comparable, fits, sound_modifiers
 from auditor.yamlfile import Place, flow
 
-MAX_CONDITION = 2000
-"""Characters of a condition, or of several together."""
 MAX_SELECTIONS = 200
 
 
@@ -70,24 +59,6 @@ class Selection:
 
     name: str
     alternatives: tuple[tuple[Comparison, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A selection, by name, in a condition."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """`and`, `or`, `not`, with their operands."""
-
-    operator: str
-    operands: tuple["Named | Joined", ...]
-
-
-Condition = Named | Joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +120,7 @@ def parse_detection(tree: Mapping[str, object], words: Vocabulary, complain: Com
     if not selections:
         complain(("detection",), "there is no selection", "name at least one: `stale: {field: value}`")
         return None
-    condition = _parse_condition(tree.get("condition"), tuple(selections), complain)
+    condition = parse_condition(tree.get("condition"), tuple(selections), words.budget, complain)
     if condition and not words.open:
         for name in selections.keys() - selections_named(condition):
             complain(("detection", name), f"the condition never asks for `{name}`", "name it there, or delete it")
@@ -158,13 +129,6 @@ def parse_detection(tree: Mapping[str, object], words: Vocabulary, complain: Com
         return None
     text = tree["condition"]
     return Detection(found, condition, text if isinstance(text, str) else flow(text))
-
-
-def selections_named(condition: "Condition") -> frozenset[str]:
-    """The selections that a condition asks for."""
-    if isinstance(condition, Named):
-        return frozenset({condition.name})
-    return frozenset().union(*(selections_named(each) for each in condition.operands))
 
 
 def parse_selection(
@@ -303,66 +267,3 @@ def _sound_field(field: str, place: Place, words: Vocabulary, complain: Complain
         return True
     complain(place, f"unknown field `{field}`", did_you_mean(field, tuple(words.fields), "fields"))
     return False
-
-
-# Only the text of the condition is parsed here; the selections it names are ours.
-_NO_DETECTIONS: Any = None
-
-
-def _parse_condition(text: object, names: tuple[str, ...], complain: Complain) -> Condition | None:
-    place: Place = ("detection", "condition")
-    texts: list[Any] = text if isinstance(text, list) else [text]
-    if not texts or not all(isinstance(each, str) and each for each in texts):
-        complain(place, "`condition` is missing", "for example `condition: stale and not excepted`")
-        return None
-    if sum(map(len, texts)) > MAX_CONDITION:
-        complain(place, f"the condition is longer than {MAX_CONDITION} characters", "")
-        return None
-    try:
-        parsed = [SigmaCondition(each, _NO_DETECTIONS).parse(postprocess=False) for each in texts]
-        strangers = [each for tree in parsed for each in _strangers(tree, names)]
-        for message, hint in dict.fromkeys(strangers):
-            complain(place, message, hint)
-        if strangers:
-            return None
-        conditions = tuple(_condition(each, names) for each in parsed)
-    except (SigmaError, ParseBaseException, RecursionError) as error:
-        complain(place, f"the condition cannot be read: {' '.join(str(error).split())[:200]}", "")
-        return None
-    return conditions[0] if len(conditions) == 1 else Joined("or", conditions)
-
-
-def _strangers(parsed: object, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """What a condition asks for and nothing answers to, each with a hint."""
-    match parsed:
-        case ConditionIdentifier():
-            if parsed.identifier not in names:
-                hint = did_you_mean(parsed.identifier, names, "selections")
-                yield f"the condition names `{parsed.identifier}`, which is no selection", hint
-        case ConditionSelector():
-            if not any(_selected(name, parsed.pattern) for name in names):
-                yield f"`{parsed.args[0]} of {parsed.pattern}` selects nothing", f"selections: {', '.join(names)}"
-        case ConditionItem():
-            for each in parsed.args:
-                yield from _strangers(each, names)
-
-
-def _condition(parsed: object, names: tuple[str, ...]) -> Condition:
-    match parsed:
-        case ConditionIdentifier():
-            return Named(parsed.identifier)
-        case ConditionSelector():
-            chosen = tuple(Named(name) for name in names if _selected(name, parsed.pattern))
-            return Joined("or" if parsed.cond_class is ConditionOR else "and", chosen)
-        case ConditionItem():
-            operators = {ConditionAND: "and", ConditionOR: "or", ConditionNOT: "not"}
-            return Joined(operators[type(parsed)], tuple(_condition(each, names) for each in parsed.args))
-        case _:
-            raise SigmaError("it is empty")
-
-
-def _selected(name: str, pattern: str) -> bool:
-    # As in Sigma, names that begin with an underscore are left out unless the pattern asks for them.
-    if name.startswith("_") and not pattern.startswith("_"):
-        return False
-    return pattern == "them" or fnmatch.fnmatchcase(name, pattern)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from auditor.policy.compile import compile_comparison
-from auditor.policy.grammar import Comparison, Condition, Detection, Named, Selection
+from auditor.policy.conditions import Condition, Named
+from auditor.policy.grammar import Comparison, Detection, Selection
 
 
 @dataclass(frozen=True, slots=True)
