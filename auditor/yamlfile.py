@@ -87,8 +87,8 @@ def _explained(text: str, file: str) -> list[Document]:
     except _Refused as refused:
         raise _faulty(file, refused.message, refused.mark, refused.hint) from None
     except yaml.MarkedYAMLError as error:
-        message = str(error.problem or error.context or "not YAML")
-        raise _faulty(file, message, error.problem_mark or error.context_mark) from None
+        message, mark = str(error.problem or error.context or "not YAML"), error.problem_mark or error.context_mark
+        raise _faulty(file, message, mark, _unquoted(text, mark, message)) from None
     except ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
@@ -97,6 +97,23 @@ def _explained(text: str, file: str) -> list[Document]:
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError, AttributeError) as error:
         # PyYAML lets some of its own faults out as these; none of them is worth a traceback to whoever wrote the file.
         raise _faulty(file, f"not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+
+
+_BRACES = re.compile(r"(?:^|[:,\[{]|- )\s*\{\{")
+
+
+def _unquoted(text: str, mark: object, message: str) -> str:
+    """What to write where a text should have stood in quotes: after templates, parameters, wildcards, expressions."""
+    line = text.splitlines()[mark.line : mark.line + 1] if isinstance(mark, yaml.Mark) else []
+    if "unknown escape" in message:
+        return "in double quotes `\\` begins an escape: write single quotes"
+    if line and _BRACES.search(line[0]):
+        return "put a text that begins with `{{` in quotes"
+    if "alphabetic or numeric" in message:
+        return "put a text that begins with `*` or `&` in quotes"
+    if "cannot start any token" in message:
+        return "indent with spaces" if "\\t" in message else "put a text that begins so in quotes"
+    return ""
 
 
 def _faulty(file: str, message: str, mark: object = None, hint: str = "") -> FaultyFiles:
@@ -175,7 +192,7 @@ class _Builder:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self._key(event)
             if key in result:
-                raise _Refused(f"the key `{key}` stands here twice", event.start_mark, "keep one of them")
+                raise _Refused(f"the key `{key[:100]}` stands here twice", event.start_mark, "keep one of them")
             # A fault of an entry is shown at its key, where a person looks for it.
             self.places[(*place, key)] = _spot(event)
             result[key] = self.value((*place, key), next(self.events))
@@ -184,7 +201,8 @@ class _Builder:
     def _key(self, event: yaml.Event) -> str:
         """A key is the text that is written, whatever it looks like: `on`, `2024`, `null`."""
         if not isinstance(event, yaml.ScalarEvent):
-            raise _Refused("a key must be a plain word", event.start_mark)
+            hint = "put a text that begins with `{{` in quotes" if isinstance(event, yaml.MappingStartEvent) else ""
+            raise _Refused("a key must be a plain word", event.start_mark, hint)
         if event.value == "<<":
             raise _Refused("merge keys are not allowed", event.start_mark, "write the values out")
         return str(event.value)

@@ -94,6 +94,33 @@ CASES = {
     "a parameter that is not declared": (detection("{name: '%nmae%'}"), "`nmae` is not declared", "there are no"),
     "a parameter without use": (state("{bad: {name: bad}, condition: bad}", params="{x: 1}"), "parameter `x`", ""),
     "a parameter with structure": (detection("{name: '%x%'}") + "params: {x: {y: 1}}\n", "one plain value", ""),
+    "a parameter inside a text": (
+        detection("{name: 'x-%n%'}") + "params: {n: a}\n",
+        "`x-%n%` is more than a parameter",
+        "exactly `%name%`",
+    ),
+    "a field for a selection": (state("{name: bad, condition: name}"), "`name` stands where a selection", "chosen"),
+    "a part of a time after its order": (
+        detection("{created_at|gte|hour: 5}"),
+        "`hour` stands after `gte`",
+        "`created_at|hour|gte`",
+    ),
+    "modifiers that do not go together": (detection("{created_at|gt|gte: 5}"), "do not go together", ""),
+    "the kind and the log": (
+        SOUND + "logsource: {product: openai}\n",
+        "`resource:` or `logsource:`, and not both",
+        "two files",
+    ),
+    "a correlation alone": (
+        "title: x\ncorrelation: {}\n---\n" + RULE + "detection: {s: {type: a}, condition: s}\n",
+        "a correlation stands last",
+        "move it to the end",
+    ),
+    "a document without anything": (
+        RULE + "detection: {s: {type: a}, condition: s}\n---\n",
+        "the document is empty",
+        "delete the `---`",
+    ),
     "a kind that does not exist": (SOUND.replace("project_api_key", "project_apikey"), "unknown kind", "_api_key`?"),
     "the kind of events": (SOUND.replace("project_api_key", "audit_event"), "unknown kind", ""),
     "a level that does not exist": (SOUND.replace("high", "severe"), "`level`", ""),
@@ -150,7 +177,18 @@ CASES = {
     "a list for a text": (SOUND.replace("{name: good}}", "{name: [x]}}"), "`name` is of type string, and never", ""),
     "a text for a truth": (SOUND.replace("{name: good}}", "{owner.is_member: 'yes'}}"), "and never 'yes'", ""),
     "a number for a list": (SOUND.replace("{name: good}}", "{owner.groups: 5}}"), "and never 5", ""),
-    "neither state nor event": (SOUND.replace("resource: p", "resuorce: p"), "neither `resource:`", ""),
+    "neither state nor event": (
+        SOUND.replace("resource: p", "resuorce: p"),
+        "neither `resource:`",
+        "`resource` for `resuorce`",
+    ),
+    "neither of the two": ("title: x\n", "neither `resource:`", "`resource: user`, for example"),
+    "a template without quotes": (SOUND + "message: {{ name }}\n", "plain word", "`{{` in quotes"),
+    "a template and more without quotes": (SOUND + "message: {{ name }} x\n", "expected <block end>", "`{{` in quotes"),
+    "a parameter without quotes": (detection("{name: %x%}"), "cannot start any token", "in quotes"),
+    "a wildcard without quotes": (detection("{name: *@example.com}"), "expected alphabetic", "`*` or `&` in quotes"),
+    "an expression in double quotes": (detection('{name|re: "\\d"}'), "unknown escape", "single quotes"),
+    "a tab": ("title: x\n\tname: y\n", "cannot start any token", "spaces"),
     "a list": ("- a\n", "a policy is a mapping", ""),
     "nothing": ("", "the file is empty", ""),
 }
@@ -264,6 +302,33 @@ def test_a_fault_in_one_example_hides_none_in_another_and_none_beside_it(tmp_pat
 def test_a_message_with_an_unknown_filter_hides_no_unknown_field(tmp_path: Path) -> None:
     told = [fault.message for fault in faults(tmp_path, SOUND + "message: '{{ nmae | agoo }}'\n")]
     assert told == ["no filter is called `agoo`", "the message names the unknown field `nmae`"]
+
+
+ONCE = {
+    "a parameter that is not declared, for a number": SOUND + "allowed: {min: '%m%'}\n",
+    "a parameter that is not declared, for a duration": detection("{created_at|older_than: '%m%'}"),
+    "an empty list": state("{bad: {name: a}, s: [], condition: bad or s}"),
+    "a parameter with structure": detection("{name: '%x%'}") + "params: {x: {y: 1}}\n",
+    "a parameter with structure and without use": SOUND + "params: {x: {y: 1}}\n",
+}
+
+
+@pytest.mark.parametrize("case", ONCE)
+def test_one_fault_is_told_once(tmp_path: Path, case: str) -> None:
+    assert len(faults(tmp_path, ONCE[case])) == 1
+
+
+def test_no_message_is_as_long_as_what_it_is_about(tmp_path: Path) -> None:
+    word = "k" * 190_000
+    for text in (
+        f"{word}: x\n",
+        SOUND + f"{word}: x\n",
+        detection(f"{{{word}: x}}"),
+        f"{word}: 1\n{word}: 2\n"[:180_000],
+    ):
+        told = faults(tmp_path, text)
+        assert told
+        assert all(len(fault.message) < 2000 for fault in told)
 
 
 def test_what_hangs_on_a_spoilt_part_of_a_file_is_not_told_as_missing(tmp_path: Path) -> None:

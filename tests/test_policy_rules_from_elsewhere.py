@@ -213,6 +213,17 @@ NOT_SIGMA = {
 }
 
 
+OWN = {"older_than: 5d": "correlations", "wider_than: 5": "`cidr`", "outside: a": "`not`"}
+
+
+@pytest.mark.parametrize("modifier", OWN)
+def test_a_modifier_of_ours_in_a_rule_is_told_what_to_write_instead(tmp_path: Path, modifier: str) -> None:
+    text = RULE + f"detection: {{s: {{actor.ip|{modifier}}}, condition: s}}\n"
+    (fault,) = faults(tmp_path, text, "rule.yaml")
+    assert "is for state policies only" in fault.message
+    assert OWN[modifier] in fault.hint
+
+
 @pytest.mark.parametrize("case", NOT_SIGMA)
 def test_what_other_tools_would_refuse_is_refused_here_once(tmp_path: Path, case: str) -> None:
     text, line = NOT_SIGMA[case]

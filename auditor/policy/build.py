@@ -1,5 +1,6 @@
 """From the documents of one policy file to compiled policies, or to the faults in them. Pure."""
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from sigma.correlations import SigmaCorrelationRule
-from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from auditor.errors import Fault, did_you_mean
@@ -35,6 +35,7 @@ from auditor.policy.model import EVENT, Allowed, Policy
 from auditor.policy.policyset import Correlated, Judge
 from auditor.policy.settings import Settings
 from auditor.policy.shape import File, Shaped, checked, shaped
+from auditor.policy.sigmaform import not_sigma
 from auditor.policy.slips import Slip
 from auditor.policy.template import IN_EVERY_MESSAGE, Message, NoFilter
 from auditor.yamlfile import Document, Place
@@ -44,6 +45,10 @@ MAX_DOCUMENTS = 100
 """Documents of one file; each is digested with all the others."""
 MAX_FAULTS = 100
 """Faults of one file that are told; nobody reads on, and each of them costs a search for what was meant."""
+
+_LONGEST_KEY = 100
+"""Characters of a key up to which it may be a misspelt one."""
+_LONGEST_MESSAGE = 1000
 
 
 class _Enough(Exception):
@@ -100,6 +105,7 @@ class Builder:
             return
         if len(self._faults) == MAX_FAULTS:
             raise _Enough
+        message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
         fault = Fault(str(self._path), *self._document.where(place), message, hint)
         setting = None if (fault.line, fault.column) in self._written else self._setting_behind(place)
         if setting:
@@ -114,18 +120,26 @@ class Builder:
 
     def _single(self, value: object, *, alone: bool) -> None:
         if not isinstance(value, Mapping):
-            self._complain((), "a policy is a mapping", "it starts with `title:`")
+            empty = value is None
+            hint = "delete the `---` before it" if empty and not alone else "it starts with `title:`"
+            self._complain((), "the document is empty" if empty else "a policy is a mapping", hint)
         elif "resource" in value:
             self._state(value)
         elif "logsource" in value:
             judge = self._rule(value, alone=alone)
             if judge and self._enabled(judge.policy.name):
                 self._built.rules.append(judge)
+        elif "correlation" in value:
+            hint = "move it to the end, each rule before it, with `---` between them"
+            self._complain(("correlation",), "a correlation stands last, in the file of the rules that it counts", hint)
         else:
-            hint = did_you_mean("resource", tuple(value), "keys here")
-            self._complain((), "neither `resource:` (a state policy) nor `logsource:` (an event rule)", hint)
+            self._complain((), "neither `resource:` (a state policy) nor `logsource:` (an event rule)", _meant(value))
 
     def _state(self, value: Mapping[str, object]) -> None:
+        if "logsource" in value:
+            hint = "two files: one for the state, one for the events"
+            self._complain(("logsource",), "a policy has `resource:` or `logsource:`, and not both", hint)
+            value = {key: each for key, each in value.items() if key != "logsource"}
         file = self._shape(StateFile, value)
         if file is None:
             return
@@ -246,19 +260,8 @@ class Builder:
         self._built.declared.update(declared if isinstance(declared, Mapping) else ())
 
     def _sigma(self, kind: type[SigmaRule] | type[SigmaCorrelationRule]) -> None:
-        """What other Sigma tools would refuse is a fault here, too."""
-        # Of the detection, the parser here knows line and column of what is wrong.
-        head = {**_plain(self._shaped.value), "detection": {"any": {"type": "*"}, "condition": "any"}}
-        try:
-            rule = kind.from_dict(head, collect_errors=True)
-        except (SigmaError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-            self._complain((), f"not a valid Sigma rule: {error}")
-            return
-        for each in rule.errors:
-            # "Sigma tag must start with ..." is about `tags`: the only trace of the place.
-            words = {word.removesuffix("s") for word in str(each).lower().replace("identifier", "id").split()}
-            place = next((key for key in self._shaped.value if key.removesuffix("s") in words), "")
-            self._complain((place,), f"not a valid Sigma rule: {each}")
+        for key, message in not_sigma(kind, self._shaped.value):
+            self._complain((key,), message)
 
     def _policy(
         self, file: PolicyFile, kind: str, tree: Mapping[str, object], name: str = ""
@@ -277,6 +280,9 @@ class Builder:
             self._complain(("controls", framework, control), f"{framework} has no control `{control}`", hint)
         substitution = parameters.Substitution(values, self._complain, marked=kind == EVENT)
         replaced = {key: substitution.of(value, (key,)) for key, value in tree.items()}
+        unusable = parameters.unusable(file.params).keys()
+        unusable_at = {place for place, params in substitution.uses.items() if params & unusable}
+        self._shaped = replace(self._shaped, places=self._shaped.places | substitution.refused | unusable_at)
         self._uses = {
             used: setting
             for used, params in substitution.uses.items()
@@ -363,11 +369,14 @@ def _applies(selection: Selection | None) -> tuple[Asked | None, frozenset[str],
     return compile_selection(selection), fields_read(selection), selection
 
 
-def _plain(value: Any) -> Any:
-    """A copy that pySigma may change."""
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+def _meant(value: Mapping[str, object]) -> str:
+    """What a policy says of what it is about, and which key was probably meant to."""
+    words = [key for key in value if len(key) <= _LONGEST_KEY]
+    for key in ("resource", "logsource"):
+        close = difflib.get_close_matches(key, words, n=1)
+        if close:
+            return f"write `{key}` for `{close[0]}`"
+    return "write `resource: user`, for example, or `logsource: {product: openai, service: audit}`"
 
 
 def _digest(documents: Sequence[Document], values: Mapping[str, object]) -> str:

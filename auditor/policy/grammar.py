@@ -1,5 +1,6 @@
 """Sigma's detection grammar as a tree of our own: selections of comparisons, joined by a condition. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,11 +143,19 @@ def parse_selection(
     elif isinstance(definition, list) and definition and all(_is_alternative(each, words) for each in definition):
         alternatives = [_parse_alternative(each, (*place, i), words, complain) for i, each in enumerate(definition)]
     else:
-        complain(place, f"`{name}` selects nothing", "write `field: value`, or a list of such mappings")
+        complain(place, *_no_selection(name, place, words))
         return None
     whole = tuple(tuple(each for each in alternative if each) for alternative in alternatives)
     complete = all(each is not None for alternative in alternatives for each in alternative)
     return Selection(name, whole) if complete else None
+
+
+def _no_selection(name: str, place: Place, words: Vocabulary) -> tuple[str, str]:
+    field = name.partition("|")[0]
+    if field in words.fields and place[:1] == ("detection",):
+        message = f"`{name}` stands where a selection has its name, and is a field"
+        return message, f"write `chosen: {{{name}: ...}}`, and `chosen` in the condition"
+    return f"`{name}` selects nothing", "write `field: value`, or a list of such mappings"
 
 
 def _are_keywords(definition: object) -> bool:
@@ -192,12 +201,20 @@ def _parse_item(key: str, value: object, place: Place, words: Vocabulary, compla
         return None
     try:
         return _comparison(parts, values, f"{key}: {flow(value)}", words.budget)
+    except RecursionError:
+        complain(place, f"`{key}`: this value cannot be compared with: it is nested too deep", "")
     except (Unusable, SigmaError) as error:
-        complain(place, f"`{key}`: {error}", "")
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        complain(place, f"`{key}`: {_own_words(error)}", "")
+    except (ValueError, TypeError, AttributeError) as error:
         # pySigma lets these out for values it does not expect.
         complain(place, f"`{key}`: this value cannot be compared with: {error}", "")
     return None
+
+
+def _own_words(error: Exception) -> str:
+    """What is wrong, without the names of classes that nobody knows who writes a policy."""
+    foreign = re.search(r"\bSigma[A-Z]\w+", str(error))
+    return "these modifiers do not go together, or not with this value" if foreign else str(error)
 
 
 def _comparison(key: Key, values: list[Any], source: str, budget: Budget) -> Comparison:

@@ -44,8 +44,18 @@ REFUSED: Mapping[str, str] = {
 }
 """Sigma's modifiers for other logs, each with the reason why it would match nothing here."""
 
+_AGES = ("older_than", "newer_than", "within")
+_INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("older_than", "newer_than", "within"), "an event is judged when it happens; correlations have a span"
+    ),
+    "wider_than": "compare with `cidr`",
+    "outside": "select it, and write `not` in the condition",
+}
+"""Modifiers of ours that other tools for Sigma's rules do not know, each with what to write in a rule over events."""
+
 _FITTING: Mapping[str, frozenset[Type]] = {
-    **dict.fromkeys(("older_than", "newer_than", "within", *TIME_PARTS), frozenset({Type.TIME})),
+    **dict.fromkeys((*_AGES, *TIME_PARTS), frozenset({Type.TIME})),
     **dict.fromkeys(("wider_than", "outside", "cidr", *_TEXTUAL), frozenset({Type.STRING, Type.STRINGS})),
     **dict.fromkeys(_ORDERING, frozenset({Type.INTEGER, Type.NUMBER, Type.TIME})),
 }
@@ -93,10 +103,22 @@ def sound_modifiers(key: Key, place: Place, complain: Complain, *, own: bool) ->
         if each in FLAGS and "re" not in key.modifiers:
             complain(place, f"`{each}` is a flag of `re`", f"write `{key.field}|re|{each}`")
             return False
+        if each in OWN_MODIFIERS and not own:
+            complain(place, f"`{each}` is for state policies only", _INSTEAD[each])
+            return False
         if each not in known_modifiers(own=own):
             complain(place, f"unknown modifier `{each}`", did_you_mean(each, known_modifiers(own=own), "modifiers"))
             return False
-    return True
+    return _in_order(key, place, complain)
+
+
+def _in_order(key: Key, place: Place, complain: Complain) -> bool:
+    """Whether the part of a time stands before the order by which it is compared."""
+    after = [each for each in key.modifiers[key.modifiers.index(key.part) :] if each in _ORDERING] if key.part else []
+    before = [each for each in key.modifiers if each in _ORDERING and each not in after] if key.part else []
+    if before:
+        complain(place, f"`{key.part}` stands after `{before[0]}`", f"write `{key.field}|{key.part}|{before[0]}`")
+    return not before
 
 
 def fits(key: Key, kind: Type, values: Sequence[object], place: Place, complain: Complain) -> bool:

@@ -57,6 +57,8 @@ class Substitution:
         self._values = values
         self._complain = complain
         self._marked = marked
+        self.refused: set[Place] = set()
+        """Where something was complained of: whatever else is wrong there comes of it."""
         self.uses: dict[Place, set[str]] = {}
         """The parameters that a value names, by its place."""
 
@@ -73,13 +75,17 @@ class Substitution:
         if any(isinstance(each, Mapping | list) for each in listed):
             return self.of(value, place)
         if not listed:
-            self._complain(place, "an empty list matches nothing", "write the values, or null")
+            self._refuse(place, "an empty list matches nothing", "write the values, or null")
         expands = "expand" in key.split("|")
         if self._marked and not expands:
             self._meant(key, listed, place)
             return value
         found = [each for item in listed for each in self._replaced(item, place, expands=expands)]
         return found if isinstance(value, list) or len(found) != 1 else found[0]
+
+    def _refuse(self, place: Place, message: str, hint: str) -> None:
+        self._complain(place, message, hint)
+        self.refused.add(place)
 
     def _meant(self, key: str, values: list[object], place: Place) -> None:
         """Without `expand` the name of a parameter is text, which is never what was meant."""
@@ -91,12 +97,12 @@ class Substitution:
     def _replaced(self, item: object, place: Place, *, expands: bool) -> list[object]:
         named = _WHOLE.fullmatch(item) if isinstance(item, str) else None
         if named is None:
-            if expands and isinstance(item, str) and "%" in item:
-                self._complain(place, f"`{item}` is more than a parameter", "write exactly `%name%`")
+            if isinstance(item, str) and ("%" in item if expands else _WHOLE.search(item)):
+                self._refuse(place, f"`{item}` is more than a parameter", "write exactly `%name%`")
             return [item]
         if named[1] not in self._values:
             hint = did_you_mean(named[1], tuple(self._values), "parameters")
-            self._complain(place, f"the parameter `{named[1]}` is not declared in `params`", hint)
+            self._refuse(place, f"the parameter `{named[1]}` is not declared in `params`", hint)
             return [item]
         self.uses.setdefault(place, set()).add(named[1])
         value = self._values[named[1]]
