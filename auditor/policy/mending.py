@@ -32,9 +32,14 @@ HANGS_ON: Mapping[Place, tuple[Place, ...]] = {
 """What nothing can be said of while something else cannot be used."""
 
 
-def told_place(location: Iterable[str | int]) -> Place:
+def place_of(location: Place) -> Place:
+    """The place in the file; after a key that is at fault pydantic has a step of its own."""
+    return location[:-1] if len(location) > 1 and location[-1] == "[key]" else location
+
+
+def told_place(location: Place) -> Place:
     """The smallest part that something can stand in for; `location` is where pydantic found the fault."""
-    place = tuple(step for step in location if "[" not in str(step))
+    place = place_of(location)
     # Examples are told apart; of any other list all of it is left out.
     first = 2 if place[:1] == ("examples",) and len(place) > 2 else 0
     return place[: next((at for at in range(first, len(place)) if isinstance(place[at], int)), len(place))]

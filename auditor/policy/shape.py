@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from auditor.errors import did_you_mean
 from auditor.policy.files import WHY, CorrelationBody, ExampleFile, PolicyFile
-from auditor.policy.mending import HANGS_ON, mended, told_place
+from auditor.policy.mending import HANGS_ON, mended, place_of, told_place
 from auditor.policy.modifiers import Complain
 from auditor.yamlfile import Place
 
@@ -88,8 +88,7 @@ def _faults_of(error: ValidationError) -> list[Any]:
 
 def _misshapen(fault: Any, model: type[BaseModel], value: object, complain: Complain) -> None:
     """Tell one fault that pydantic found in `value`."""
-    # A step like `[key]` is pydantic's own, and stands in no file.
-    place: Place = tuple(step for step in fault["loc"] if "[" not in str(step))
+    place = place_of(fault["loc"])
     name = ".".join(str(step) for step in place)
     if fault["type"] == "missing":
         complain(place[:-1], f"`{name}` is missing", WHY.get(name, ""))
