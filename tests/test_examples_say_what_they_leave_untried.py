@@ -8,7 +8,6 @@ from policyfiles import RULE, loaded, written
 from auditor.cli import call
 from auditor.policy.coverage import Tried, tried
 from auditor.policy.load import load
-from auditor.terms import Outcome
 
 HEAD = """\
 title: Stale
