@@ -116,8 +116,9 @@ def test_the_tree_is_shown_with_what_each_route_takes_from_above(
 
 
 def test_the_times_of_both_kinds_of_levels_are_shown_as_people_write_them(
-    capsys: pytest.CaptureFixture[str], file: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     out = said(capsys, file, "show").splitlines()
     defaults = "  by organization policy, wait 1s, below high 30s, interval 5m, again 24h, below high never"
     assert [line for line in out if line.startswith("route:")] == [f"route: everything -> nobody{defaults}"]
