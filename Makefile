@@ -36,7 +36,7 @@ test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 prove: $(STAMP)  ## 600 kills of the daemon, every fault of the API, 10,000 spoilt policy files, 5,000 histories; half an hour
-	AUDITOR_PROVE=1 $(BIN)/python -m pytest -n 2 tests/test_no_*.py
+	AUDITOR_PROVE=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_no_*.py
 
 # What we are compared with pins old packages, and nothing else needs it: it gets an environment of its own.
 $(BENCH)/.installed: requirements/bench.txt pyproject.toml
