@@ -180,3 +180,16 @@ def test_a_digest_that_may_have_arrived_is_let_go_whole_after_a_silence() -> Non
     history.wait(seconds=21)
     history.silence(policy=0, seconds=60)
     history.teardown()
+
+
+@pytest.mark.timeout(60)
+def test_a_storm_of_one_group_finds_the_message_that_no_sink_takes() -> None:
+    """The history that never ended: the same digest was made of it again and again, at once."""
+    history = Deliveries()
+    history.begin(1)
+    history.change(findings=[0], poison=False)
+    history.change(findings=[2], poison=True)
+    history.wait(seconds=21)
+    history.deliver(process=0, plan=[])
+    history.all_is_well()
+    history.teardown()

@@ -96,9 +96,9 @@ class Lane:
     def refused(self, parts: int, group: str) -> None:
         """A digest of `parts` messages was refused for good: half as many next, until the one at fault is alone.
 
-        Of this group alone: what another one told, and may have arrived, must go out again as it was.
+        Of this group, and of what a storm folds: all of that may be of this group, and would be the same digest again.
         """
-        self._folds[group] = max(parts // 2, 1)
+        self._folds[group] = self._folds[""] = max(parts // 2, 1)
 
     def failed(self, now: float, floor: float | None) -> bool:
         """The sink did not confirm, and may later. Returns whether it now rests.
