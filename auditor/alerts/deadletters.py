@@ -29,7 +29,7 @@ def give_up(
     """
     for leased, _ in lost:
         _log.error("alert.dead", sink=sink, alert=leased.message.id, attempt=leased.attempts, error=reason)
-    given_up = each_of(tx, [leased for leased, _ in lost], lambda leased: outbox.bury(tx, leased, reason))
+    given_up = each_of([leased for leased, _ in lost], lambda leased: outbox.bury(tx, leased, reason))
     told = (_notice(sink, leased.message, reason, title, now) for leased, title in lost)
     notice = next(filter(None, told), None)
     if notice and given_up:
@@ -37,8 +37,8 @@ def give_up(
     return given_up
 
 
-def each_of(tx: Transaction, some: Sequence[Leased], act: Callable[[Leased], None]) -> int:
-    """Do `act` to every message, in the transaction `tx`; returns how many of them were still ours."""
+def each_of(some: Sequence[Leased], act: Callable[[Leased], None]) -> int:
+    """Do `act` to every message; returns how many of them were still ours."""
     ours = 0
     for leased in some:
         try:

@@ -203,7 +203,7 @@ class Deliverer:
         """
 
         def settle(tx: Transaction) -> None:
-            each_of(tx, load.leased, lambda leased: outbox.suppress(tx, leased, "nothing to mark", final=True))
+            each_of(load.leased, lambda leased: outbox.suppress(tx, leased, "nothing to mark", final=True))
             conversing.note(tx, lane.sink, load.parts)
 
         await self._transact(settle)
@@ -215,7 +215,7 @@ class Deliverer:
         details, now = {**receipt.details, **folded}, int(self._seconds())
 
         def settle(tx: Transaction) -> None:
-            if not each_of(tx, load.leased, lambda leased: outbox.settle(tx, leased, details)):
+            if not each_of(load.leased, lambda leased: outbox.settle(tx, leased, details)):
                 return
             if turn:
                 conversing.keep(tx, lane.sink, load.parts, turn, receipt.place, now)
@@ -338,16 +338,15 @@ class Deliverer:
 
         def take(tx: Transaction) -> list[tuple[Leased, str]]:
             leased = outbox.lease(tx, [sink], self._owner, seconds, FOLD_MAX)
-            each_of(
-                tx, [each for each in leased if not self._too_old(each.message)], lambda one: outbox.give_back(tx, one)
-            )
-            return [(each, title_of(each)) for each in leased if self._too_old(each.message)]
+            old = [each for each in leased if self._too_old(each.message)]
+            each_of([each for each in leased if each not in old], lambda young: outbox.give_back(tx, young))
+            return [(each, title_of(each)) for each in old]
 
         return await self._transact(take)
 
     async def _each(self, load: Load, act: Callable[[Transaction, Leased], None]) -> None:
         """Do `act` to every message of the load, in one transaction."""
-        await self._transact(lambda tx: each_of(tx, load.leased, lambda leased: act(tx, leased)))
+        await self._transact(lambda tx: each_of(load.leased, lambda leased: act(tx, leased)))
 
     async def _transact(self, act: Callable[[Transaction], T]) -> T:
         def run() -> T:

@@ -118,9 +118,8 @@ def _healed(run: Run, before: Run | None) -> bool:
     return bool(hidden - {line.gap.key for line in run.coverage if line.gap})
 
 
-def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run, now: int) -> int:
+def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run, before: Run | None, now: int) -> int:
     """Queue what is news; of the baseline one digest. Returns how many messages were queued."""
-    before = runs.latest(tx, audit.organization, "snapshot")
     if organizations.read(tx, audit.organization).baseline_at is not None:
         told = flapping.calmed(tx, audit, changes, now)
         return announce.transitions(tx, audit, told, now, fold=_healed(run, before))
@@ -131,7 +130,9 @@ def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run
     return announce.baseline(tx, audit, standing, now)
 
 
-def _tell_of_gaps(tx: Transaction, audit: Audit, run: Run, seen: Sequence[Coverage], now: int) -> None:
+def _tell_of_gaps(
+    tx: Transaction, audit: Audit, run: Run, before: Run | None, seen: Sequence[Coverage], now: int
+) -> None:
     """Tell what of the picture, in the lines `seen` of the ledger, cannot be read.
 
     A key that never worked is told to whoever set it up; one that worked is told to those who rely on it. What only
@@ -145,7 +146,6 @@ def _tell_of_gaps(tx: Transaction, audit: Audit, run: Run, seen: Sequence[Covera
         if gap.status is Status.REFUSED:
             announce.refused(tx, audit, gap, now)
         return
-    before = runs.latest(tx, audit.organization, "snapshot")
     unread = {line.gap.key for line in before.coverage if line.gap} if before else set()
     gaps = [line.gap for line in seen if line.gap and not is_report(line.kind)]
     announce.unseen(tx, audit, [gap for gap in gaps if gap.status is Status.REFUSED or gap.key in unread], now)
@@ -189,8 +189,9 @@ def _write(
     findings.save(tx, (*changed.findings, *old.findings, *decided.findings, *late, *soon))
     transitions.add(tx, (*changed.transitions, *old.transitions, *decided.transitions), run.id)
     lifecycle.keep(tx, audit, decided, now)
-    alerts = _tell(tx, audit, lifecycle.news(changed.transitions, decided), run, now)
-    _tell_of_gaps(tx, audit, run, snapshot.coverage, now)
+    before = runs.latest(tx, organization, "snapshot")
+    alerts = _tell(tx, audit, lifecycle.news(changed.transitions, decided), run, before, now)
+    _tell_of_gaps(tx, audit, run, before, snapshot.coverage, now)
     runs.add(tx, run)
     announce.contradicted(tx, audit, snapshot.collection(SETTING), now)
     lines = settings.lines(snapshot)

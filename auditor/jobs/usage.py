@@ -83,8 +83,10 @@ async def _read(audit: Audit, now: int, due: Callable[[Reading | None], bool]) -
 
 def _tell(audit: Audit, gaps: Sequence[Gap], now: int) -> None:
     """Tell of the reports that could not be read the last time, either; before the first picture nobody is told."""
+    if not gaps:
+        return
     with audit.store.transaction() as tx:
-        if gaps and organizations.read(tx, audit.organization).baseline_at is not None:
+        if organizations.read(tx, audit.organization).baseline_at is not None:
             announce.unseen(tx, audit, gaps, now)
 
 
