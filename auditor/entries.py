@@ -8,8 +8,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
 
-from auditor import clock, yamlfile
-from auditor.errors import ConfigError, Fault, FaultyFiles, did_you_mean
+from auditor import clock, textfile, yamlfile
+from auditor.errors import Fault, FaultyFiles, did_you_mean
 from auditor.yamlfile import Document, Place
 
 MAX_BYTES = 1_000_000
@@ -166,18 +166,14 @@ def _article(kind: Kind[T]) -> str:
 
 
 def _text(path: Path, kind: Kind[T]) -> str:
-    hint = f"`{kind.many}` in the configuration names it, relative to that file"
-    try:
-        with path.open("rb") as file:
-            # One byte more than fits shows that there is more, however large the file is.
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise FaultyFiles([Fault(str(path), 0, 0, f"more than {MAX_BYTES:,} bytes", "keep fewer, or shorter ones")])
-        return data.decode("utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read the {kind.many} {path}: {error.strerror}", hint=hint) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text", hint="save the file as UTF-8") from error
+    return textfile.read(
+        path,
+        f"the {kind.many}",
+        MAX_BYTES,
+        unreadable=f"`{kind.many}` in the configuration names it, relative to that file",
+        large="keep fewer, or shorter ones",
+        foreign="save the file as UTF-8",
+    )
 
 
 def _fault(document: Document, place: Place, message: str, hint: str) -> Fault:

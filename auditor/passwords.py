@@ -5,6 +5,7 @@ from pathlib import Path
 
 import bcrypt
 
+from auditor import textfile
 from auditor.errors import ConfigError, Fault, FaultyFiles
 
 COSTS = range(10, 15)
@@ -90,13 +91,5 @@ def read(path: Path) -> dict[str, str]:
 
 def _text(path: Path) -> str:
     hint = "`web.users_file` names it; check the path and its mode"
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise FaultyFiles([Fault(str(path), 0, 0, f"more than {MAX_BYTES:,} bytes", "it names too many people")])
-        return data.decode("utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read the names of the page {path}: {error.strerror}", hint=hint) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text", hint=hint) from error
+    large = "it names too many people"
+    return textfile.read(path, "the names of the page", MAX_BYTES, unreadable=hint, large=large, foreign=hint)
