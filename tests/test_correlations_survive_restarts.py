@@ -7,13 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from audits import auditing
 from msgspec import structs
+from olderstores import as_of
 from organization import NOW, served, small
 from policyfiles import RULE, loaded
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from auditor.detection.model import BaseMatch, Correlation
 from auditor.detection.windows import occurrences
@@ -22,8 +21,8 @@ from auditor.policy.model import Verdict
 from auditor.policy.policyset import PolicySet
 from auditor.simulator import auditlog
 from auditor.simulator.model import Organization
-from auditor.store import matches, migrations, postgres, sqlite
-from auditor.store.database import Transaction, open_store
+from auditor.store import matches
+from auditor.store.database import open_store
 
 pytest_plugins = ["databases"]
 
@@ -167,21 +166,13 @@ def by_address(folder: Path) -> PolicySet:
 
 def test_what_an_older_version_told_draws_in_what_is_written_in_another_case(database_url: str) -> None:
     """The windows as that version kept them: by the hash of the values as they were written."""
-    url = make_url(database_url)
-    engine = postgres.engine(url) if url.get_backend_name() == "postgresql" else sqlite.engine(url, "the store")
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", migrations.__path__[0])
-        config.set_main_option("path_separator", "os")
-        command.upgrade(config, "0008")
-        tx = Transaction(connection)
+    with as_of(database_url, "0008") as tx:
         for email, occurrence in (("Éve@x.example", "e1"), ("éve@x.example", None)):
             for number in range(3):
                 id_ = f"{email[0]}{number}" if occurrence is None else f"e{number + 1}"
                 matches.add(tx, "acme", "burst", [BaseMatch("failed", id_, START + number, (email,), None, occurrence)])
                 was = {"id": id_, "hash": sha256(json.dumps([email], ensure_ascii=False).encode()).hexdigest()}
                 tx.execute(text("UPDATE matches SET group_sha256 = :hash WHERE event_id = :id"), [was])
-    engine.dispose()
     store = open_store(database_url)
     with store.transaction() as tx:
         kept = matches.of_group(tx, "acme", "burst", ("ÉVE@x.example",), START, START + 9)

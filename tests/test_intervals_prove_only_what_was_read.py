@@ -6,14 +6,13 @@ from itertools import pairwise
 from urllib.parse import parse_qs
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from audits import bind, switch_off
 from hypothesis import given
 from hypothesis import strategies as st
+from olderstores import as_of
 from organization import KEY, NOW, ledger_of, served, small
 from pydantic import SecretStr
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auditor.adminapi.client import AdminClient, Patience
@@ -24,8 +23,8 @@ from auditor.simulator.auditlog import AuditLog
 from auditor.simulator.ledger import Exchange
 from auditor.simulator.model import Organization
 from auditor.simulator.server import ROOT, create_app
-from auditor.store import intervals, migrations, postgres, sqlite, watermarks
-from auditor.store.database import Store, Transaction, open_store
+from auditor.store import intervals, watermarks
+from auditor.store.database import Store, open_store
 from auditor.store.intervals import Interval
 from auditor.terms import Status, Stream
 from auditor.web.server import serve
@@ -188,21 +187,13 @@ def test_merged_intervals_hold_exactly_the_seconds_that_were_added(parts: list[t
 
 def test_what_an_older_version_read_whole_stays_proven(database_url: str) -> None:
     """The store as that version left it: watermarks and events, and no ledger."""
-    url = make_url(database_url)
-    engine = postgres.engine(url) if url.get_backend_name() == "postgresql" else sqlite.engine(url, "the store")
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", migrations.__path__[0])
-        config.set_main_option("path_separator", "os")
-        command.upgrade(config, "0003")
-        tx = Transaction(connection)
+    with as_of(database_url, "0003") as tx:
         for stream, status in ((Stream.ORGANIZATION, Status.COMPLETE), (Stream.TENANT, Status.PARTIAL)):
             watermarks.write(tx, "acme", stream, watermarks.Watermark(90, 100, status, ""))
             for at in (40, 90):
                 insert = "INSERT INTO events VALUES ('acme', :id, 'user.added', :at, :at, :stream, :raw)"
                 row = {"id": f"{stream}{at}", "at": at, "stream": stream.value, "raw": b"{}"}
                 tx.execute(text(insert), [row])
-    engine.dispose()
     store = open_store(database_url)
     assert proven(store, Stream.ORGANIZATION) == ((40, 90),)
     assert proven(store, Stream.TENANT) == ()
