@@ -192,9 +192,9 @@ async def test_the_first_picture_is_told_where_some_route_leads_and_says_what_it
     (digest,) = messages(store, "there")
     assert messages(store, "here") == []
     count = len(digest.lines)
-    elsewhere = len(active(store)) - count
+    others = len(active(store)) - count
     assert count > 0
-    assert digest.text.startswith(f"{count} findings to begin with here, {elsewhere} elsewhere.")
+    assert digest.text.startswith(f"{count} findings to begin with, and {others} more that no route brings here.")
 
 
 def unseen(store: Store) -> list[Alert]:

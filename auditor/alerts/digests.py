@@ -28,17 +28,17 @@ def digest(
     at: int,
     link_base: str = "",
     owner: str | None = None,
-    elsewhere: int = 0,
+    unrouted: int = 0,
 ) -> Alert:
     """The one message of a first run: `findings` worst first, `counts` in the order of telling.
 
-    `elsewhere` is how many more there are, which other routes take.
+    `unrouted` is how many more there are, which no route brings there.
 
     `owner` is whose findings these are where everybody is told of their own; None where they are anybody's. The id
     holds only the organization, and the owner: however often the first run is begun, it is told once.
     """
     lines = _ranked(line(finding) for finding in findings)
-    others = f" here, {elsewhere} elsewhere" if elsewhere else ""
+    others = f", and {unrouted} more that no route brings here" if unrouted else ""
     return Alert(
         id=f"baseline/{organization}" + ("" if owner is None else f"/{fingerprint(owner)}"),
         kind=AlertKind.DIGEST,

@@ -236,7 +236,7 @@ def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: in
         levels = [finding.level for finding in mine]
         counts = {level.value: levels.count(level) for level in reversed(Level) if level in levels}
         told = digests.digest(
-            audit.organization, mine, counts, now, audit.link, owner, elsewhere=len(findings) - len(mine)
+            audit.organization, mine, counts, now, audit.link, owner, unrouted=len(findings) - len(mine)
         )
         queue(tx, told, [sink], now)
     return len(routed)
