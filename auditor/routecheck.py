@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from auditor import globs
 from auditor.config import Config
 from auditor.errors import did_you_mean
 from auditor.routing import Match, Route
@@ -37,7 +38,7 @@ def unknown(match: Match, known: Names) -> Iterator[tuple[str, int, str, str]]:
     """Key, number, message and hint of each name in `match` that none of the known ones is; `*` and `?` may be any."""
     for key, values in match.given():
         for number, name in enumerate(values if key in known else ()):
-            if name not in known[key] and not set("*?[") & set(name):
+            if name not in known[key] and not globs.is_pattern(name):
                 yield key, number, f"no {key} is named `{name}`", did_you_mean(name, known[key], _MANY[key])
 
 

@@ -156,7 +156,7 @@ def test_a_question_that_makes_no_sense_is_refused(capsys: pytest.CaptureFixture
 
 
 STRANGERS = """
-  - match: {policy: [project-key-stal, 'project-key-*'], kind: project_api_keys}
+  - match: {policy: [project-key-stal, 'project-key-*', 'scim-[d]isabled'], kind: project_api_keys}
     to: chat
     routes: [{match: {kind: [audit_log, audit_events]}}]
 inhibit_rules: [{source_match: {policy: scim-disable}, target_match: {kind: user}}]
@@ -173,7 +173,8 @@ def test_a_route_for_what_there_is_not_is_refused(
     assert call([*asked, "-c", str(file)]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"error: {file}:17:22: no policy is named `project-key-stal` (did you mean `project-key-stale`?)",
-        f"error: {file}:17:58: no kind is named `project_api_keys` (did you mean `project_api_key`?)",
+        f"error: {file}:17:57: no policy is named `scim-[d]isabled` (did you mean `scim-disabled`?)",
+        f"error: {file}:17:77: no kind is named `project_api_keys` (did you mean `project_api_key`?)",
         f"error: {file}:19:41: no kind is named `audit_events` (did you mean `audit_event`?)",
         f"error: {file}:20:33: no policy is named `scim-disable` (did you mean `scim-disabled`?)",
     ]
