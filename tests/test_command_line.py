@@ -361,7 +361,7 @@ def test_a_demo_keeps_its_configuration_and_its_messages_private(tmp_path: Path)
         assert file.stat().st_size > 0
 
 
-READING = {
+ASKING = {
     "findings": ["findings", "list"],
     "finding": ["findings", "show", "key_1"],
     "events": ["events", "list"],
@@ -373,19 +373,54 @@ READING = {
     "backtest": ["policies", "backtest", "project-key-stale"],
     "explain": ["policies", "explain", "project-key-stale", "--resource", "key_1"],
     "new": ["policies", "new", "mine", "--resource", "user", "--id", "user_1"],
+    "acknowledge": ["findings", "ack", "finding_1", "--comment", "known"],
+    "retry": ["deliveries", "retry", "--all"],
+    "waive": ["waivers", "add", "--policy", "key-*", "--reason", "known", "--owner", "ada", "--until", "30d"],
+    "waiver": ["waivers", "expire", "waiver_1"],
+    "silence": ["silences", "add", "--match", "policy=key-*", "--for", "1h", "--comment", "known"],
+    "loud": ["silences", "expire", "silence_1"],
 }
 
 
-@pytest.mark.parametrize("name", READING)
-def test_a_command_that_only_reads_makes_no_store(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ASKING)
+def test_a_command_about_what_the_store_holds_makes_none(tmp_path: Path, name: str) -> None:
     config = configured(tmp_path, NOWHERE)
     before = sorted(tmp_path.iterdir())
 
-    done = auditor(*READING[name], "-c", config, cwd=tmp_path)
+    done = auditor(*ASKING[name], "-c", config, cwd=tmp_path)
 
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: there is no store yet: {tmp_path}/auditor.db does not exist")
     assert "`auditor check` make it" in done.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+WAIVED = """
+- {id: moves, match: {policy: no-such}, reason: gone soon, owner: ada@example.com, on: 2026-11-01, until: 2026-12-31}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "answer"),
+    [
+        (("waivers", "list"), 0, "moves"),
+        (("waivers", "lint"), 3, "no-such"),
+        (("silences", "list"), 0, "no silences"),
+        (("routes", "test", "--level", "HIGH"), 0, "chat"),
+    ],
+)
+def test_what_files_answer_needs_no_store(tmp_path: Path, arguments: tuple[str, ...], code: int, answer: str) -> None:
+    config = configured(
+        tmp_path, NOWHERE, waivers="waivers.yaml", sinks={"chat": {"type": "console"}}, route={"to": "chat"}
+    )
+    (tmp_path / "waivers.yaml").write_text(WAIVED)
+    before = sorted(tmp_path.iterdir())
+
+    done = auditor(*arguments, "-c", config, cwd=tmp_path)
+
+    assert done.code == code
+    assert answer in done.out
+    assert f"note: there is no store yet, {tmp_path}/auditor.db does not exist: only files are asked" in done.err
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -12,6 +12,7 @@ from auditor.alerts.protected import beyond
 from auditor.cli import call
 from auditor.policy.model import Policy
 from auditor.routing import Match
+from auditor.store.database import open_store
 from auditor.terms import Level
 
 CONFIG = """
@@ -25,6 +26,7 @@ silences: {maximum: 3d}
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "auditor.yaml"
     path.write_text(CONFIG.replace("STORE", str(tmp_path / "auditor.db")))
+    open_store(f"sqlite:///{tmp_path}/auditor.db").close()
     return path
 
 

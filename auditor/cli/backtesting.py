@@ -6,8 +6,7 @@ from pathlib import Path
 
 from auditor import clock
 from auditor.assembly import calendar_of
-from auditor.cli import options
-from auditor.cli.events import names_of, opened
+from auditor.cli import options, stores
 from auditor.cli.fromstore import surroundings
 from auditor.cli.policyreading import is_a_file, named
 from auditor.configfile import Loaded
@@ -23,10 +22,10 @@ def tested(loaded: Loaded, which: str, since: int, organization: str | None) -> 
     policies = _policies(loaded, which)
     dated = calendar_of(loaded).dated
     until = clock.epoch(clock.now())
-    with opened(loaded) as store:
+    with stores.existing(loaded) as store:
         return {
             name: backtest(Subject(store, name, policies, surroundings(loaded, name), dated), since, until)
-            for name in names_of(loaded, organization)
+            for name in stores.asked_for(loaded, organization)
         }
 
 

@@ -6,8 +6,7 @@ import click
 
 from auditor import clock
 from auditor.adminapi.resources import BY_NAME
-from auditor.cli import changeview, options
-from auditor.cli.events import names_of, opened
+from auditor.cli import changeview, options, stores
 from auditor.cli.moment import METAVAR, moment
 from auditor.jobs.changes import between
 
@@ -36,7 +35,7 @@ def command(
     """
     loaded = options.load_config(config_path, need_keys=False)
     until = clock.epoch(clock.now()) if until is None else until
-    with opened(loaded) as store:
-        names = names_of(loaded, organization)
+    with stores.existing(loaded) as store:
+        names = stores.asked_for(loaded, organization)
         found = {name: between(store, name, since, until, kinds or tuple(BY_NAME)) for name in names}
     changeview.show(found, form)

@@ -10,10 +10,10 @@ from auditor.adminapi.client import AdminClient
 from auditor.adminapi.resources import BY_NAME
 from auditor.alerts.deliver import Deliverer
 from auditor.assembly import Parts, assemble, audit_of, client_of, gate_of
-from auditor.cli import complain, render
+from auditor.cli import complain, render, stores
 from auditor.cli.progress import bars
 from auditor.configfile import Loaded
-from auditor.errors import ApiError, ConfigError, did_you_mean
+from auditor.errors import ApiError
 from auditor.inventory.collect import Progress
 from auditor.jobs import poll, review, snapshot, usage
 from auditor.jobs.snapshot import Taken, blind
@@ -46,7 +46,7 @@ class _Seen:
 def check(loaded: Loaded, asked: Asked, form: str) -> int:
     """Make the passes and print them; the exit code. Raises FaultyFiles, ConfigError or StoreError."""
     parts = assemble(loaded)
-    names = _chosen(parts, asked.organization)
+    names = stores.asked_for(loaded, asked.organization)
     store = open_store(loaded.config.store)
     try:
         with bars() as progress:
@@ -73,17 +73,6 @@ def exit_code(taken: Sequence[Taken], asked: Asked) -> int:
     counted = (v for each in taken for result in each.results for v in result.verdicts if not each.is_waived(v))
     failed = any(v.outcome is Outcome.FAIL and v.level.rank >= asked.fail_on.rank for v in counted)
     return FINDINGS if failed else CLEAN
-
-
-def _chosen(parts: Parts, organization: str | None) -> list[str]:
-    known = list(parts.loaded.config.organizations)
-    if organization is None:
-        return known
-    if organization not in known:
-        raise ConfigError(
-            f"no organization is named `{organization}`", hint=did_you_mean(organization, known, "organizations")
-        )
-    return [organization]
 
 
 async def _check(parts: Parts, store: Store, names: Sequence[str], progress: Progress, deliver: bool) -> _Seen:

@@ -14,7 +14,7 @@ from rich.text import Text
 from auditor.alerts.message import decode
 from auditor.alerts.sink import events_queue
 from auditor.alerts.words import counted
-from auditor.cli import options
+from auditor.cli import options, stores
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.cli.verbs import Verbs
@@ -22,7 +22,7 @@ from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
 from auditor.redaction import redact
 from auditor.store import dead, outbox
-from auditor.store.database import Transaction, open_store
+from auditor.store.database import Transaction
 from auditor.store.outbox import Entry, Progress
 
 _STYLES = {
@@ -62,17 +62,13 @@ def listing(
     """List messages, newest first: those that are owed, and those that were given up."""
     loaded = options.load_config(config_path, need_keys=False)
     wanted = tuple(Progress) if "all" in states else tuple(map(Progress, states)) or (Progress.PENDING, Progress.DEAD)
-    store = open_store(loaded.config.store, make=False)
-    try:
-        with store.transaction() as tx:
-            _refuse_strangers(tx, loaded, sinks, organization)
-            found = [
-                entry
-                for state in wanted
-                for entry in outbox.listing(tx, state, limit, organization=organization, sinks=sinks or None)
-            ]
-    finally:
-        store.close()
+    with stores.existing(loaded) as store, store.transaction() as tx:
+        _refuse_strangers(tx, loaded, sinks, organization)
+        found = [
+            entry
+            for state in wanted
+            for entry in outbox.listing(tx, state, limit, organization=organization, sinks=sinks or None)
+        ]
     found.sort(key=lambda entry: entry.message.created_at, reverse=True)
     _print(found[:limit], form)
 
@@ -85,9 +81,7 @@ def _refuse_strangers(tx: Transaction, loaded: Loaded, sinks: Sequence[str], org
     known = loaded.config.organizations
     if organization is None or organization in known or outbox.listing(tx, limit=1, organization=organization):
         return
-    raise ConfigError(
-        f"no organization is named `{organization}`", hint=did_you_mean(organization, known, "organizations")
-    )
+    raise stores.stranger(loaded, organization)
 
 
 def _queues(loaded: Loaded) -> list[str]:
@@ -117,16 +111,10 @@ def retry(config_path: Path | None, form: str, ids: tuple[str, ...], sinks: tupl
     for name in sinks:
         if name not in known:
             raise _no_sink(loaded, name)
-    store = open_store(loaded.config.store, make=False)
-    try:
-        with store.transaction() as tx:
-            back, overtaken = dead.revive(tx, sinks or known, ids or None)
-            for name in set(ids) - {each.message.id for each in (*back, *overtaken)}:
-                raise ConfigError(
-                    f"no message that was given up is named `{name}`", hint="`auditor deliveries` names them"
-                )
-    finally:
-        store.close()
+    with stores.existing(loaded) as store, store.transaction() as tx:
+        back, overtaken = dead.revive(tx, sinks or known, ids or None)
+        for name in set(ids) - {each.message.id for each in (*back, *overtaken)}:
+            raise ConfigError(f"no message that was given up is named `{name}`", hint="`auditor deliveries` names them")
     _told(back, overtaken, form)
     return 1 if ids and overtaken else 0
 

@@ -16,7 +16,7 @@ from auditor import __version__, clock, log
 from auditor.alerts.samples import trial
 from auditor.alerts.sink import Sink
 from auditor.assembly import attestations_of, client_of, registers_of, routing_of, sink_of, users_of
-from auditor.cli import options
+from auditor.cli import options, stores
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
 from auditor.errors import ApiError, ConfigError, FaultyFiles, StoreError
@@ -49,10 +49,7 @@ def command(config_path: Path | None, form: str, organization: str | None, send_
     """
     log.configure("error")
     loaded = options.load_config(config_path)
-    names = list(loaded.config.organizations)
-    if organization is not None and organization not in names:
-        raise ConfigError(f"no organization is named `{organization}`", hint=f"there is {', '.join(names)}")
-    lines = asyncio.run(_examine(loaded, [organization] if organization else names, send_test))
+    lines = asyncio.run(_examine(loaded, stores.asked_for(loaded, organization), send_test))
     code = diagnosis.exit_code(lines)
     _print(lines, code, form)
     return code

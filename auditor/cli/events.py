@@ -3,18 +3,16 @@
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from auditor.adminapi.eventtypes import KNOWN
 from auditor.assembly import calendar_of
-from auditor.cli import eventview, options
+from auditor.cli import eventview, options, stores
 from auditor.cli.eventview import TypeLine
 from auditor.cli.moment import METAVAR, moment
-from auditor.configfile import Loaded
-from auditor.errors import ConfigError, StoreError
+from auditor.errors import StoreError
 from auditor.inventory.settings import EVENT_TYPES
 from auditor.jobs.export import export as exported
 from auditor.jobs.follow import Follower
@@ -23,7 +21,6 @@ from auditor.policy.configured import policies_of
 from auditor.policy.replay import Dated, as_it_is
 from auditor.policy.watch import watched
 from auditor.store import history, intervals
-from auditor.store.database import Store, open_store
 from auditor.store.events import StoredEvent
 from auditor.store.history import Wanted
 from auditor.terms import Stream
@@ -60,8 +57,8 @@ def listing(
     loaded = options.load_config(config_path, need_keys=False)
     wanted = Wanted(since=since, types=types)
     found: list[tuple[str, StoredEvent]] = []
-    with opened(loaded) as store:
-        for name in names_of(loaded, organization):
+    with stores.existing(loaded) as store:
+        for name in stores.asked_for(loaded, organization):
             newest = _by(history.walk(store, name, wanted, newest_first=True, size=min(limit, history.PAGE)), actor)
             found += ((name, event) for event in itertools.islice(newest, limit))
     found.sort(key=lambda each: (each[1].effective_at, each[1].id), reverse=True)
@@ -76,8 +73,8 @@ def listing(
 def follow(config_path: Path | None, form: str, organization: str | None, poll: float) -> None:
     """Print events as the daemon stores them, one line each, until Ctrl-C."""
     loaded = options.load_config(config_path, need_keys=False)
-    with opened(loaded) as store:
-        followers = {name: Follower(store, name) for name in names_of(loaded, organization)}
+    with stores.existing(loaded) as store:
+        followers = {name: Follower(store, name) for name in stores.asked_for(loaded, organization)}
         while True:
             for name, follower in followers.items():
                 _tell(name, follower, form)
@@ -107,8 +104,8 @@ def export(config_path: Path | None, organization: str | None, directory: Path, 
     """
     loaded = options.load_config(config_path, need_keys=False)
     days = events = written = 0
-    with opened(loaded) as store:
-        for name in names_of(loaded, organization):
+    with stores.existing(loaded) as store:
+        for name in stores.asked_for(loaded, organization):
             for each in exported(store, name, directory, since):
                 days, events, written = days + 1, events + each.events, written + each.written
     click.echo(f"{directory} holds {events} events of {days} days; {written} files were written")
@@ -124,8 +121,8 @@ def coverage(config_path: Path | None, form: str, organization: str | None, ever
     loaded = options.load_config(config_path, need_keys=False)
     policies = policies_of(loaded)
     lines, watching, proven = {}, {}, {}
-    with opened(loaded) as store:
-        for name in names_of(loaded, organization):
+    with stores.existing(loaded) as store:
+        for name in stores.asked_for(loaded, organization):
             with store.transaction() as tx:
                 seen = {each.type: each for each in history.types(tx, name)}
                 proven[name] = {stream: intervals.read(tx, name, stream) for stream in Stream}
@@ -173,24 +170,6 @@ def _dated(config_path: Path | None, paths: Sequence[Path]) -> Dated:
     if config_path is None and (paths or not options.find_config(None).is_file()):
         return as_it_is
     return calendar_of(options.load_config(config_path, need_keys=False)).dated
-
-
-@contextmanager
-def opened(loaded: Loaded) -> Iterator[Store]:
-    """The store of a configuration, closed at the end."""
-    store = open_store(loaded.config.store, make=False)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def names_of(loaded: Loaded, organization: str | None) -> list[str]:
-    """The organization that was asked for, else all. Raises ConfigError for one that is not configured."""
-    known = list(loaded.config.organizations)
-    if organization is not None and organization not in known:
-        raise ConfigError(f"no organization is named `{organization}`", hint=f"there is {', '.join(known)}")
-    return known if organization is None else [organization]
 
 
 def _by(found: Iterator[StoredEvent], actor: str | None) -> Iterator[StoredEvent]:

@@ -8,7 +8,7 @@ import click
 
 from auditor import clock
 from auditor.alerts.words import counted
-from auditor.cli import findingview, options, render
+from auditor.cli import findingview, options, render, stores
 from auditor.cli.verbs import Verbs
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
@@ -16,7 +16,7 @@ from auditor.findings.duedates import is_overdue
 from auditor.jobs import decisions
 from auditor.policy.configured import policies_of
 from auditor.store import findings, transitions
-from auditor.store.database import Transaction, open_store
+from auditor.store.database import Transaction
 from auditor.terms import Level, State
 
 _ACTIVE = tuple(state for state in State if state.active)
@@ -53,15 +53,11 @@ def listing(
     """List findings, worst first."""
     loaded = options.load_config(config_path, need_keys=False)
     wanted = tuple(State) if "all" in states else tuple(State(state) for state in states) or _ACTIVE
-    store = open_store(loaded.config.store, make=False)
-    try:
-        with store.transaction() as tx:
-            _known(tx, loaded, organization, policy)
-            found = findings.search(
-                tx, organization, states=wanted, levels=[Level(level) for level in levels] or None, policy=policy
-            )
-    finally:
-        store.close()
+    with stores.existing(loaded) as store, store.transaction() as tx:
+        _known(tx, loaded, organization, policy)
+        found = findings.search(
+            tx, organization, states=wanted, levels=[Level(level) for level in levels] or None, policy=policy
+        )
     due, now = loaded.config.findings.due.by_level, clock.epoch(clock.now())
     names = {organization} if organization else set(loaded.config.organizations)
     mine = [each for each in found if each.organization in names and (not overdue or is_overdue(each, due, now))]
@@ -78,13 +74,9 @@ def listing(
 def show(config_path: Path | None, form: str, finding: str) -> None:
     """Show one finding: evidence, decisions, every change of its state."""
     loaded = options.load_config(config_path, need_keys=False)
-    store = open_store(loaded.config.store, make=False)
-    try:
-        with store.transaction() as tx:
-            found = findings.by_ids(tx, [finding]).get(finding)
-            life = transitions.of_finding(tx, finding)
-    finally:
-        store.close()
+    with stores.existing(loaded) as store, store.transaction() as tx:
+        found = findings.by_ids(tx, [finding]).get(finding)
+        life = transitions.of_finding(tx, finding)
     if found is None:
         raise ConfigError(f"there is no finding {finding!r}", hint="`auditor findings list` names them")
     findingview.whole(found, life, loaded.config.findings.due.by_level, clock.epoch(clock.now()), form)
@@ -100,21 +92,19 @@ def ack(config_path: Path | None, form: str, finding: str, comment: str, by: str
     """Write down that somebody knows of a finding: it is not repeated, and is open again when it comes back."""
     loaded = options.load_config(config_path, need_keys=False)
     now = clock.epoch(clock.now())
-    store = open_store(loaded.config.store, make=False)
-    try:
+    with stores.existing(loaded) as store:
         found = decisions.acknowledge(store, finding, by, comment, now)
-    finally:
-        store.close()
     findingview.show([found], loaded.config.findings.due.by_level, now, form)
 
 
 def _known(tx: Transaction, loaded: Loaded, organization: str | None, policy: str | None) -> None:
     """Raises ConfigError for a name that neither the configuration nor the store holds: nothing found is no news."""
-    known = loaded.config.organizations
-    if organization and organization not in known and not findings.search(tx, organization, limit=1):
-        raise ConfigError(
-            f"no organization is named `{organization}`", hint=did_you_mean(organization, known, "organizations")
-        )
+    if (
+        organization
+        and organization not in loaded.config.organizations
+        and not findings.search(tx, organization, limit=1)
+    ):
+        raise stores.stranger(loaded, organization)
     if policy and not findings.search(tx, policy=policy, limit=1):
         names = policies_of(loaded).by_name
         if policy not in names:

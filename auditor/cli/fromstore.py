@@ -10,8 +10,7 @@ import msgspec
 from auditor import clock
 from auditor.adminapi.resources import BY_NAME
 from auditor.assembly import attestations_of, registers_of
-from auditor.cli import options
-from auditor.cli.events import names_of, opened
+from auditor.cli import options, stores
 from auditor.cli.moment import iso
 from auditor.configfile import Loaded
 from auditor.errors import ConfigError
@@ -90,8 +89,8 @@ def _seen(loaded: Loaded, store: Store, name: str, judge: Judge, identity: str, 
 def _read(config_path: Path | None, organization: str | None) -> Iterator[tuple[Loaded, Store, list[str]]]:
     """The configuration, its store, and the organizations that are asked for."""
     loaded = options.load_config(config_path, need_keys=False)
-    with opened(loaded) as store:
-        yield loaded, store, names_of(loaded, organization)
+    with stores.existing(loaded) as store:
+        yield loaded, store, stores.asked_for(loaded, organization)
 
 
 def _only(found: list[T], kind: str, identity: str, when: str) -> T:

@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from auditor import clock
-from auditor.cli import options
-from auditor.errors import ConfigError, StoreError
+from auditor.cli import options, stores
+from auditor.errors import StoreError
 from auditor.jobs.report import write
 from auditor.policy.configured import policies_of
 from auditor.store import runs
-from auditor.store.database import Store, open_store
+from auditor.store.database import Store
 
 
 @click.command(name="report")
@@ -20,17 +20,11 @@ from auditor.store.database import Store, open_store
 def command(config_path: Path | None, output: Path, organization: str | None) -> None:
     """Write the report of the last seven days from the store; nothing is read from the API."""
     loaded = options.load_config(config_path, need_keys=False)
-    names = list(loaded.config.organizations)
-    name = organization or names[0]
-    if name not in names or (organization is None and len(names) > 1):
-        raise ConfigError("say which organization", hint=f"--organization {' | '.join(names)}")
-    store = open_store(loaded.config.store, make=False)
-    try:
+    name = stores.only(loaded, organization)
+    with stores.existing(loaded) as store:
         _need_a_run(store, name)
         now, rules = clock.epoch(clock.now()), loaded.config.findings
         written = write(store, name, policies_of(loaded).by_name, rules, output, now)
-    finally:
-        store.close()
     click.echo(f"wrote {written.path} (sha256 {written.sha256})")
 
 

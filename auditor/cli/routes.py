@@ -17,7 +17,7 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.route import Node, Routing, Tried
 from auditor.alerts.teller import Teller
 from auditor.assembly import names_of, routing_of
-from auditor.cli import options
+from auditor.cli import options, stores
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
@@ -27,7 +27,6 @@ from auditor.policy.configured import policies_of
 from auditor.policy.load import PolicySet
 from auditor.routecheck import Names, unknown
 from auditor.routing import AlertClass, Match
-from auditor.store.database import open_store
 from auditor.terms import Level
 
 _KINDS = {
@@ -117,7 +116,11 @@ class _Answer:
 @command.command(name="test")
 @options.config
 @options.output
-@click.option("--level", type=click.Choice([each.value for each in Level]), help="[default: the policy's, else high]")
+@click.option(
+    "--level",
+    type=click.Choice([each.value for each in Level], case_sensitive=False),
+    help="[default: the policy's, else high]",
+)
 @click.option("--policy", help="Name of a policy; its level, tags and kind of resource are taken from it.")
 @click.option("--tag", "tags", multiple=True, help="A tag beside those of the policy; may be repeated.")
 @click.option("--organization", help="[default: the first one of the configuration]")
@@ -191,13 +194,9 @@ def _refuse_strangers(known: Names, labels: dict[str, Any]) -> None:
 
 def _held(loaded: Loaded, teller: Teller, alert: Alert, sinks: list[str], moment: datetime) -> dict[str, str]:
     """Each sink with what holds the alert back there, by the silences and findings of the store."""
-    store = open_store(loaded.config.store)
-    try:
-        with store.transaction() as tx:
-            judge = Judge(tx, teller, lambda: moment)
-            holds = {sink: judge.hold(alert, sink) for sink in sinks}
-    finally:
-        store.close()
+    with stores.existing_or_empty(loaded) as store, store.transaction() as tx:
+        judge = Judge(tx, teller, lambda: moment)
+        holds = {sink: judge.hold(alert, sink) for sink in sinks}
     return {sink: hold.reason if hold else "" for sink, hold in holds.items()}
 
 

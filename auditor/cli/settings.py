@@ -10,12 +10,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from auditor.cli import options
+from auditor.cli import options, stores
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
-from auditor.errors import ConfigError, did_you_mean
 from auditor.store import settings
-from auditor.store.database import open_store
 from auditor.store.settings import SettingLine, Settings
 
 
@@ -29,16 +27,8 @@ def command(config_path: Path | None, form: str, organization: str | None) -> No
     It reads the store, not the API.
     """
     loaded = options.load_config(config_path, need_keys=False)
-    names = list(loaded.config.organizations)
-    if organization is not None and organization not in names:
-        hint = did_you_mean(organization, names, "organizations")
-        raise ConfigError(f"no organization is named `{organization}`", hint=hint)
-    store = open_store(loaded.config.store, make=False)
-    try:
-        with store.transaction() as tx:
-            found = {name: settings.read(tx, name) for name in ([organization] if organization else names)}
-    finally:
-        store.close()
+    with stores.existing(loaded) as store, store.transaction() as tx:
+        found = {name: settings.read(tx, name) for name in stores.asked_for(loaded, organization)}
     if form == "json":
         click.echo(json.dumps([_document(*each) for each in found.items()], indent=2))
         return

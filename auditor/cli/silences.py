@@ -4,7 +4,6 @@ import getpass
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,14 @@ from rich.text import Text
 from auditor import clock
 from auditor.alerts.protected import beyond
 from auditor.assembly import names_of
-from auditor.cli import options
+from auditor.cli import options, stores
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
-from auditor.configfile import Loaded
 from auditor.errors import ConfigError, did_you_mean
 from auditor.policy.configured import policies_of
 from auditor.routecheck import Names, unknown
 from auditor.routing import Match
 from auditor.store import silences
-from auditor.store.database import Store, open_store
 from auditor.store.silences import Phase, Silence
 from auditor.validation import explained, meant
 
@@ -51,7 +48,10 @@ def command() -> None:
 def listing(config_path: Path | None, form: str, expired: bool) -> None:
     """List silences, the newest first."""
     now = clock.epoch(clock.now())
-    with _opened(options.load_config(config_path, need_keys=False)) as store, store.transaction() as tx:
+    with (
+        stores.existing_or_empty(options.load_config(config_path, need_keys=False)) as store,
+        store.transaction() as tx,
+    ):
         found = [each for each in silences.listing(tx) if expired or each.phase(now) is not Phase.EXPIRED]
     if form == "json":
         click.echo(json.dumps([_document(each, now) for each in found], indent=2))
@@ -94,7 +94,7 @@ def add(
     ends_at = starts_at + _length(lasts, loaded.config.silences.maximum)
     values = {key: list(map(str, given)) for key, given in match.given()}
     words = _words(author or getpass.getuser(), "--author"), _words(comment, "--comment")
-    with _opened(loaded) as store, store.transaction() as tx:
+    with stores.existing(loaded) as store, store.transaction() as tx:
         made = silences.add(tx, values, *words, now=now, starts_at=starts_at, ends_at=ends_at)
     if form == "json":
         click.echo(json.dumps(_document(made, now), indent=2))
@@ -114,20 +114,11 @@ def add(
 def expire(config_path: Path | None, name: str) -> None:
     """End a silence now. What is still open and was never told is told then."""
     now = clock.epoch(clock.now())
-    with _opened(options.load_config(config_path, need_keys=False)) as store, store.transaction() as tx:
+    with stores.existing(options.load_config(config_path, need_keys=False)) as store, store.transaction() as tx:
         if not silences.expire(tx, name, now):
             lasting = [each.id for each in silences.listing(tx) if each.phase(now) is not Phase.EXPIRED]
             raise ConfigError(f"no silence that lasts is named `{name}`", hint=did_you_mean(name, lasting, "silences"))
     click.echo(f"silence {name} is over")
-
-
-@contextmanager
-def _opened(loaded: Loaded) -> Iterator[Store]:
-    store = open_store(loaded.config.store)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _match(matchers: Iterable[str]) -> Match:

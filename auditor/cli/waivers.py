@@ -10,10 +10,10 @@ import click
 from auditor import clock
 from auditor.alerts.words import counted
 from auditor.assembly import waivers_of
-from auditor.cli import options, waiverview
+from auditor.cli import options, stores, waiverview
 from auditor.cli.render import plain
 from auditor.configfile import Loaded
-from auditor.errors import ConfigError, did_you_mean
+from auditor.errors import ConfigError
 from auditor.findings.protected import reach
 from auditor.findings.waiverbook import Known, Limits
 from auditor.jobs import decisions
@@ -22,7 +22,7 @@ from auditor.policy.configured import policies_of
 from auditor.reporting import waiverlines
 from auditor.reporting.waiverlines import Line
 from auditor.store import findings, waivers
-from auditor.store.database import Store, Transaction, open_store
+from auditor.store.database import Store, Transaction
 
 LINTED = 3
 """Exit code of `lint` when something is wrong with a waiver."""
@@ -86,7 +86,7 @@ def lint(config_path: Path | None, form: str, organization: str | None) -> int:
 def add(config_path: Path | None, form: str, organization: str | None, finding: str | None, **asked: Any) -> None:
     """Accept a risk until a day, in the store; for what is kept under review, waivers.yaml is the better place."""
     loaded = options.load_config(config_path, need_keys=False)
-    name, now = _one(loaded, organization), _now()
+    name, now = stores.only(loaded, organization), _now()
     policies, limits = policies_of(loaded).by_name, _limits(loaded)
     rules = Rules(tuple(loaded.config.organizations), loaded.config.findings.max_waiver, policies)
     keys = ("policy", "kind", "resource", "project", "resource_owner", "levels")
@@ -95,8 +95,7 @@ def add(config_path: Path | None, form: str, organization: str | None, finding: 
         raise click.UsageError(
             "--finding says what it is about, all of it: name no policy, resource and so on beside it"
         )
-    store = open_store(loaded.config.store)
-    try:
+    with stores.existing(loaded) as store:
         if finding:
             match = _of_finding(store, name, finding)
         written = {
@@ -107,8 +106,6 @@ def add(config_path: Path | None, form: str, organization: str | None, finding: 
         }
         written |= {key: asked[key] for key in ("reason", "owner", "ticket")}
         waiver, covered = decisions.waive(store, name, written, asked["by"], rules, now)
-    finally:
-        store.close()
     known = Known(waiver, known_at=now, matched_at=now if covered else None, matches=covered)
     waiverview.added(waiverlines.line(name, known, 0, policies, limits, now), form, now)
     for each in reach(waiver.match, policies.values()).beyond:
@@ -125,17 +122,14 @@ def expire(config_path: Path | None, form: str, waiver: str, organization: str |
     """End a waiver of the store now; what it covered is told with the next snapshot."""
     loaded = options.load_config(config_path, need_keys=False)
     now = _now()
-    store = open_store(loaded.config.store)
-    try:
+    with stores.existing(loaded) as store:
         with store.transaction() as tx:
-            names = [name for name in _names(loaded, organization) if _has(tx, name, waiver)]
+            names = [name for name in stores.asked_for(loaded, organization) if _has(tx, name, waiver)]
         # The store knows those of the file from the first snapshot on; `list` names them before.
         if not names and any(each.id == waiver for each in waivers_of(loaded)):
             raise decisions.of_file(waiver)
-        name = names[0] if names else _names(loaded, organization)[0]
+        name = names[0] if names else stores.asked_for(loaded, organization)[0]
         ended = decisions.end(store, name, waiver, by, now)
-    finally:
-        store.close()
     waiverview.ended(name, ended, form, now)
 
 
@@ -145,36 +139,17 @@ _KEYS = {"resource_owner": "owner", "levels": "level"}
 
 def _lines(loaded: Loaded, organization: str | None, now: int) -> list[Line]:
     policies, limits, of_file = policies_of(loaded).by_name, _limits(loaded), waivers_of(loaded)
-    store = open_store(loaded.config.store)
-    try:
-        with store.transaction() as tx:
-            return [
-                line
-                for name in _names(loaded, organization)
-                for line in waiverlines.lines(tx, name, of_file, policies, limits, now)
-            ]
-    finally:
-        store.close()
+    with stores.existing_or_empty(loaded) as store, store.transaction() as tx:
+        return [
+            line
+            for name in stores.asked_for(loaded, organization)
+            for line in waiverlines.lines(tx, name, of_file, policies, limits, now)
+        ]
 
 
 def _limits(loaded: Loaded) -> Limits:
     rules = loaded.config.findings
     return Limits(rules.unused_waiver, rules.broad_waiver)
-
-
-def _names(loaded: Loaded, organization: str | None) -> list[str]:
-    known = list(loaded.config.organizations)
-    if organization is not None and organization not in known:
-        hint = did_you_mean(organization, known, "organizations")
-        raise ConfigError(f"no organization is named `{organization}`", hint=hint)
-    return [organization] if organization else known
-
-
-def _one(loaded: Loaded, organization: str | None) -> str:
-    names = _names(loaded, organization)
-    if len(names) > 1:
-        raise ConfigError("of which organization?", hint=f"name it with --organization: {', '.join(names)}")
-    return names[0]
 
 
 def _of_finding(store: Store, organization: str, id_: str) -> dict[str, list[str]]:
