@@ -106,7 +106,7 @@ def test_what_is_told_again_says_since_when_it_is_open() -> None:
     one = compose.from_transition(changed(State.OPEN), POLICY)
     assert one is not None
     again = compose.again(one, 1_767_312_100.5)
-    assert again.id == f"{one.id}{compose.REPEATED}1767312100"
+    assert again.id == f"{one.id}{compose.REPEATED}1767312100500"
     assert again.title == "Still open: Project API key unused for 90 days"
     assert again.facts[0] == ("Still open since", "2026-01-01 00:01:40 UTC")
     assert compose.again(one, 1_767_312_100.5) == again

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.alerts.deliver import Delivered
-from auditor.alerts.grouping import Timing, repeats, told_at
+from auditor.alerts.grouping import Timing, joins, repeats, told_at
 from auditor.alerts.message import Alert, AlertKind, encode
 from auditor.errors import DeliveryError
 from auditor.store import outbox
@@ -32,9 +32,12 @@ _arrivals = st.lists(st.floats(0, 200), min_size=1, max_size=40)
 def test_no_message_is_early_or_late_or_too_soon_after_another(timing: Timing, pauses: list[float]) -> None:
     now = 1_000_000.0
     last: float | None = None
+    planned: list[float] = []
     for pause in pauses:
         now += pause
-        told = told_at(last, now, timing)
+        past, ahead = [at for at in planned if at <= now], [at for at in planned if at > now]
+        told = told_at(max(past, default=None), min(ahead, default=None), now, timing)
+        planned.append(told)
         assert now <= told <= now + max(timing.wait, timing.interval) + 1e-6
         begins = last is None or told != last
         if begins:
@@ -47,21 +50,41 @@ def test_no_message_is_early_or_late_or_too_soon_after_another(timing: Timing, p
 
 def test_an_alert_joins_the_message_that_is_still_to_go_out() -> None:
     timing = Timing(30, 300)
-    assert told_at(None, 1000, timing) == 1030
-    assert told_at(1030, 1020, timing) == 1030
-    assert told_at(1030, 1031, timing) == 1330, "the next message of the group is an interval later"
-    assert told_at(1030, 1320, timing) == 1350, "and still waits for others"
-    assert told_at(1030, 5000, timing) == 5030
+    assert told_at(None, None, 1000, timing) == 1030
+    assert told_at(None, 1030, 1020, timing) == 1030
+    assert told_at(1030, None, 1031, timing) == 1330, "the next message of the group is an interval later"
+    assert told_at(1030, None, 1320, timing) == 1350, "and still waits for others"
+    assert told_at(1030, None, 5000, timing) == 5030
 
 
 def test_a_clock_that_was_ahead_holds_no_alert_back_for_longer_than_it_may() -> None:
-    assert told_at(1_000_000, 1000, Timing(30, 300)) == 1300
+    assert told_at(None, 1_000_000, 1000, Timing(30, 300)) == 1030
+    assert told_at(900, 1_000_000, 1000, Timing(30, 300)) == 1200
+
+
+async def test_what_is_urgent_goes_out_in_its_time_and_takes_along_what_waits(store: Store) -> None:
+    table, channel = routing(), Channel()
+    put(store, table, alert("a", level=Level.LOW), alert("b", level=Level.LOW))
+    put(store, table, alert("c", level=Level.CRITICAL))
+    assert waits(store) == [1, 1, 1]
+    later(store, 2)
+    await deliver(store, channel)
+    put(store, table, alert("d", level=Level.LOW), alert("e", level=Level.CRITICAL))
+    later(store, 310)
+    await deliver(store, channel)
+    assert [sorted(each) for each in channel.told] == [["a", "b", "c"], ["d", "e"]]
 
 
 def test_repeating_is_counted_from_the_last_message() -> None:
     assert not repeats(86_399, Timing(repeat=86_400))
     assert repeats(86_400, Timing(repeat=86_400))
     assert not repeats(10**9, Timing(repeat=0))
+
+
+def test_what_is_told_again_takes_along_what_was_not_told_lately() -> None:
+    assert not joins(43_199, Timing(repeat=86_400))
+    assert joins(43_200, Timing(repeat=86_400))
+    assert not joins(10**9, Timing(repeat=0))
 
 
 async def test_alerts_of_one_group_are_one_message_once_it_has_waited(store: Store) -> None:

@@ -465,7 +465,7 @@ async def test_a_route_may_repeat_nothing_or_everything(service: Service) -> Non
     assert service.review() == 2
 
 
-async def test_what_is_told_again_is_silenced_too_and_not_made_up_for(service: Service) -> None:
+async def test_what_is_told_again_is_silenced_too_and_made_up_for_once(service: Service) -> None:
     begun(service)
     service.change(NEW)
     await service.send()
@@ -474,11 +474,108 @@ async def test_what_is_told_again_is_silenced_too_and_not_made_up_for(service: S
     assert service.review() == 1
     assert await service.send() == Delivered(suppressed=1)
     service.passes(2 * 86_400 - 100)
-    service.review()
-    await service.send()
+    assert service.review() == 0
     service.passes(200)
-    assert service.review() == 0, "it was told before the silence"
-    assert service.told == [("f0", OPENED)]
+    assert service.review() == 1
+    assert await service.send() == Delivered(sent=1)
+    assert service.channel.got[-1].title == "Still open: Title"
+    service.passes(86_300)
+    assert service.review() == 0
+
+
+async def test_what_would_be_told_again_each_evening_is_told_each_morning(service: Service) -> None:
+    """Told shortly before the nights begin, it would be due in every one of them."""
+    begun(service)
+    times = [{"start_time": "18:00", "end_time": "24:00"}, {"start_time": "00:00", "end_time": "08:00"}]
+    night = {"name": "night", "time_intervals": [{"times": times}]}
+    service.uses(routing({**AT_ONCE, "mute_time_intervals": ["night"]}, time_intervals=[night]))
+    service.passes(6 * 3600 - 30)
+    service.change(NEW)
+    await service.send()
+    service.passes(30)
+    told = []
+    for hour in range(1, 7 * 24):
+        before = len(service.channel.got)
+        service.passes(3600)
+        service.review()
+        await service.send()
+        told += [hour] * (len(service.channel.got) - before)
+    assert told == [38 + 24 * day for day in range(6)]
+
+
+async def test_a_finding_is_told_again_though_there_is_other_news_of_its_group(service: Service) -> None:
+    """News of a policy come every twenty hours, and nobody takes on the old finding."""
+    begun(service)
+    service.uses(routing({"to": ["chat"]}))
+    service.change(replace(NEW, id="old"))
+    for number in range(12):
+        service.passes(2)
+        service.review()
+        await service.send()
+        service.passes(20 * 3600)
+        service.change(replace(NEW, id=f"n{number}"))
+    service.passes(400)
+    await service.send()
+    told = [alert for alert in service.channel.got if "old" in named(alert)]
+    assert len(told) == 6, "at first, and then with every second news"
+
+
+async def test_another_group_after_a_reload_neither_brings_a_reminder_early_nor_ends_it(service: Service) -> None:
+    begun(service)
+    service.uses(routing({"to": ["chat"], "group_by": ["policy"]}))
+    for name in ("a", "b", "c"):
+        service.change(replace(NEW, id=name))
+    service.passes(2)
+    await service.send()
+    counts = []
+    for day in range(5):
+        labels = ["organization", "policy", "level", "kind", "owner"][: day + 1]
+        service.uses(
+            routing(
+                {"to": ["chat"], "group_by": labels, "match": {"level": ["high", "critical", "low"][: 1 + day % 3]}}
+            )
+        )
+        service.passes(86_000)
+        counts.append(service.review())
+        service.passes(800)
+        counts.append(service.review())
+        service.passes(2)
+        await service.send()
+    assert counts == [0, 3, 0, 3, 0, 3, 0, 3, 0, 3]
+    assert [sorted(named(alert)) for alert in service.channel.got] == [["a", "b", "c"]] * 6
+
+
+async def test_a_project_that_is_renamed_is_told_again_as_ever(service: Service) -> None:
+    begun(service)
+    service.uses(routing({"to": ["chat"], "group_by": ["project"]}))
+    service.change(replace(NEW, evidence={"project": {"id": "proj_1", "name": "before"}}))
+    for day in range(3):
+        service.passes(2)
+        await service.send()
+        with service.store.transaction() as tx:
+            findings.save(tx, [replace(NEW, evidence={"project": {"id": "proj_1", "name": f"name {day}"}})])
+        assert service.review() == 0
+        service.passes(86_400)
+        assert service.review() == 1
+
+
+async def test_what_a_digest_told_is_told_again_a_day_after_that(service: Service) -> None:
+    """As after a gap: the findings are queued as one message, which names none of them in its row."""
+    begun(service)
+    service.passes(10 * 86_400)
+    now = int(service.moment.timestamp())
+    with service.store.transaction() as tx:
+        findings.save(tx, [replace(NEW, id=f"f{n}", opened_at=now, changed_at=now) for n in range(15)])
+    service.passes(300)
+    assert service.review() == 0
+    service.passes(86_200)
+    assert service.review() == 15
+    assert await service.send() == Delivered(sent=15)
+
+
+def named(alert: Alert) -> list[str]:
+    """The findings that a message tells of."""
+    return [line.finding for line in alert.lines] or [alert.finding]
 
 
 def test_the_teller_knows_the_teams_of_a_finding() -> None:

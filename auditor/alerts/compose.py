@@ -102,7 +102,7 @@ def again(alert: Alert, last: float) -> Alert:
     since = ("Still open since", moment(alert.at))
     return replace(
         alert,
-        id=f"{alert.id}{REPEATED}{int(last)}",
+        id=f"{alert.id}{REPEATED}{int(last * 1000)}",
         title=f"Still open: {alert.title}",
         facts=(since, *(fact for fact in alert.facts if fact[0] != "Since")),
     )

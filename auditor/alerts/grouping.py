@@ -23,18 +23,26 @@ class Timing:
         return self.wait > 0 or self.interval > 0
 
 
-def told_at(last: float | None, now: float, timing: Timing) -> float:
-    """When an alert that comes `now` is told; `last` is when the latest message of its group goes or went out.
+def told_at(last: float | None, coming: float | None, now: float, timing: Timing) -> float:
+    """When an alert that comes `now` is told, where messages of its group went out `last`, and will go out `coming`.
 
-    It joins a message that is still to go out. Else it waits for others, and until the interval is over. An alert never
-    waits longer than the longer of the two.
+    It waits for others, and until the interval since the last message of its group is over, but joins a message that
+    goes out before. One that may go out earlier than that takes along what waits.
     """
-    if last is not None and last > now:
-        return min(last, now + max(timing.wait, timing.interval))
     earliest = now + timing.wait
-    return earliest if last is None else max(earliest, last + timing.interval)
+    if last is not None:
+        earliest = max(earliest, last + timing.interval)
+    return earliest if coming is None else min(coming, earliest)
 
 
 def repeats(elapsed: float, timing: Timing) -> bool:
-    """Whether what is still open of a group is told again, `elapsed` seconds after its last message."""
+    """Whether what is still open is told again, `elapsed` seconds after it was told."""
     return 0 < timing.repeat <= elapsed
+
+
+def joins(elapsed: float, timing: Timing) -> bool:
+    """Whether what is still open is told again with others of its group, `elapsed` seconds after it was told.
+
+    So all of a group comes together in one message in time, whenever each of it was told first.
+    """
+    return 0 < timing.repeat <= 2 * elapsed

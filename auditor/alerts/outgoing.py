@@ -1,5 +1,6 @@
 """Puts an alert into the outbox, in the transaction that writes what it tells of."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 from auditor.alerts.grouping import told_at
 from auditor.alerts.message import Alert, encode
 from auditor.alerts.route import Destination
-from auditor.store import held, outbox
+from auditor.store import held, outbox, telling
 from auditor.store.database import Transaction
 from auditor.store.outbox import Message
 
@@ -46,11 +47,16 @@ def gather(tx: Transaction, routed: Sequence[Routed], now: int) -> None:
     at = held.now(tx) if by_sink else 0
     for sink, mine in by_sink.items():
         grouped = [(alert, goes.group(alert), goes.node.timing(alert.level)) for alert, goes in mine]
-        last = dict(held.flushes(tx, sink, {group for _, group, timing in grouped if timing.gathers}))
-        messages = []
-        for alert, group, timing in grouped:
-            told = last[group] = told_at(last.get(group), at, timing)
-            messages.append(
-                Message(alert.id, alert.organization, sink, encode(alert), now, told, alert.finding, group, told)
-            )
-        outbox.add(tx, messages)
+        known = telling.flushes(tx, sink, {group for _, group, timing in grouped if timing.gathers}, at)
+        told: dict[str, float] = {}
+        for _, group, timing in grouped:
+            flushes = known.get(group, telling.Flushes())
+            told[group] = min(told.get(group, math.inf), told_at(flushes.last, flushes.coming, at, timing))
+        for group, flushes in known.items():
+            if flushes.coming is not None and told[group] < flushes.coming:
+                telling.hasten(tx, sink, group, told[group])
+        outbox.add(tx, [_message(alert, sink, group, now, told[group]) for alert, group, _ in grouped])
+
+
+def _message(alert: Alert, sink: str, group: str, now: int, told: float) -> Message:
+    return Message(alert.id, alert.organization, sink, encode(alert), now, told, alert.finding, group, told)

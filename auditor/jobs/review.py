@@ -8,14 +8,15 @@ import msgspec
 
 from auditor.alerts import compose
 from auditor.alerts.gate import Gate, Judge
-from auditor.alerts.grouping import repeats
+from auditor.alerts.grouping import Timing, joins, repeats
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.alerts.outgoing import Routed, gather
+from auditor.alerts.route import Destination
 from auditor.findings.model import Finding, Transition
 from auditor.jobs import announce
 from auditor.jobs.context import Audit
 from auditor.log import get
-from auditor.store import findings, held, organizations, transitions
+from auditor.store import findings, held, organizations, telling, transitions
 from auditor.store.database import Transaction
 from auditor.store.held import Held
 from auditor.terms import State
@@ -42,9 +43,11 @@ def release(audit: Audit, gate: Gate) -> int:
 def repeat(audit: Audit, now: int) -> int:
     """Queue what is told again at `now` (Unix seconds); returns how many alerts that are.
 
-    Groups that were last told `repeat_interval` ago are told again, with all that is still open of them. Occurrences
-    are not: they happened, and do not last; nor is what comes and goes all day. Before anything was told there is
-    nothing to tell again.
+    A group of which something was last told `repeat_interval` ago is told again, with all that is still open of it but
+    what was told in the last half of that. Each finding is counted by itself, so that neither another group after a
+    reload or a new name nor news of its group put it off or bring it early. Occurrences are not told again: they
+    happened, and do not last; nor is what comes and goes all day. Before anything was told there is nothing to tell
+    again.
     """
     with audit.store.transaction() as tx:
         return _repeat(tx, audit, now)
@@ -134,28 +137,63 @@ def _is_news(tx: Transaction, each: Held, alert: Alert, finding: Finding | None)
         return False
     if alert.kind is AlertKind.RESOLVED:
         return not finding.state.active
-    first = alert.id.partition(compose.REPEATED)[0]
-    return finding.state in _UNDECIDED and not held.was_told(tx, each.sink, each.order_key, first)
+    if finding.state not in _UNDECIDED:
+        return False
+    # A reminder was due, and nothing was said since.
+    return compose.REPEATED in alert.id or not held.was_told(tx, each.sink, each.order_key, alert.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What is open at one sink, and how long ago that was told there."""
+
+    alert: Alert
+    goes: Destination
+    since: float
+    """When it was last told, or that was last held back: no two reminders have the same."""
+    elapsed: float
+
+    @property
+    def timing(self) -> Timing:
+        return self.goes.node.timing(self.alert.level)
 
 
 def _repeat(tx: Transaction, audit: Audit, now: int) -> int:
     begun = organizations.read(tx, audit.organization).baseline_at
     if begun is None:
         return 0
-    at = held.now(tx)
-    routed = [each for finding in _lasting(tx, audit) for each in _repeated(audit, finding)]
-    told: dict[str, dict[str, float]] = {}
-    for sink in audit.routing.config.sinks:
-        told[sink] = dict(held.flushes(tx, sink, {goes.group(alert) for alert, goes in routed if goes.sink == sink}))
-    due: list[Routed] = []
-    for alert, goes in routed:
-        # A first picture was told in one digest for all groups, by the clock of the daemon.
-        last = told[goes.sink].get(goes.group(alert))
-        since, elapsed = (begun, now - begun) if last is None else (last, at - last)
-        if repeats(elapsed, goes.node.timing(alert.level)):
-            due.append((compose.again(alert, since), goes))
+    groups: dict[tuple[str, str], list[_Open]] = defaultdict(list)
+    for each in _standing(tx, audit, begun, now):
+        groups[each.goes.sink, each.goes.group(each.alert)].append(each)
+    due = [
+        (compose.again(each.alert, each.since), each.goes)
+        for group in groups.values()
+        if any(repeats(each.elapsed, each.timing) for each in group)
+        for each in group
+        if joins(each.elapsed, each.timing)
+    ]
     gather(tx, due, now)
     return len(due)
+
+
+def _standing(tx: Transaction, audit: Audit, begun: int, now: int) -> Iterator[_Open]:
+    """What is open, at each sink that is told of it again; without what is on its way there, or is held back."""
+    by_sink: dict[str, list[Routed]] = defaultdict(list)
+    for finding in _lasting(tx, audit):
+        for alert, goes in _repeated(audit, finding):
+            by_sink[goes.sink].append((alert, goes))
+    at = held.now(tx)
+    for sink, mine in by_sink.items():
+        told = telling.told(tx, sink, {alert.finding for alert, _ in mine})
+        for alert, goes in mine:
+            before = told.get(alert.finding)
+            # What a digest of many told stands in no message of its own. By the clock of the daemon, like the change.
+            since = max(begun, alert.at)
+            if before is None:
+                yield _Open(alert, goes, since, now - since)
+            elif not before.owed:
+                elapsed = now - since if before.at is None else at - before.at
+                yield _Open(alert, goes, before.queued, elapsed)
 
 
 def _lasting(tx: Transaction, audit: Audit) -> Iterable[Finding]:

@@ -1,6 +1,6 @@
-"""Messages of the outbox that are gathered or held back: when groups go out, what is suppressed, and its release."""
+"""Messages of the outbox that are held back: what is suppressed, its release, and what was said beside it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, or_, select, update
@@ -28,18 +28,6 @@ class Held:
 def now(tx: Transaction) -> float:
     """The clock of the database, which decides when messages are due. Unix seconds."""
     return float(tx.execute(select(DatabaseTime())).scalar_one())
-
-
-def flushes(tx: Transaction, sink: str, groups: Collection[str]) -> Mapping[str, float]:
-    """When the latest message of each of `groups` goes or went out to `sink`; those that had none are left out."""
-    found: dict[str, float] = {}
-    for some in slices(list(groups)):
-        latest = func.max(outbox.c.flush_at).label("latest")
-        query = select(outbox.c.group_key, latest).where(
-            outbox.c.sink == sink, outbox.c.group_key.in_(some), outbox.c.flush_at.is_not(None)
-        )
-        found |= {row.group_key: row.latest for row in tx.execute(query.group_by(outbox.c.group_key))}
-    return found
 
 
 def suppressed(tx: Transaction, organization: str) -> list[Held]:
