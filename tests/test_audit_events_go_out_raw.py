@@ -29,6 +29,7 @@ from auditor.configfile import parse
 from auditor.errors import FaultyFiles
 from auditor.jobs.poll import poll
 from auditor.routing import Match, Route
+from auditor.simulator.auditlog import AuditLog
 from auditor.simulator.model import Organization
 from auditor.store import outbox, silences
 from auditor.store.database import Store
@@ -81,6 +82,15 @@ async def test_each_new_event_waits_once_for_each_sink_as_it_came(store: Store, 
         assert [each["type"] for each in events] == ["ip_allowlist.config.deactivated"] * 2
         assert [each["effective_at"] for each in events] == [NOW + 5, NOW + 15]
         assert len({each["id"] for each in events}) == 2
+
+
+async def test_the_first_event_ever_of_a_log_that_was_read_empty_is_news(
+    store: Store, organization: Organization
+) -> None:
+    begin(store)
+    organization.log = AuditLog(1, NOW)
+    await follow(store, organization, NOW, NOW + 10)
+    assert [each["effective_at"] for each in waiting(store, "siem")] == [NOW + 5]
 
 
 async def test_what_happened_before_anybody_watched_is_no_news(store: Store, organization: Organization) -> None:

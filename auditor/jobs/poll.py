@@ -221,8 +221,10 @@ def _prove(tx: Transaction, audit: Audit, stream: Stream, done: _Done, now: int)
 
 
 def _was_read(tx: Transaction, audit: Audit, stream: Stream) -> bool:
+    """Whether an earlier walk saw the stream to its end: an empty one has no newest event, and was read."""
     watermark = watermarks.read(tx, audit.organization, stream)
-    return watermark is not None and watermark.at is not None
+    known = watermark is not None and watermark.at is not None
+    return known or bool(intervals.read(tx, audit.organization, stream))
 
 
 def _facts(audit: Audit, verdicts: Sequence[Verdict]) -> Facts:
