@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from auditor.findings.model import Finding, Reason, Reconciled, Transition
+from auditor.findings.model import Collapse, Finding, Reason, Reconciled, Transition
 from auditor.findings.reconcile import EXPIRY, expire, occur, reconcile
 from auditor.inventory.model import Collection, Gap, Record, Scope, Snapshot
 from auditor.policy.model import EVENT, Allowed, Policy, PolicyResult, Verdict
@@ -229,13 +229,52 @@ def test_a_collapse_is_held_back_and_named_until_it_lasted_a_day() -> None:
     life = Life()
     life.go(range(30), result(*(fail(number) for number in range(30))))
     rest = [result(*(fail(number) for number in range(12, 30)))]
-    held = []
+    whole = (Collapse(KIND),)
+    held: list[Sequence[Collapse]] = []
     for seconds in (900, 900, DAY - 901):
         assert life.go(range(12, 30), *rest, seconds=seconds) == []
         held.append(life.last.held)
-    assert held == [(), ("stale",), ("stale",)]
+    assert held == [(), whole, whole]
     assert life.go(range(12, 30), *rest, seconds=1) == [GONE] * 12
     assert not life.last.held
+
+
+def test_a_collapse_of_a_kind_is_seen_across_its_policies() -> None:
+    """Four policies find fault with three keys each: none of them is enough to be a collapse of its own."""
+    several = [replace(STALE, name=f"stale-{number}") for number in range(4)]
+    policies = {each.name: each for each in several}
+    life = Life()
+    found = [
+        result(*(fail(3 * at + more, policy=policy) for more in range(3)), policy=policy)
+        for at, policy in enumerate(several)
+    ]
+    life.go(range(12), *found, policies=policies)
+    nothing = [result(policy=policy) for policy in several]
+    for _ in range(3):
+        assert life.go([], *nothing, policies=policies) == []
+    assert life.last.held == (Collapse(KIND),)
+    assert life.go([], *nothing, policies=policies, seconds=DAY) == [GONE] * 12
+
+
+def test_a_collapse_of_one_policy_is_named_where_the_rest_of_its_kind_stands() -> None:
+    policies = {"stale": STALE, "few": replace(STALE, name="few")}
+    others = result(*(fail(number, policy=policies["few"]) for number in range(20, 60)), policy=policies["few"])
+    life = Life()
+    life.go(range(60), result(*(fail(number) for number in range(10))), others, policies=policies)
+    for _ in range(2):
+        assert life.go(range(20, 60), result(), others, policies=policies) == []
+    assert life.last.held == (Collapse(KIND, "stale"),)
+
+
+def test_few_resources_with_many_faults_are_no_collapse() -> None:
+    several = [replace(STALE, name=f"stale-{number}") for number in range(4)]
+    policies = {each.name: each for each in several}
+    life = Life()
+    found = [result(*(fail(number, policy=each) for number in range(3)), policy=each) for each in several]
+    life.go(range(3), *found, policies=policies)
+    nothing = [result(policy=policy) for policy in several]
+    life.go([], *nothing, policies=policies)
+    assert life.go([], *nothing, policies=policies) == [GONE] * 12
 
 
 def test_a_collapse_that_was_none_ends_when_the_resources_are_back() -> None:

@@ -1,47 +1,53 @@
-"""When absence is believed: in the second picture, and not when most of a policy's resources vanish at once. Pure."""
+"""When absence is believed: in the second picture, and not when most of a kind or a policy is gone at once. Pure."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from auditor.findings.model import Finding
+from auditor.findings.model import Collapse, Finding
+from auditor.inventory.model import Scope
 
 COLLAPSE_SHARE = 0.3
 COLLAPSE_LEAST = 10
-"""More than this share of a policy's findings, and at least this many, gone in one pass are not believed at once."""
+"""More than this share of the resources that have a finding, and at least this many, gone in one pass are not believed
+at once; counted for each kind, whose findings many policies may share, and for each policy."""
 COLLAPSE_HOLD = 86_400
 """Seconds of absence after which even a collapse is believed: by then somebody was told, or deleted them on purpose."""
 
 
 def believed(
     absent: Iterable[Finding], open_findings: Iterable[Finding], taken_at: int
-) -> tuple[list[Finding], tuple[str, ...]]:
-    """Those of `absent` that are gone, and the policies whose findings are held back instead, by name.
+) -> tuple[list[Finding], tuple[Collapse, ...]]:
+    """Those of `absent` that are gone, and what is held back instead; a policy is not named beside its whole kind.
 
     `open_findings` are all that were open before this pass; the picture was `taken_at` (Unix seconds). The same
     picture judged again proves no second absence.
     """
-    whole = Counter(finding.policy for finding in open_findings)
-    gone: list[Finding] = []
-    held: list[str] = []
-    for policy, again in _absent_again(absent, taken_at).items():
-        lasting = [finding for finding in again if _lasts(finding, taken_at) >= COLLAPSE_HOLD]
-        collapse = _is_collapse(len(again) - len(lasting), whole[policy])
-        held += [policy] if collapse else []
-        gone += lasting if collapse else again
-    return gone, tuple(sorted(held))
-
-
-def _absent_again(absent: Iterable[Finding], taken_at: int) -> Mapping[str, list[Finding]]:
-    by_policy: dict[str, list[Finding]] = {}
-    for finding in absent:
-        if _lasts(finding, taken_at) > 0:
-            by_policy.setdefault(finding.policy, []).append(finding)
-    return by_policy
+    again = [finding for finding in absent if _lasts(finding, taken_at) > 0]
+    sudden = [finding for finding in again if _lasts(finding, taken_at) < COLLAPSE_HOLD]
+    held = _collapses(sudden, open_findings)
+    kept = {finding.id for finding in sudden if any(each.takes(finding) for each in held)}
+    return [finding for finding in again if finding.id not in kept], held
 
 
 def _lasts(finding: Finding, taken_at: int) -> int:
     """Seconds since the first picture without the resource; 0 when this one is the first."""
     return 0 if finding.absent_since is None else taken_at - finding.absent_since
+
+
+def _collapses(sudden: Iterable[Finding], open_findings: Iterable[Finding]) -> tuple[Collapse, ...]:
+    whole, gone = _resources(open_findings), _resources(sudden)
+    found = sorted(each for each, some in gone.items() if _is_collapse(len(some), len(whole[each])))
+    kinds = {each.kind for each in found if not each.policy}
+    return tuple(each for each in found if not each.policy or each.kind not in kinds)
+
+
+def _resources(findings: Iterable[Finding]) -> Mapping[Collapse, set[Scope]]:
+    """What has findings, of each kind and of each policy: one that five policies find fault with is one."""
+    found: dict[Collapse, set[Scope]] = defaultdict(set)
+    for finding in findings:
+        found[Collapse(finding.kind)].add(finding.ids)
+        found[Collapse(finding.kind, finding.policy)].add(finding.ids)
+    return found
 
 
 def _is_collapse(sudden: int, whole: int) -> bool:

@@ -109,14 +109,27 @@ class Transition:
     until: int | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Collapse:
+    """Most of the resources with a finding are gone at once: of a kind, or of one policy about it."""
+
+    kind: str
+    policy: str = ""
+    """Empty for the whole kind."""
+
+    def takes(self, finding: Finding) -> bool:
+        """Whether the finding is one of theirs."""
+        return finding.kind == self.kind and self.policy in {"", finding.policy}
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """What one pass changed. `findings` are all rows to write, `transitions` those whose state changed."""
 
     findings: tuple[Finding, ...] = ()
     transitions: tuple[Transition, ...] = ()
-    held: tuple[str, ...] = ()
-    """Policies most of whose resources vanished at once: nothing of theirs is resolved by absence for a day."""
+    held: tuple[Collapse, ...] = ()
+    """What vanished at once: nothing of it is resolved by absence for a day."""
 
 
 def identity(organization: str, policy: str, kind: str, ids: Scope) -> str:

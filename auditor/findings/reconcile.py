@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from auditor.findings.absence import believed
 from auditor.findings.evidence import carried, of_verdict
-from auditor.findings.model import Finding, Reason, Reconciled, Transition, identity
+from auditor.findings.model import Collapse, Finding, Reason, Reconciled, Transition, identity
 from auditor.findings.proof import Proof
 from auditor.inventory.model import Snapshot
 from auditor.policy.model import WHOLE, Policy, PolicyResult, Verdict
@@ -188,7 +188,7 @@ def _resolved(finding: Finding, reason: Reason, now: int) -> _Change:
 
 
 def _reconciled(
-    changes: Iterable[_Change], before: Mapping[str, Finding] | None = None, held: tuple[str, ...] = ()
+    changes: Iterable[_Change], before: Mapping[str, Finding] | None = None, held: tuple[Collapse, ...] = ()
 ) -> Reconciled:
     """The changes in an order that depends on nothing but themselves: worst first, then by identity."""
     told = sorted(changes, key=_rank)

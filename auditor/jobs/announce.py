@@ -10,7 +10,7 @@ from auditor.alerts.route import Destination
 from auditor.alerts.sink import events_queue
 from auditor.alerts.words import counted
 from auditor.findings.expiry import Ending
-from auditor.findings.model import Finding, Reason, Transition
+from auditor.findings.model import Collapse, Finding, Reason, Transition
 from auditor.fingerprint import fingerprint
 from auditor.inventory.model import Collection, Gap, Record
 from auditor.inventory.settingtypes import Standing
@@ -94,15 +94,17 @@ def at_once(tx: Transaction, audit: Audit, alert: Alert, now: int) -> None:
     queue(tx, alert, [goes.sink for goes in audit.routing.destinations(alert)], now)
 
 
-def held(tx: Transaction, audit: Audit, policies: Sequence[str], now: int) -> None:
-    """Queue a notice that findings of `policies` vanished together and are not believed to be mended; once a day."""
-    for policy in policies:
+def held(tx: Transaction, audit: Audit, collapses: Sequence[Collapse], now: int) -> None:
+    """Queue a notice for each policy or kind whose resources vanished together, which is not believed; once a day."""
+    for each in collapses:
+        named = each.policy or f"kind/{each.kind}"
+        most = f"with a finding of {each.policy}" if each.policy else f"of kind {each.kind} with a finding"
         alert = notices.notice(
-            f"held/{audit.organization}/{policy}/{now // 86_400}",
+            f"held/{audit.organization}/{named}/{now // 86_400}",
             audit.organization,
             Level.HIGH,
             "Many findings vanished at once",
-            f"Most resources with a finding of {policy} are gone. They stay open for a day: a list may be cut.",
+            f"Most resources {most} are gone. They stay open for a day: a list may be cut.",
             now,
             protected=True,
         )

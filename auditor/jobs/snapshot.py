@@ -184,7 +184,8 @@ def _write(
     late = lifecycle.overdue(tx, audit, standing, decided, now)
     soon = lifecycle.ending(tx, audit, (*standing, *decided.findings, *late), facts, now)
     if changed.held:
-        log.warning("findings.held", organization=organization, policies=list(changed.held))
+        held = [each.policy or each.kind for each in changed.held]
+        log.warning("findings.held", organization=organization, held=held)
         announce.held(tx, audit, changed.held, now)
     findings.save(tx, (*changed.findings, *old.findings, *decided.findings, *late, *soon))
     transitions.add(tx, (*changed.transitions, *old.transitions, *decided.transitions), run.id)
