@@ -79,6 +79,15 @@ def test_each_is_told_once_and_the_worst_first() -> None:
     assert newly_overdue(late, DUE, 96 * DAY) == []
 
 
+def test_what_a_clock_told_that_was_ahead_is_told_again_when_it_is_so() -> None:
+    (told,) = newly_overdue([finding()], DUE, 400 * DAY)
+    assert newly_overdue([told], DUE, 7 * DAY - 1) == []
+    (again,) = newly_overdue([told], DUE, 7 * DAY)
+    assert newly_overdue([again], DUE, 8 * DAY) == []
+    teller = Teller({}, Routing(RoutingConfig(sinks=("ops",))))
+    assert teller.overdue(told, 400 * DAY).id != teller.overdue(again, 7 * DAY).id, "the outbox knows the first one"
+
+
 async def passed(organization: Organization, store: Store, now: int, rules: Findings) -> None:
     with served(organization, keys=None) as (address, _):
         async with auditing(address, store) as audit:

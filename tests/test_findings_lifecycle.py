@@ -277,6 +277,17 @@ def test_few_resources_with_many_faults_are_no_collapse() -> None:
     assert life.go([], *nothing, policies=policies) == [GONE] * 12
 
 
+@pytest.mark.parametrize("number", [1, 12])
+def test_absence_by_a_clock_that_was_ahead_begins_anew(number: int) -> None:
+    """One picture 400 days ahead; the clock is set right, and what is gone ends as it would have without that."""
+    life = Life()
+    life.go(range(number), result(*(fail(each) for each in range(number))))
+    life.go([], result(), seconds=400 * DAY)
+    assert life.go([], result(), seconds=900 - 400 * DAY) == []
+    assert {each.absent_since for each in life.known.values()} == {life.now}
+    assert life.go([], result(), seconds=DAY) == [GONE] * number
+
+
 def test_a_collapse_that_was_none_ends_when_the_resources_are_back() -> None:
     life = Life()
     everything = result(*(fail(number) for number in range(30)))

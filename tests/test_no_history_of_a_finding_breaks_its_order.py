@@ -68,6 +68,7 @@ class Lives(RuleBasedStateMachine):
         self.log: list[Transition] = []
         self.judged = True
         self.seen_owners: dict[str, str] = {}
+        self.absences = dict.fromkeys(KEYS, 0)
 
     @rule(key=keys, what=st.sampled_from(["fail", "pass", "absent"]), look=looks)
     def happen(self, key: str, what: str, look: bool) -> None:
@@ -132,7 +133,17 @@ class Lives(RuleBasedStateMachine):
         assert (self.known, len(self.log)) == (again, count), "the same picture twice"
         self.check_resolved(before)
         self.check_seen()
+        self.check_gone()
         self.judged = True
+
+    @rule(key=keys)
+    def look_ahead(self, key: str) -> None:
+        """A key is deleted, and first missed in a pass by a clock that is far ahead; then the clock is set right."""
+        self.truth[key] = "absent"
+        self.look(400 * DAY)
+        self.now -= 400 * DAY
+        self.look(900)
+        self.look(900)
 
     def then(self, look: bool) -> None:
         """A pass a quarter of an hour later, or none before something else happens."""
@@ -206,6 +217,14 @@ class Lives(RuleBasedStateMachine):
             return
         for key in self.seen_owners:
             assert (key in standing) is (self.truth[key] == "fail")
+
+    def check_gone(self) -> None:
+        """What is absent ends in the second picture; in the third, if the first one came by a clock that was ahead."""
+        standing = {each.ids[-1] for each in self.known.values() if each.state.active}
+        for key in KEYS:
+            absent = self.truth[key] == "absent" and key not in self.hidden
+            self.absences[key] = self.absences[key] + 1 if absent else 0
+            assert self.absences[key] < 3 or key not in standing
 
     @invariant()
     def every_state_is_the_last_transition(self) -> None:

@@ -59,6 +59,15 @@ def test_what_opened_within_a_stage_was_told_then() -> None:
     assert stages(back, *range(END - 5 * DAY, END, DAY)) == [1]
 
 
+@pytest.mark.parametrize(
+    "ahead",
+    [replace(FINDING, ending_told=END + 300 * DAY), replace(FINDING, since=END + 300 * DAY)],
+    ids=["told", "back"],
+)
+def test_a_clock_that_was_ahead_keeps_nothing_from_being_told(ahead: Finding) -> None:
+    assert stages(ahead, *range(END - 31 * DAY, END, DAY)) == [30, 14, 7, 1]
+
+
 def test_a_new_end_begins_anew() -> None:
     told = replace(FINDING, ending_told=END - 7 * DAY)
     later = END + 60 * DAY

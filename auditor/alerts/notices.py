@@ -62,10 +62,10 @@ def notice(
 
 
 def overdue(finding: Finding, at: int, link_base: str = "") -> Alert:
-    """The notice that a fault was not mended in time; once for the time since it stands."""
+    """The notice that a fault was not mended in time, as was seen `at`."""
     told = f"Not mended in time: {finding.message}"
     facts = [("Standing since", moment(finding.stands_since)), *_known_by(finding)]
-    key = f"overdue/{finding.id}/{finding.stands_since}"
+    key = f"overdue/{finding.id}/{at}"
     alert = notice(key, finding.organization, finding.level, f"Overdue: {finding.title}", told, at, facts)
     return _about(alert, finding, link_base)
 

@@ -29,9 +29,18 @@ def believed(
     return [finding for finding in again if finding.id not in kept], held
 
 
+def is_first(finding: Finding, taken_at: int) -> bool:
+    """Whether a picture of `taken_at` is the first without the resource.
+
+    One that is later than this one was taken by a clock that was ahead, and proves nothing of how long it lasts.
+    """
+    return finding.absent_since is None or finding.absent_since > taken_at
+
+
 def _lasts(finding: Finding, taken_at: int) -> int:
     """Seconds since the first picture without the resource; 0 when this one is the first."""
-    return 0 if finding.absent_since is None else taken_at - finding.absent_since
+    first = taken_at if is_first(finding, taken_at) else finding.absent_since
+    return taken_at - (first or 0)
 
 
 def _collapses(sudden: Iterable[Finding], open_findings: Iterable[Finding]) -> tuple[Collapse, ...]:

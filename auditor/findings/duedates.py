@@ -27,7 +27,14 @@ def is_overdue(finding: Finding, due: Due, now: int) -> bool:
 
 
 def newly_overdue(standing: Iterable[Finding], due: Due, now: int) -> list[Finding]:
-    """Those that are overdue and were not told as that since they stand, marked as told at `now`; the worst first."""
-    late = [each for each in standing if each.overdue_told is None and is_overdue(each, due, now)]
+    """Those that are overdue and were not told as that since they stand, marked as told at `now`; the worst first.
+
+    What a clock told that was ahead was not so yet.
+    """
+    late = [each for each in standing if not _was_told(each, now) and is_overdue(each, due, now)]
     late.sort(key=lambda each: (-each.level.rank, each.policy, each.ids))
     return [replace(each, overdue_told=now) for each in late]
+
+
+def _was_told(finding: Finding, now: int) -> bool:
+    return finding.overdue_told is not None and finding.overdue_told <= now

@@ -40,6 +40,8 @@ def _ending(finding: Finding, ends: int | None, now: int) -> Ending | None:
     if days is None:
         return None
     began = ends - days * DAY
-    if began <= max(finding.stands_since, finding.ending_told or 0):
+    # A time to come was written by a clock that was ahead, and must not keep anything from being told until then.
+    since = [at for at in (finding.stands_since, finding.ending_told or 0) if at <= now]
+    if began <= max(since, default=0):
         return None
     return Ending(replace(finding, ending_told=began), ends, days)

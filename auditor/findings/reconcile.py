@@ -7,7 +7,7 @@ it, end a finding.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from auditor.findings.absence import believed
+from auditor.findings.absence import believed, is_first
 from auditor.findings.evidence import carried, of_verdict
 from auditor.findings.model import Collapse, Finding, Reason, Reconciled, Transition, identity
 from auditor.findings.proof import Proof
@@ -177,7 +177,7 @@ def _seen_again(judged: Iterable[Finding], mended: Iterable[Finding], proof: Pro
 
 def _first_absence(absent: Iterable[Finding], taken_at: int) -> Iterator[_Change]:
     for finding in absent:
-        if finding.absent_since is None:
+        if is_first(finding, taken_at):
             yield _Change(replace(finding, absences=1, absent_since=taken_at))
 
 
