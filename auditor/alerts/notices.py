@@ -6,6 +6,7 @@ from dataclasses import replace
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.untrusted import bounded
 from auditor.alerts.words import counted, moment
+from auditor.findings.flapping import window
 from auditor.findings.model import Finding
 from auditor.terms import Level
 
@@ -64,7 +65,7 @@ def notice(
 def overdue(finding: Finding, at: int, link_base: str = "") -> Alert:
     """The notice that a fault was not mended in time, as was seen `at`."""
     told = f"Not mended in time: {finding.message}"
-    facts = [("Standing since", moment(finding.stands_since)), *_known_by(finding)]
+    facts = [("Standing since", moment(finding.due_from)), *_known_by(finding)]
     key = f"overdue/{finding.id}/{at}"
     alert = notice(key, finding.organization, finding.level, f"Overdue: {finding.title}", told, at, facts)
     return _about(alert, finding, link_base)
@@ -81,9 +82,13 @@ def ending(finding: Finding, ends: int, stage: int, at: int, link_base: str = ""
 
 
 def flapping(finding: Finding, times: int, at: int, link_base: str = "") -> Alert:
-    """The notice that a finding opened `times` times within a day, and is not told each time any more."""
-    told = f"Comes and goes: opened {times} times within a day, told again once it stays for a day: {finding.message}"
-    key = f"flapping/{finding.id}/{at}"
+    """The notice that a finding opened `times` times within a day, and is not told each time.
+
+    It is the same one for each day of its coming and going, by when that began: `at` where it does not flap yet.
+    """
+    told = f"Comes and goes: opened {times} times within a day, told once a day while that lasts: {finding.message}"
+    day = at if finding.flapping_since is None else window(finding.flapping_since, at)
+    key = f"flapping/{finding.id}/{day}"
     alert = notice(key, finding.organization, finding.level, f"Flapping: {finding.title}", told, at)
     return _about(alert, finding, link_base)
 

@@ -17,7 +17,7 @@ def due_at(finding: Finding, due: Due) -> int | None:
     """
     if finding.occurrence or finding.waived or not finding.state.active or finding.level not in due:
         return None
-    return finding.stands_since + due[finding.level]
+    return finding.due_from + due[finding.level]
 
 
 def is_overdue(finding: Finding, due: Due, now: int) -> bool:

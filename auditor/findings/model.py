@@ -86,6 +86,11 @@ class Finding:
         return self.opened_at if self.since is None else self.since
 
     @property
+    def due_from(self) -> int:
+        """Since when its time to be mended runs: what comes and goes all day is given no more with each coming."""
+        return self.stands_since if self.flapping_since is None else min(self.stands_since, self.flapping_since)
+
+    @property
     def waived(self) -> bool:
         """Whether somebody accepted the risk, and it is not to be told."""
         return self.state is State.WAIVED

@@ -117,7 +117,13 @@ def _fail(
     if before.state.active:
         return _Change(seen)
     back = replace(
-        seen, state=State.REOPENED, changed_at=now, resolved_at=None, decision=None, since=now, overdue_told=None
+        seen,
+        state=State.REOPENED,
+        changed_at=now,
+        resolved_at=None,
+        decision=None,
+        since=now,
+        overdue_told=None if before.flapping_since is None else before.overdue_told,
     )
     return _Change(back, Transition(back, before.state, Reason.DETECTED_AGAIN, now))
 

@@ -193,10 +193,12 @@ def ending(tx: Transaction, audit: Audit, endings: Iterable[Ending], now: int) -
     return _told(tx, audit, [teller.ending(each, now) for each in endings], now, fold=True)
 
 
-def flapping(tx: Transaction, audit: Audit, findings: Iterable[tuple[Finding, int]], now: int) -> int:
-    """Queue one notice for each finding that comes and goes, with how often it opened within a day."""
-    teller = audit.teller
-    return _told(tx, audit, [teller.flapping(finding, times, now) for finding, times in findings], now, fold=True)
+def flapping(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, int]], now: int, *, fold: bool) -> None:
+    """Queue a notice for each finding that comes and goes, with how often it opened; once for each day of its flapping.
+
+    With `fold`, more than FEW at once are one digest a sink, which is another one as soon as others are in it.
+    """
+    _told(tx, audit, [audit.teller.flapping(finding, times, now) for finding, times in found], now, fold=fold)
 
 
 def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:

@@ -70,15 +70,18 @@ def decided(tx: Transaction, organization: str, since: int) -> dict[str, Transit
     return {row.finding: _transition(row) for row in tx.execute(query)}
 
 
-def openings(tx: Transaction, ids: Iterable[str], since: int) -> dict[str, int]:
-    """How often each of these findings opened or came back by itself at `since` (Unix seconds) or later."""
+def openings(tx: Transaction, ids: Iterable[str], since: int, until: int) -> dict[str, int]:
+    """How often each of these findings opened or came back by itself from `since` to `until` (Unix seconds), both in.
+
+    What a clock wrote that was ahead is not counted.
+    """
     found: dict[str, int] = {}
     for some in slices(sorted(set(ids))):
         query = (
             select(transitions.c.finding, func.count().label("number"))
             .where(
                 transitions.c.finding.in_(some),
-                transitions.c.at >= since,
+                transitions.c.at.between(since, until),
                 transitions.c.reason.in_([Reason.DETECTED, Reason.DETECTED_AGAIN]),
             )
             .group_by(transitions.c.finding)
