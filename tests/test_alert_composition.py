@@ -6,6 +6,8 @@ import pytest
 
 from auditor.alerts import compose, digests
 from auditor.alerts.message import Alert, AlertKind, decode, encode
+from auditor.alerts.route import Routing
+from auditor.alerts.teller import Teller
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.findings.protected import UNMUTABLE
 from auditor.policy.model import Policy
@@ -27,6 +29,7 @@ FINDING = Finding(
     changed_at=1_767_225_600,
     evidence={"matched": ["unused"], "actor": {"email": "ada@example.com", "ip": "192.0.2.7"}},
 )
+STANDING = Teller({}, Routing()).standing(FINDING)
 POLICY = Policy("project-key-stale", "Title", "project_api_key", Level.HIGH, remediation="Delete the key.")
 
 
@@ -161,17 +164,19 @@ def test_a_secret_used_as_a_name_and_a_flood_do_not_get_into_the_outbox() -> Non
 
 
 def test_the_first_picture_is_one_digest_with_a_stable_id() -> None:
-    findings = [replace(FINDING, id=str(n), level=level) for n, level in enumerate([Level.LOW, Level.CRITICAL])]
+    alerts = [replace(STANDING, id=str(n), level=level) for n, level in enumerate([Level.LOW, Level.CRITICAL])]
     counts = {"critical": 1, "low": 1}
-    digest = digests.digest("acme", findings, counts, 5)
+    digest = digests.digest("acme", alerts, counts, 5)
     assert (digest.id, digest.level, digest.counts) == ("baseline/acme", Level.CRITICAL, counts)
     assert [line.level for line in digest.lines] == [Level.CRITICAL, Level.LOW]
     assert digests.digest("acme", [], {}, 6).level is Level.INFORMATIONAL
+    assert not digest.protected
+    assert digests.digest("acme", [*alerts, replace(STANDING, protected=True)], counts, 5).protected
 
 
 def test_a_huge_first_picture_is_cut_to_its_worst_findings() -> None:
-    findings = [FINDING] * 5000 + [replace(FINDING, level=Level.CRITICAL)]
-    digest = digests.digest("acme", findings, {"critical": 1, "high": 5000}, 5)
+    alerts = [STANDING] * 5000 + [replace(STANDING, level=Level.CRITICAL)]
+    digest = digests.digest("acme", alerts, {"critical": 1, "high": 5000}, 5)
     assert len(digest.lines) == digests.LINES_MAX
     assert digest.lines[0].level is Level.CRITICAL
     assert "5,001 findings" in digest.text

@@ -14,6 +14,7 @@ from auditor.alerts.document import document
 from auditor.alerts.message import AlertKind, Line
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context, Sink
+from auditor.alerts.teller import Teller
 from auditor.store.database import Store
 from auditor.terms import Level
 
@@ -58,7 +59,8 @@ def test_a_log_server_is_told_the_finding_of_each_line() -> None:
 
 
 def test_the_first_picture_names_its_findings() -> None:
-    told = document(digests.digest("acme", FINDINGS, {}, AT))
+    teller = Teller({}, routing())
+    told = document(digests.digest("acme", [teller.standing(finding) for finding in FINDINGS], {}, AT))
     assert sorted(line["finding"] for line in told["lines"]) == sorted(finding.id for finding in FINDINGS)
 
 

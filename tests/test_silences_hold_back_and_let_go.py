@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from auditor.adminapi.client import AdminClient
 from auditor.alerts import notices
 from auditor.alerts.deliver import Delivered
-from auditor.alerts.gate import Gate, inhibits
+from auditor.alerts.gate import Gate
+from auditor.alerts.inhibition import Inhibition
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.route import Routing
 from auditor.alerts.teller import Teller
@@ -391,6 +392,11 @@ INHIBITION = {
     "labels that both lack": (_labelled("s", "collapse"), _labelled("t", "x"), True),
     "a label that one lacks": (_labelled("s", "collapse", project="p"), _labelled("t", "x"), False),
     "another source": (_labelled("s", "other"), _labelled("t", "x"), False),
+    "a notice about itself": (
+        _labelled("s", "collapse", Level.CRITICAL),
+        replace(_labelled("", "x"), kind=AlertKind.NOTICE, about="s"),
+        False,
+    ),
     "itself": (_labelled("s", "collapse"), _labelled("s", "collapse"), False),
     "two that are source and target both": (_labelled("s", "collapse"), _labelled("t", "collapse"), False),
     "a source that is no target holds back one that is both": (
@@ -404,7 +410,8 @@ INHIBITION = {
 @pytest.mark.parametrize("case", INHIBITION)
 def test_inhibition_means_what_alertmanager_says(case: str) -> None:
     source, target, expected = INHIBITION[case]
-    assert inhibits(InhibitRule.model_validate(RULE), source, target) is expected
+    found = Inhibition(InhibitRule.model_validate(RULE), [source]).source(target)
+    assert found == (source if expected else None)
 
 
 def begun(service: Service) -> None:

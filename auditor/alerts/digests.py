@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from auditor.alerts.message import Alert, AlertKind, Line
-from auditor.alerts.untrusted import bounded
 from auditor.alerts.words import counted
-from auditor.findings.model import Finding
 from auditor.fingerprint import fingerprint
 from auditor.terms import Level
 
@@ -23,21 +21,21 @@ _STATES = {
 
 def digest(
     organization: str,
-    findings: Sequence[Finding],
+    alerts: Sequence[Alert],
     counts: Mapping[str, int],
     at: int,
     link_base: str = "",
     owner: str | None = None,
     unrouted: int = 0,
 ) -> Alert:
-    """The one message of a first run: `findings` worst first, `counts` in the order of telling.
+    """The one message of a first run: `alerts` of what was found, worst first; `counts` in the order of telling.
 
     `unrouted` is how many more there are, which no route brings there.
 
     `owner` is whose findings these are where everybody is told of their own; None where they are anybody's. The id
     holds only the organization, and the owner: however often the first run is begun, it is told once.
     """
-    lines = _ranked(line(finding) for finding in findings)
+    lines = _ranked(map(_told, alerts))
     others = f", and {unrouted} more that no route brings here" if unrouted else ""
     return Alert(
         id=f"baseline/{organization}" + ("" if owner is None else f"/{fingerprint(owner)}"),
@@ -51,6 +49,7 @@ def digest(
         counts=counts,
         link=link_base,
         owner=owner or "",
+        protected=any(alert.protected for alert in alerts),
     )
 
 
@@ -94,19 +93,24 @@ def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) 
     )
 
 
-def line(finding: Finding) -> Line:
-    """A finding as one line of a digest."""
-    kind = AlertKind.OCCURRED if finding.occurrence else AlertKind.OPENED
-    about = kind.value, finding.id, finding.kind, bounded(finding.ids[-1])
-    return Line(finding.level, finding.policy, bounded(finding.name), bounded(finding.message), *about)
-
-
 def _told(alert: Alert) -> Line:
     if alert.kind is AlertKind.EVENT:
         return Line(alert.level, "event", alert.title, ", ".join(f"{name}: {value}" for name, value in alert.facts))
-    name, state = alert.resource_name or alert.title, _STATES.get(alert.kind, "")
-    about = alert.kind.value, alert.finding or alert.about, alert.resource_kind, alert.resource_id
-    return Line(alert.level, alert.policy, name, state + (alert.text or alert.title), *about)
+    return Line(
+        level=alert.level,
+        policy=alert.policy,
+        resource=alert.resource_name or alert.title,
+        message=_STATES.get(alert.kind, "") + (alert.text or alert.title),
+        kind=alert.kind.value,
+        finding=alert.finding or alert.about,
+        resource_kind=alert.resource_kind,
+        resource_id=alert.resource_id,
+        tags=alert.tags,
+        project=alert.project,
+        project_name=alert.project_name,
+        owner=alert.owner,
+        teams=alert.teams,
+    )
 
 
 def _ranked(lines: Iterable[Line]) -> tuple[Line, ...]:

@@ -10,10 +10,11 @@ from functools import cached_property
 import msgspec
 
 from auditor import clock
-from auditor.alerts.matching import covers, labels, matches
+from auditor.alerts.inhibition import Inhibition
+from auditor.alerts.matching import alone, matches, parts
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.alerts.teller import Teller
-from auditor.routing import InhibitRule, Match
+from auditor.routing import Match
 from auditor.store import findings, held, silences
 from auditor.store.database import Transaction
 from auditor.store.silences import Silence
@@ -50,20 +51,25 @@ class Judge:
         self._tx = tx
         self._teller = teller
         self._moment = now()
-        self._sources: dict[str, Sequence[Alert]] = {}
+        self._inhibitions: dict[str, Sequence[tuple[Match, Inhibition]]] = {}
 
     def hold(self, alert: Alert, sink: str) -> Hold | None:
         """Why the alert must not go to `sink` now; None when it may.
 
-        A protected one always may, and so may events, and marks, which go only where the finding was told.
+        A protected one always may, and so may events, and marks, which go only where the finding was told. A digest is
+        held back when each of its lines would be.
         """
         if alert.protected or alert.marks or alert.kind is AlertKind.EVENT:
             return None
         if alert.kind is AlertKind.RESOLVED and not self._known_open(alert, sink):
             return Hold("what it ends was never told", final=True)
+        reasons = (self._reason(part, sink) for part in parts(alert))
+        first = next(reasons)
+        return Hold(first) if first and all(reasons) else None
+
+    def _reason(self, part: Alert, sink: str) -> str:
         checks: tuple[Callable[[Alert, str], str], ...] = (self._silenced, self._muted, self._inhibited)
-        reasons = (check(alert, sink) for check in checks)
-        return next((Hold(reason) for reason in reasons if reason), None)
+        return next(filter(None, (check(part, sink) for check in checks)), "")
 
     def _known_open(self, alert: Alert, sink: str) -> bool:
         """Whether the sink may take for open what the alert ends. Better an end too many than none."""
@@ -73,9 +79,9 @@ class Judge:
         # What a digest of many told is in no message of its own: then an end comes first.
         return first is None or is_end(first)
 
-    def _silenced(self, alert: Alert, _sink: str) -> str:
+    def _silenced(self, part: Alert, _sink: str) -> str:
         for silence, match in self._silences:
-            if covers(match, alert):
+            if matches(match, part):
                 return f"silence {silence.id} by {silence.author}: {silence.comment}"
         return ""
 
@@ -84,24 +90,25 @@ class Judge:
         active = silences.active(self._tx, self._moment.timestamp())
         return [(each, Match.model_validate(each.matchers)) for each in active]
 
-    def _muted(self, alert: Alert, sink: str) -> str:
-        return self._teller.routing.muted(alert, sink, self._moment)
+    def _muted(self, part: Alert, sink: str) -> str:
+        return self._teller.routing.muted(part, sink, self._moment)
 
-    def _inhibited(self, alert: Alert, _sink: str) -> str:
-        for rule in self._teller.routing.config.inhibit_rules:
-            if covers(rule.target_match, alert):
-                source = next((each for each in self._firing(alert) if inhibits(rule, each, alert)), None)
-                if source:
-                    return f"inhibited by {source.policy}, finding {source.finding}"
+    def _inhibited(self, part: Alert, _sink: str) -> str:
+        for target, inhibition in self._inhibitions_of(part.organization):
+            source = inhibition.source(alone(part)) if matches(target, part) else None
+            if source:
+                return f"inhibited by {source.policy}, finding {source.finding}"
         return ""
 
-    def _firing(self, alert: Alert) -> Sequence[Alert]:
-        """What is open in the organization of the alert."""
-        name = alert.organization
-        if name not in self._sources:
-            firing = findings.search(self._tx, name, states=_FIRING)
-            self._sources[name] = [self._teller.standing(each) for each in firing]
-        return self._sources[name]
+    def _inhibitions_of(self, organization: str) -> Sequence[tuple[Match, Inhibition]]:
+        """The rules, each with what it takes, for what is open in the organization."""
+        rules = self._teller.routing.config.inhibit_rules
+        if rules and organization not in self._inhibitions:
+            firing = findings.search(self._tx, organization, states=_FIRING)
+            standing = [self._teller.standing(each) for each in firing]
+            made = [(rule.target_match, Inhibition(rule, standing)) for rule in rules]
+            self._inhibitions[organization] = made
+        return self._inhibitions.get(organization, ())
 
 
 def is_end(stored: bytes) -> bool:
@@ -110,17 +117,3 @@ def is_end(stored: bytes) -> bool:
         return decode(stored).kind is AlertKind.RESOLVED
     except msgspec.DecodeError:
         return False
-
-
-def inhibits(rule: InhibitRule, source: Alert, target: Alert) -> bool:
-    """Whether `source`, which is open, holds `target` back, which the rule's `target_match` takes.
-
-    What both sides of the rule take is not held back by what they both take, either: not by itself, above all. A label
-    that both lack is equal.
-    """
-    if source.finding == target.finding or not matches(rule.source_match, source):
-        return False
-    if matches(rule.source_match, target) and matches(rule.target_match, source):
-        return False
-    ours, theirs = labels(source), labels(target)
-    return all(ours[name] == theirs[name] for name in rule.equal)

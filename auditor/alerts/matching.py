@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.globs import fits, fits_address
 from auditor.routing import AlertClass, Match
 
@@ -17,13 +17,14 @@ _CLASSES = {
 
 def class_of(alert: Alert) -> AlertClass:
     """What the alert is about; all that tells of a finding's life is of the class `finding`, notices about it too."""
-    if alert.kind is AlertKind.NOTICE and alert.policy:
-        return AlertClass.FINDING
-    return _CLASSES.get(alert.kind, AlertClass.FINDING)
+    return _class(alert.kind, alert.policy)
 
 
 def labels(alert: Alert) -> dict[str, tuple[str, ...]]:
-    """The values of the alert for each key of a matcher; any one of them may match."""
+    """The values of the alert for each key of a matcher; any one of them may match.
+
+    A digest is of the class of each of its lines, too.
+    """
     return {
         "level": (alert.level,),
         "policy": tuple(filter(None, (alert.policy,))),
@@ -34,7 +35,7 @@ def labels(alert: Alert) -> dict[str, tuple[str, ...]]:
         "owner": tuple(filter(None, (alert.owner,))),
         "kind": tuple(filter(None, (alert.resource_kind,))),
         "resource": tuple(filter(None, (alert.resource_id, alert.resource_name))),
-        "class": (class_of(alert),),
+        "class": tuple(dict.fromkeys((class_of(alert), *(_class(_kind(line), line.policy) for line in alert.lines)))),
     }
 
 
@@ -51,25 +52,45 @@ def mismatches(match: Match, alert: Alert) -> Iterator[str]:
             yield f"{key} is {', '.join(given[key]) or 'not known'}, not {' or '.join(wanted) or 'any'}"
 
 
-def covers(match: Match, alert: Alert) -> bool:
-    """As `matches`; a digest is covered only when each of its lines is."""
+def parts(alert: Alert) -> Iterator[Alert]:
+    """What is judged apart: the alert itself, or for each line of a digest one of that line alone, with its labels."""
     if alert.kind is not AlertKind.DIGEST or not alert.lines:
-        return matches(match, alert)
-    return all(any(matches(match, each) for each in parts) for parts in _lines(alert))
+        yield alert
+        return
+    for line in dict.fromkeys(replace(line, message="") for line in alert.lines):
+        yield replace(
+            alert,
+            level=line.level,
+            policy=line.policy,
+            finding=line.finding,
+            resource_kind=line.resource_kind,
+            resource_id=line.resource_id,
+            # What is of no resource has its title there.
+            resource_name=line.resource if line.resource_kind else "",
+            tags=line.tags,
+            project=line.project,
+            project_name=line.project_name,
+            owner=line.owner or alert.owner,
+            teams=line.teams,
+            lines=(line,),
+            counts={},
+        )
 
 
-def subjects(alert: Alert) -> Iterable[Alert]:
-    """What the alert is about: itself, or for each line of a digest an alert like it, once as digest and as finding."""
-    if alert.kind is not AlertKind.DIGEST or not alert.lines:
-        return [alert]
-    return [each for parts in _lines(alert) for each in parts]
+def alone(part: Alert) -> Alert:
+    """One of the `parts` of an alert as if it were told in a message of its own."""
+    return replace(part, kind=_kind(part.lines[0]), lines=()) if part.lines else part
 
 
-def _lines(alert: Alert) -> Iterator[tuple[Alert, Alert]]:
-    bare = replace(alert, lines=(), counts={})
-    for level, policy in dict.fromkeys((line.level, line.policy) for line in alert.lines):
-        digest = replace(bare, level=level, policy=policy)
-        yield digest, replace(digest, kind=AlertKind.OPENED)
+def _kind(line: Line) -> AlertKind:
+    """Lines of older versions do not tell it."""
+    return AlertKind(line.kind or AlertKind.OPENED)
+
+
+def _class(kind: AlertKind, policy: str) -> AlertClass:
+    if kind is AlertKind.NOTICE and policy:
+        return AlertClass.FINDING
+    return _CLASSES.get(kind, AlertClass.FINDING)
 
 
 def _any(key: str, wanted: Iterable[str], given: Iterable[str]) -> bool:

@@ -49,6 +49,12 @@ class Line:
     finding: str = ""
     resource_kind: str = ""
     resource_id: str = ""
+    tags: tuple[str, ...] = ()
+    """From here on what routes and silences ask of it, as of an Alert."""
+    project: str = ""
+    project_name: str = ""
+    owner: str = ""
+    teams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

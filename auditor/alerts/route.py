@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from auditor.alerts.grouping import Timing
-from auditor.alerts.matching import class_of, labels, matches, mismatches, subjects
+from auditor.alerts.matching import alone, class_of, labels, matches, mismatches, parts
 from auditor.alerts.message import Alert
 from auditor.fingerprint import fingerprint
 from auditor.globs import fits, fits_address
@@ -152,10 +152,9 @@ class Routing:
         anything.
         """
         found: dict[str, Destination] = {}
-        for subject in subjects(alert):
-            for node in self.taken(subject):
-                for sink in node.to:
-                    found.setdefault(sink, Destination(sink, node, sink in self.config.personal))
+        for node in self._taken(alert):
+            for sink in node.to:
+                found.setdefault(sink, Destination(sink, node, sink in self.config.personal))
         if not found and (alert.protected or class_of(alert) is AlertClass.NOTICE):
             node = self.operators or replace(self.root, to=self.config.sinks)
             return tuple(Destination(sink, node) for sink in node.to if sink not in self.config.personal)
@@ -179,9 +178,15 @@ class Routing:
 
     def muted(self, alert: Alert, sink: str, moment: datetime) -> str:
         """Why no route sends the alert to `sink` at `moment`, empty when one does, or none leads there any more."""
-        nodes = [node for subject in subjects(alert) for node in self.taken(subject) if sink in node.to]
-        reasons = [self.resting(node, moment) for node in nodes]
+        reasons = [self.resting(node, moment) for node in self._taken(alert) if sink in node.to]
         return reasons[0] if reasons and all(reasons) else ""
+
+    def _taken(self, alert: Alert) -> Iterator[Node]:
+        """The nodes that take the alert; of a digest each line, as one of a digest and as the finding that it is."""
+        for part in parts(alert):
+            yield from self.taken(part)
+            if part.lines:
+                yield from self.taken(alone(part))
 
     def resting(self, node: Node, moment: datetime) -> str:
         """Why the node sends nothing at `moment`, empty when it does."""

@@ -228,16 +228,18 @@ def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: in
     A sink that no route leads to, or only one of notices or events, is told of no finding later, and of none now.
     """
     teller, routing = audit.teller, audit.routing
-    routed: dict[tuple[str, str | None], list[Finding]] = {
+    routed: dict[tuple[str, str | None], list[Alert]] = {
         (sink, None): [] for sink in routing.receivers if sink not in routing.config.personal
     }
     for finding in findings:
         alert = teller.of(Transition(finding, None, Reason.DETECTED, now))
-        for goes in audit.routing.destinations(alert) if alert else ():
-            owner = goes.whose(alert) if alert and goes.personal else None
-            routed.setdefault((goes.sink, owner), []).append(finding)
+        if alert is None:
+            continue
+        for goes in routing.destinations(alert):
+            owner = goes.whose(alert) if goes.personal else None
+            routed.setdefault((goes.sink, owner), []).append(alert)
     for (sink, owner), mine in routed.items():
-        levels = [finding.level for finding in mine]
+        levels = [alert.level for alert in mine]
         counts = {level.value: levels.count(level) for level in reversed(Level) if level in levels}
         told = digests.digest(
             audit.organization, mine, counts, now, audit.link, owner, unrouted=len(findings) - len(mine)
