@@ -1,14 +1,17 @@
-"""Which findings are open at a sink on whose other side each has a state: marks of people go to no other."""
+"""Which findings a sink holds for open: their ends go there, and marks of people to no other."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from auditor.alerts import notices
 from auditor.alerts.gate import is_end
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.sink import Sink
 from auditor.store import held, outbox
 from auditor.store.database import Transaction
+from auditor.store.held import Said
 from auditor.store.outbox import Leased
 
 
@@ -25,10 +28,21 @@ def of_open(tx: Transaction, sink: Sink, leased: Sequence[Leased]) -> Sequence[L
     return [each for each in leased if each not in void]
 
 
-def is_open(tx: Transaction, sink: str, finding: str) -> bool:
-    """Whether `sink` holds the finding for open, or will when it has what is on its way."""
-    last = held.last_said(tx, sink, finding)
-    return last is not None and not is_end(last)
+def open_at(tx: Transaction, sinks: Collection[str], findings: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+    """By finding which of `sinks` hold it for open, or will when they have what is on its way; each with the group.
+
+    So does one that was told last that it comes and goes. What a digest of many told is not known any more.
+    """
+    flapping = {notices.of_flapping(finding): finding for finding in findings}
+    newest: dict[tuple[str, str], Said] = {}
+    for (sink, key), said in held.last_said(tx, sinks, [*findings, *flapping]).items():
+        place = flapping.get(key, key), sink
+        newest[place] = max(said, newest.get(place, said), key=lambda each: each.row)
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for (finding, sink), said in newest.items():
+        if not is_end(said.alert):
+            found[finding][sink] = said.group
+    return found
 
 
 def _is_void(tx: Transaction, leased: Leased) -> bool:

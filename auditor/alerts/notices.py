@@ -93,6 +93,11 @@ def flapping(finding: Finding, times: int, at: int, link_base: str = "") -> Aler
     return _about(alert, finding, link_base)
 
 
+def of_flapping(finding: str) -> str:
+    """What all notices that the finding comes and goes have in common: how their ids begin, and their order key."""
+    return f"notice/flapping/{finding}"
+
+
 def _about(alert: Alert, finding: Finding, link_base: str) -> Alert:
     """A notice about one finding: with its policy, its resource and a link to it."""
     return replace(

@@ -74,6 +74,8 @@ class Destination:
     node: Node
     personal: bool = False
     """Whether each owner is told of what is theirs alone."""
+    joins: str = ""
+    """The group in which the finding was told there before, where no route leads there any more."""
 
     def whose(self, alert: Alert) -> str:
         """The person with whose alerts alone it may be told; empty for nobody's, and where it does not matter."""
@@ -81,6 +83,8 @@ class Destination:
 
     def group(self, alert: Alert) -> str:
         """The group of the alert in this sink: 32 hex digits; hostile names are of any length."""
+        if self.joins:
+            return self.joins
         given, by = labels(alert), self.node.group_by
         each = {EACH: [alert.finding or alert.about or alert.id]}
         values: dict[str, object] = dict(each) if EACH in by else {name: given[name] for name in by}

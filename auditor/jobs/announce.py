@@ -1,7 +1,7 @@
 """From changes of findings to rows of the outbox, in the same transaction as the changes."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from auditor.alerts import compose, digests, marking, notices
 from auditor.alerts.message import Alert, AlertKind
@@ -47,18 +47,16 @@ def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int
     Returns how many were not queued before.
     """
     queued = 0
-    for alert in filter(None, map(audit.teller.mark, changes)):
-        for goes in _destinations(tx, audit, alert):
-            if goes.sink in audit.marked:
-                queued += mark(tx, alert, goes, now)
+    for alert, goes in _routed(tx, audit, list(filter(None, map(audit.teller.mark, changes)))):
+        if goes.sink in audit.marked:
+            queued += mark(tx, alert, goes, now)
     return queued
 
 
-def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, fold: bool, kept: int = FEW) -> int:
+def _told(tx: Transaction, audit: Audit, alerts: Sequence[Alert], now: int, *, fold: bool, kept: int = FEW) -> int:
     by_sink: dict[tuple[str, str], list[Routed]] = {}
-    for alert in alerts:
-        for goes in _destinations(tx, audit, alert):
-            by_sink.setdefault((goes.sink, goes.whose(alert)), []).append((alert, goes))
+    for alert, goes in _routed(tx, audit, alerts):
+        by_sink.setdefault((goes.sink, goes.whose(alert)), []).append((alert, goes))
     queued = 0
     for (sink, _), routed in by_sink.items():
         few, alone = (kept, _ENDS) if sink in audit.keeping else (FEW, frozenset())
@@ -72,14 +70,22 @@ def _told(tx: Transaction, audit: Audit, alerts: Iterable[Alert], now: int, *, f
     return queued
 
 
-def _destinations(tx: Transaction, audit: Audit, alert: Alert) -> Sequence[Destination]:
-    """Where the routes lead, and where the finding is open still: its level, owner or class may be another one now."""
-    found = audit.routing.destinations(alert)
-    if alert.kind is not AlertKind.RESOLVED and not alert.marks:
-        return found
-    missed = sorted(audit.keeping - {goes.sink for goes in found})
-    behind = [sink for sink in missed if marking.is_open(tx, sink, alert.finding)]
-    return [*found, *(Destination(sink, audit.routing.root) for sink in behind)]
+def _routed(tx: Transaction, audit: Audit, alerts: Sequence[Alert]) -> Iterator[Routed]:
+    """Each alert with wherever the routes lead it.
+
+    What is over, or was decided, goes wherever the finding is open still, too: the level, the owner or the class may be
+    another one by now, and tags are gone with their policy.
+    """
+    over = [alert.finding for alert in alerts if alert.kind is AlertKind.RESOLVED or alert.marks]
+    sinks = audit.keeping.union(audit.routing.config.sinks) - audit.routing.config.personal
+    known = marking.open_at(tx, sinks, over) if over else {}
+    for alert in alerts:
+        found = audit.routing.destinations(alert)
+        yield from ((alert, goes) for goes in found)
+        if alert.kind is AlertKind.RESOLVED or alert.marks:
+            missed = known.get(alert.finding, {}).keys() - {goes.sink for goes in found}
+            for sink in sorted(missed):
+                yield alert, Destination(sink, audit.routing.root, joins=known[alert.finding][sink])
 
 
 def events(tx: Transaction, audit: Audit, fresh: Sequence[tuple[Record, StoredEvent]], now: int) -> None:

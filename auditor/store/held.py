@@ -1,6 +1,6 @@
 """Messages of the outbox that are held back: what is suppressed, its release, and what was said beside it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, or_, select, update
@@ -23,6 +23,19 @@ class Held:
     """Whether nothing newer about the same thing was queued for the sink."""
     batch: str
     """What it was sent with before it was held back; empty when it was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was told of something, or is about to be."""
+
+    row: int
+    alert: bytes
+    group: str
+
+
+_NO_MARK = ~outbox.c.id.startswith(MARK, autoescape=True)
+_TOLD = _NO_MARK, or_(outbox.c.state != Progress.SUPPRESSED, outbox.c.batch != "")
 
 
 def now(tx: Transaction) -> float:
@@ -67,22 +80,30 @@ def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> tuple[b
     """
     mine = (outbox.c.sink == sink, outbox.c.order_key == order_key)
     before = select(outbox.c.row).where(*mine, outbox.c.id == end).scalar_subquery()
-    marks = outbox.c.id.startswith(MARK, autoescape=True)
-    said = select(outbox.c.alert).where(*mine, ~marks, outbox.c.row < before).limit(1)
-    told = said.where(or_(outbox.c.state != Progress.SUPPRESSED, outbox.c.batch != ""))
+    said = select(outbox.c.alert).where(*mine, _NO_MARK, outbox.c.row < before).limit(1)
+    told = said.where(*_TOLD)
     first, last = said.order_by(outbox.c.row), told.order_by(outbox.c.row.desc())
     return tx.execute(first).scalar(), tx.execute(last).scalar()
 
 
-def last_said(tx: Transaction, sink: str, order_key: str) -> bytes | None:
-    """What `sink` was told last of `order_key`, or is about to be; None for nothing. As in `said_before`."""
-    query = select(outbox.c.alert).where(
-        outbox.c.sink == sink,
-        outbox.c.order_key == order_key,
-        ~outbox.c.id.startswith(MARK, autoescape=True),
-        or_(outbox.c.state != Progress.SUPPRESSED, outbox.c.batch != ""),
-    )
-    return tx.execute(query.order_by(outbox.c.row.desc()).limit(1)).scalar()
+def last_said(tx: Transaction, sinks: Collection[str], order_keys: Collection[str]) -> Mapping[tuple[str, str], Said]:
+    """What each sink was told last of each key, or is about to be, by sink and key. As in `said_before`."""
+    found: dict[tuple[str, str], Said] = {}
+    for some in slices(list(order_keys)):
+        mine = outbox.c.sink.in_(sinks), outbox.c.order_key.in_(some)
+        newest = select(func.max(outbox.c.row)).where(*mine, *_TOLD).group_by(outbox.c.sink, outbox.c.order_key)
+        for row in tx.execute(select(outbox).where(outbox.c.row.in_(newest))):
+            found[row.sink, row.order_key] = Said(row.row, bytes(row.alert), row.group_key)
+    return found
+
+
+def said_since(tx: Transaction, sink: str, order_key: str, other: str, end: str) -> bool:
+    """Whether `sink` was told of `other` after it was last told of `order_key`, both before the message `end`."""
+    before = select(outbox.c.row).where(outbox.c.sink == sink, outbox.c.id == end).scalar_subquery()
+    said = outbox.c.sink == sink, outbox.c.row < before, *_TOLD
+    last = select(func.coalesce(func.max(outbox.c.row), 0)).where(*said, outbox.c.order_key == order_key)
+    query = select(outbox.c.row).where(*said, outbox.c.order_key == other, outbox.c.row > last.scalar_subquery())
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def release(tx: Transaction, rows: Iterable[int]) -> int:
