@@ -4,16 +4,22 @@ from dataclasses import replace
 
 import pytest
 from audits import SQLITE_ONLY, auditing, begin, routed
+from deliveries import Channel
 from organization import NOW, served, small
 
-from auditor.alerts.message import Alert, AlertKind, decode
+from auditor.alerts.deliver import Deliverer
+from auditor.alerts.gate import Gate
+from auditor.alerts.lane import Terms
+from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.sink import Sink, SinkConfig
 from auditor.config import Findings
+from auditor.jobs.context import Audit
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import take
 from auditor.simulator.dice import Dice
 from auditor.simulator.model import Organization
 from auditor.simulator.people import new_user
-from auditor.store import findings, outbox
+from auditor.store import findings
 from auditor.store.database import Store
 from auditor.terms import State
 
@@ -25,41 +31,46 @@ STEP = 900
 
 
 class World:
-    """An organization with one owner who is taken the role, and given it again."""
+    """An organization with strangers who are taken the role of owners, and given it again; a channel is told."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, people: int = 1) -> None:
         self.store, self.now = store, NOW
+        self.channel = Channel()
         self.organization: Organization = small()
         dice = Dice(self.organization.seed, "stranger", 0)
-        self.user = new_user(dice, name="Stranger", email="stranger@example.net", role="reader", added_at=NOW)
-        self.organization.users[self.user.id] = self.user
+        for number in range(people):
+            email = f"stranger{number}@example.net"
+            user = new_user(dice, name=f"Stranger {number}", email=email, role="reader", added_at=NOW)
+            self.organization.users[user.id] = user
 
     async def go(self, role: str, seconds: int = STEP) -> State | None:
-        """A pass while the person has this role; the state of the finding about them."""
+        """A pass while they have this role, and what is delivered then; the state of the finding about the first."""
         self.now += seconds
-        self.user.role = role
+        strangers = [each for each in self.organization.users.values() if "Stranger" in str(each.name)]
+        for each in strangers:
+            each.role = role
         with served(self.organization, keys=None) as (address, _):
             async with auditing(address, self.store) as audit:
                 strict = replace(audit, rules=RULES, routing=routed())
                 await take(strict, await poll(strict, self.now), self.now)
+                await self._deliver(strict)
         with self.store.transaction() as tx:
-            mine = [each for each in findings.search(tx, policy=POLICY) if each.ids[-1] == self.user.id]
+            mine = [each for each in findings.search(tx, policy=POLICY) if each.ids[-1] == strangers[0].id]
         return mine[0].state if mine else None
+
+    async def _deliver(self, audit: Audit) -> None:
+        sinks = {"here": Sink("here", "channel", SinkConfig(), self.channel.send)}
+        gate, terms = Gate(audit.teller), Terms(storm_limit=1_000_000)
+        await Deliverer(self.store, sinks, "owner", terms=terms, gate=gate).deliver_due()
 
     @property
     def told(self) -> list[Alert]:
-        with self.store.transaction() as tx:
-            found = [decode(each.message.alert) for each in outbox.listing(tx, limit=1000)]
-            return [
-                alert
-                for alert in reversed(found)
-                if alert.policy == POLICY and "Stranger" in alert.resource_name + alert.text
-            ]
+        """What the channel got, in its order."""
+        return [each for each in self.channel.got if each.policy == POLICY and "Stranger" in each.resource_name]
 
     @property
     def kinds(self) -> list[AlertKind]:
-        """What one sink is told, in its order."""
-        return [alert.kind for alert in self.told[::2]]
+        return [alert.kind for alert in self.told]
 
 
 @SQLITE_ONLY
@@ -99,6 +110,19 @@ async def test_how_it_stands_is_told_once_it_stayed_so_for_a_day(
     assert world.kinds == [*before, kind]
     await world.go(role)
     assert world.kinds == [*before, kind]
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("people", [1, 5])
+async def test_the_last_word_of_each_is_told_however_many_come_and_go_together(store: Store, people: int) -> None:
+    begin(store)
+    world = World(store, people)
+    for each in ("owner", "reader") * 3:
+        await world.go(each)
+    assert world.kinds[-people:] == [AlertKind.NOTICE] * people
+    await world.go("reader", 90_000)
+    assert world.kinds[-people:] == [AlertKind.RESOLVED] * people
+    assert len({alert.finding for alert in world.told[-people:]}) == people
 
 
 async def test_what_comes_back_once_a_day_is_told_each_time(store: Store) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 import msgspec
 
 from auditor import clock
+from auditor.alerts import notices
 from auditor.alerts.inhibition import Inhibition
 from auditor.alerts.matching import alone, matches, parts
 from auditor.alerts.message import Alert, AlertKind, decode
@@ -74,8 +75,13 @@ class Judge:
     def _known_open(self, alert: Alert, sink: str) -> bool:
         """Whether the sink may take for open what the alert ends. Better an end too many than none."""
         first, last = held.said_before(self._tx, sink, alert.finding, alert.id)
+        if last is not None and not is_end(last):
+            return True
+        flapping = notices.of_flapping(alert.finding)
+        if held.said_since(self._tx, sink, alert.finding, flapping, alert.id):
+            return True  # That notice promises how it ends.
         if last is not None:
-            return not is_end(last)
+            return False
         # What a digest of many told is in no message of its own: then an end comes first.
         return first is None or is_end(first)
 

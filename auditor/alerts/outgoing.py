@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from auditor.alerts import notices
 from auditor.alerts.grouping import told_at
 from auditor.alerts.message import Alert, encode
 from auditor.alerts.route import Destination
@@ -59,4 +60,9 @@ def gather(tx: Transaction, routed: Sequence[Routed], now: int) -> None:
 
 
 def _message(alert: Alert, sink: str, group: str, now: int, told: float) -> Message:
-    return Message(alert.id, alert.organization, sink, encode(alert), now, told, alert.finding, group, told)
+    return Message(alert.id, alert.organization, sink, encode(alert), now, told, _order_key(alert), group, told)
+
+
+def _order_key(alert: Alert) -> str:
+    flapping = notices.of_flapping(alert.about)
+    return flapping if alert.id.startswith(f"{flapping}/") else alert.finding

@@ -199,12 +199,12 @@ def ending(tx: Transaction, audit: Audit, endings: Iterable[Ending], now: int) -
     return _told(tx, audit, [teller.ending(each, now) for each in endings], now, fold=True)
 
 
-def flapping(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, int]], now: int, *, fold: bool) -> None:
+def flapping(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, int]], now: int) -> int:
     """Queue a notice for each finding that comes and goes, with how often it opened; once for each day of its flapping.
 
-    With `fold`, more than FEW at once are one digest a sink, which is another one as soon as others are in it.
+    None is folded: each promises how its finding stands in the end, and is looked up then.
     """
-    _told(tx, audit, [audit.teller.flapping(finding, times, now) for finding, times in found], now, fold=fold)
+    return _told(tx, audit, [audit.teller.flapping(finding, times, now) for finding, times in found], now, fold=False)
 
 
 def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:

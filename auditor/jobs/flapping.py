@@ -25,10 +25,10 @@ def calmed(tx: Transaction, audit: Audit, changes: Sequence[Transition], now: in
     stored = findings.by_ids(tx, [each.id for each in still.began])
     findings.save(tx, [replace(each, flapping_since=now) for each in stored.values()])
     findings.save(tx, [ended(each) for each in calm_again])
-    announce.flapping(tx, audit, [(each, counted[each.id]) for each in still.began], now, fold=True)
+    announce.flapping(tx, audit, [(each, counted[each.id]) for each in still.began], now)
     over = {each.id for each in calm_again}
     lasting = [each for each in reminding(flapping, now) if each.id not in over]
-    announce.flapping(tx, audit, [(each, counted[each.id]) for each in lasting], now, fold=False)
+    announce.flapping(tx, audit, [(each, counted[each.id]) for each in lasting], now)
     return [*still.told, *(_last(tx, each) for each in calm_again)]
 
 
