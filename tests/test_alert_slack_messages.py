@@ -63,7 +63,8 @@ async def test_a_finding_is_told_whole(slack: FakeSlack, address: str) -> None:
     message = await posted(slack, by_token(address), ALERT)
     assert message.channel == "C00000001"
     assert message.text == (
-        "🔺 High: Project API key unused for 90 days - ci-bot of Ada in payments: last used 91 days ago"
+        "🔺 High: Project API key unused for 90 days - "
+        "ci-bot of Ada in payments: last used 91 days ago - ci-bot (key_1)"
     )
     assert message.blocks == [
         {

@@ -54,7 +54,7 @@ async def test_title_and_body_arrive(service: tuple[Plain, str]) -> None:
     assert call.json["title"] == "🔺 High: Project API key unused for 90 days"
     assert call.json["message"] == (
         "ci-bot of Ada in payments: last used 91 days ago\n"
-        "Resource: ci-bot\n"
+        "Resource: ci-bot (key_1)\n"
         "Who: ada@example.com\n"
         "From: 192.0.2.7\n"
         "Delete the key, or have its owner record a waiver with an end date.\n"

@@ -52,10 +52,12 @@ FINDING = finding()
 
 
 def answer(people: Interactive, number: int = 1) -> str:
-    """The last of so many answers."""
+    """The last of so many answers, without the line that says which finding it is about."""
     people.wait(lambda: len(people.whispers) >= number)
     assert len(people.whispers) == number
-    return words(people.whispers[-1])
+    told, about = words(people.whispers[-1]).split("\n")
+    assert "inding " in about
+    return told
 
 
 def opened(people: Interactive, user: str = ADA, found: Finding = FINDING) -> dict[str, Any]:
@@ -83,6 +85,23 @@ async def test_a_press_under_an_alert_acknowledges_the_finding(
     assert (people.whispers[0].channel, people.whispers[0].user) == (CHANNEL, BO)
     assert reasons(store) == [("acknowledged", "bo@example.com")]
     heard.comes_to("acknowledged")
+
+
+NAMED = f"Project API key ci-bot (proj_1/key_1), finding {FINDING.id} of project-key-stale"
+
+
+def test_who_decides_sees_by_its_ids_what_is_decided(people: Interactive, store: Store, heard: Heard) -> None:
+    view = opened(people)
+    told = [block["text"]["text"] for block in view["blocks"] if block["type"] == "section"]
+    assert told == [f"Project API key unused for 90 days: {NAMED}", "ci-bot: last used 91 days ago"]
+    assert people.submit(ADA, view, "moves in May", day(30)).wait()
+    answer(people)
+    assert people.press(ADA, CHANNEL, WAIVE, FINDING.id).wait()
+    answer(people, 2)
+    assert people.press(ADA, CHANNEL, ACKNOWLEDGE, "00ff").wait()
+    answer(people, 3)
+    about = [words(whisper).splitlines()[1] for whisper in people.whispers]
+    assert about == [f"Project API key unused for 90 days: {NAMED}"] * 2 + ["Finding 00ff"]
 
 
 async def test_a_risk_is_accepted_in_a_dialog(server: Server, people: Interactive, store: Store, heard: Heard) -> None:

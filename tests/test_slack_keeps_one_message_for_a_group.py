@@ -146,11 +146,11 @@ async def test_a_group_is_one_message_that_shows_how_it_stands(watch: Watch, sla
     lines = shown(parent).splitlines()[1:-1]
     assert lines == [
         "🛑 Critical",
-        "c Text stale",
+        "c Text stale finding c",
         "🔺 High",
-        "b Text stale",
+        "b Text stale finding b",
         "✅ Resolved",
-        "a Text · resolved at 2026-01-01 00:01:40 UTC stale",
+        "a Text · resolved at 2026-01-01 00:01:40 UTC stale finding a",
     ]
     assert [shown(reply).splitlines()[0] for reply in replies(slack, parent)] == [
         "🛑 Critical: Title",
@@ -259,7 +259,12 @@ async def test_after_two_weeks_what_is_new_begins_a_new_message_with_what_is_sti
     first, second = parents(slack)
     assert ENDED in shown(first)
     assert ENDED not in shown(second)
-    assert shown(second).splitlines()[:4] == ["🔺 2 open: Title", "🔺 High", "a Text stale", "c Text stale"]
+    assert shown(second).splitlines()[:4] == [
+        "🔺 2 open: Title",
+        "🔺 High",
+        "a Text stale finding a",
+        "c Text stale finding c",
+    ]
 
 
 async def test_after_two_weeks_what_ends_is_still_shown_where_it_was_told(quick: Watch, slack: FakeSlack) -> None:
@@ -571,6 +576,36 @@ async def test_a_template_holds_for_the_message_and_its_thread(lite: Store, serv
     await worded.tell(alert("a"))
     await worded.tell(resolved("a"))
     assert [shown(posted).splitlines()[0] for posted in slack.messages] == ["✅ Resolved: [acme] Title"] * 2
+
+
+async def test_two_of_one_name_are_told_apart_wherever_they_are_shown(quick: Watch, slack: FakeSlack) -> None:
+    good, evil = (alert(key, resource_name="ci-bot", resource_id=f"key_{key}") for key in ("good", "evil"))
+    await quick.tell(good, evil)
+    await quick.tell(replace(evil, id="evil.resolved", kind=AlertKind.RESOLVED))
+    (parent,) = parents(slack)
+    first, then = parent.versions[0][1], parent.blocks
+    assert [line for line in words(first) if "ci-bot" in line] == [
+        "ci-bot key_good Text stale finding good",
+        "ci-bot key_evil Text stale finding evil",
+    ]
+    assert any(line.startswith("ci-bot (key_evil) Text · resolved") for line in words(then))
+    (reply,) = replies(slack, parent)
+    assert reply.text == "✅ Resolved: Title - Text - ci-bot (key_evil)"
+    assert "Resource: ci-bot key_evil" in shown(reply)
+
+
+async def test_more_findings_than_fit_are_counted_and_it_is_said_where_they_are(quick: Watch, slack: FakeSlack) -> None:
+    link = "https://auditor.example.com/findings/x"
+    await quick.tell(*(alert(f"key-{number:03}", link=link) for number in range(60)))
+    (parent,) = parents(slack)
+    more = "... and 30 more findings: 30 open (on the page and with `auditor findings list --policy stale`)"
+    assert more in shown(parent).splitlines()
+    await quick.tell(
+        *(alert(f"long-{n}", policy="other", text="long " * 100, resource_name="n" * 300) for n in range(60))
+    )
+    long = shown(parents(slack)[-1])
+    assert "with `auditor findings list --policy other`)" in long
+    assert 5000 < len(long) < 8000
 
 
 async def test_no_name_of_a_member_can_mention_or_link(quick: Watch, slack: FakeSlack) -> None:

@@ -105,8 +105,32 @@ def test_what_nothing_may_hold_back_is_acknowledged_only() -> None:
 
 def test_menus_keep_the_limits_of_slack_whatever_the_names_are() -> None:
     many = [replace(alert_of(finding(f"k{n}")), resource_name=f"<!channel> {n} " + "x" * 500) for n in range(150)]
-    offered = menus(Conversation(1).after(many))
+    one = Conversation(1).after(many)
+    offered = menus(one)
     assert len(offered[ACKNOWLEDGE]) == len(offered[WAIVE]) == OPTIONS_MAX
+    assert "The menus hold the 100 worst; the others follow as these are decided." in str(board.blocks(one, BOTH))
+    decided = one.after(replace(each, kind=AlertKind.WAIVED) for each in many[:60])
+    assert set(menus(decided)[WAIVE]) == {each.finding for each in many[60:]}
+    assert "The menus hold" not in str(board.blocks(decided, BOTH))
+
+
+def test_options_of_one_name_are_told_apart_by_ids_that_are_never_cut() -> None:
+    names = ("ci-bot", "x" * 500, "key_key_good", "")
+    ids = ("key_good", "key_evil", "key_" + "e" * 100 + "_end")
+    many = [
+        replace(alert_of(finding(f"{name[:8]}-{id_}")), resource_name=name, resource_id=id_)
+        for name in names
+        for id_ in ids
+    ]
+    shown = board.blocks(Conversation(1).after(many), BOTH)
+    (menu, _) = next(block["elements"] for block in shown if block["type"] == "actions")
+    texts = [option["text"]["text"] for option in menu["options"]]
+    assert len(set(texts)) == len(texts)
+    assert texts[:2] == ["🔺 ci-bot (key_good)", "🔺 ci-bot (key_evil)"]
+    assert texts[4].startswith("🔺 xxxxx")
+    assert texts[4].endswith("… (key_evil)")
+    assert all(text.rstrip(")").endswith(("key_good", "key_evil", "_end")) for text in texts)
+    assert [option["description"]["text"] for option in menu["options"]] == [f"finding {each.finding}" for each in many]
 
 
 def test_a_message_that_is_not_kept_up_to_date_any_more_has_no_menus() -> None:

@@ -6,7 +6,7 @@ Limits: https://docs.slack.dev/reference/block-kit/blocks
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby, islice
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -22,7 +22,7 @@ from slack_sdk.models.blocks import (
 
 from auditor.alerts import richtext as rich
 from auditor.alerts.message import Alert, AlertKind, Line
-from auditor.alerts.untrusted import one_line, paragraph
+from auditor.alerts.untrusted import named, one_line, paragraph
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
 from auditor.terms import Level
 
@@ -32,6 +32,9 @@ TEXT_MAX = 2900
 VALUE_MAX = 300
 FACTS_MAX = 12
 LINES_MAX = 30
+LIST_MAX = 7000
+"""Findings that are listed, and characters of all their lines. Slack refuses a message with about 11,000 characters in
+its blocks, and says so nowhere but in https://github.com/slackapi/bolt-js/issues/2867"""
 FALLBACK_MAX = 3000
 
 _MENTION = re.compile(r"@(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
@@ -39,8 +42,8 @@ _MENTION = re.compile(r"@(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
 
 def fallback(alert: Alert) -> str:
     """The text of notifications and screen readers: escaped, addresses and mentions defanged."""
-    name = "" if alert.resource_name in alert.text else alert.resource_name
-    parts = (f"{sign(alert)} {label(alert)}: {alert.title}", alert.text, name)
+    about = named(alert.resource_name, alert.resource_id, VALUE_MAX)
+    parts = (f"{sign(alert)} {label(alert)}: {alert.title}", alert.text, "" if about in alert.text else about)
     return literal(" - ".join(part for part in parts if part))
 
 
@@ -66,7 +69,7 @@ def blocks(alert: Alert, *state: str, buttons: Sequence[Block] = ()) -> list[dic
         made.append(SectionBlock(text=PlainTextObject(text=paragraph(alert.text, TEXT_MAX) or "-", emoji=False)))
     made += [RichTextBlock(elements=[rich.section(rich.bold(one_line(line, TEXT_MAX)))]) for line in state]
     made += _counts(alert)
-    made += _lines(alert.lines)
+    made += _lines(alert.lines, alert.link)
     made += _facts(alert)
     made += _remedy(alert)
     made += link(alert.link)
@@ -90,22 +93,36 @@ def _counts(alert: Alert) -> list[Block]:
     return [SectionBlock(text=rich.plain("   ".join(parts), TEXT_MAX))] if parts else []
 
 
-def _lines(lines: Sequence[Line]) -> list[Block]:
+def _lines(lines: Sequence[Line], link: str) -> list[Block]:
     """One list a level, worst first; what does not fit is counted."""
     made: list[Block] = []
-    for level, same in groupby(lines[:LINES_MAX], key=lambda line: line.level):
+    shown = fitting(map(line_of, lines))
+    for level, same in groupby(zip(lines, shown, strict=False), key=lambda pair: pair[0].level):
         head = rich.section(rich.bold(f"{SHAPES[level]} {level.value.capitalize()}"))
-        made.append(RichTextBlock(elements=[head, rich.bullets([line_of(line) for line in same])]))
-    left = len(lines) - LINES_MAX
-    if left > 0:
-        made.append(ContextBlock(elements=[rich.plain(f"... and {counted(left, 'more finding')}", VALUE_MAX)]))
+        made.append(RichTextBlock(elements=[head, rich.bullets([each for _, each in same])]))
+    if left := len(lines) - len(shown):
+        made.append(more(counted(left, "more finding"), lines, link))
     return made
+
+
+def fitting(lines: Iterable[RichTextSectionElement]) -> Sequence[RichTextSectionElement]:
+    """The first of them, as many as Slack takes in one message."""
+    some = list(islice(lines, LINES_MAX))
+    return some[: sum(size <= LIST_MAX for size in accumulate(map(rich.length, some)))]
+
+
+def more(words: str, lines: Iterable[Line], link: str) -> Block:
+    """That there are more than are listed, and where all of `lines` are: on the page, if there is a link to it."""
+    policies = {line.policy for line in lines if line.finding}
+    only = f" --policy {next(iter(policies))}" if len(policies) == 1 else ""
+    where = f" ({'on the page and ' if link else ''}with `auditor findings list{only}`)" if policies else ""
+    return ContextBlock(elements=[rich.plain(f"... and {words}{where}", VALUE_MAX)])
 
 
 def line_of(line: Line) -> RichTextSectionElement:
     """One finding in a list."""
     return rich.section(
-        rich.bold(one_line(line.resource, 80) or "-"),
+        *rich.name_and_id(line.resource, line.resource_id),
         rich.text(f" {one_line(line.message, 200)} "),
         rich.code(line.policy),
     )
@@ -121,7 +138,7 @@ def _facts(alert: Alert) -> list[Block]:
 
 
 def _resource(alert: Alert) -> RichTextSectionElement:
-    name = [] if alert.resource_name in ("", alert.resource_id) else [rich.text(f"{_value(alert.resource_name)} ")]
+    name = [rich.text(f"{_value(alert.resource_name)} ")] if alert.resource_name not in ("", alert.resource_id) else []
     kind = thing(alert.resource_kind) or "Resource"
     return rich.section(rich.bold(f"{kind}: "), *name, rich.code(_value(alert.resource_id)))
 

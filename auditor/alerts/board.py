@@ -21,11 +21,8 @@ from auditor.alerts import richtext as rich
 from auditor.alerts.buttons import NONE, Buttons
 from auditor.alerts.conversation import Conversation, Standing
 from auditor.alerts.message import AlertKind
-from auditor.alerts.untrusted import one_line
+from auditor.alerts.untrusted import named, one_line
 from auditor.alerts.words import SHAPES, SIGNS, counted, moment
-
-LINES_MAX = 30
-"""Findings that are listed, worst first; the others are counted."""
 
 ENDED = "Not kept up to date any more: what changes from now on is told in newer messages."
 
@@ -69,18 +66,24 @@ def _state(standing: Standing) -> Iterator[str]:
 
 def _of_many(one: Conversation, buttons: Buttons) -> Iterator[Block]:
     ranked = sorted(one.standings, key=_rank)
-    listed = ranked[:LINES_MAX]
+    shown = blockkit.fitting(map(_line, ranked))
     yield HeaderBlock(text=rich.plain(_head(one), blockkit.HEADER_MAX))
-    for head, same in groupby(listed, key=_list_of):
-        lines = rich.bullets([_line(standing) for standing in same])
+    for head, same in groupby(zip(ranked, shown, strict=False), key=lambda pair: _list_of(pair[0])):
+        lines = rich.bullets([line for _, line in same])
         yield RichTextBlock(elements=[rich.section(rich.bold(head)), lines])
-    left = len(ranked) - len(listed) + one.forgotten
-    if left:
-        words = f"... and {counted(left, 'more finding')}: {_numbers(ranked[LINES_MAX:], one.forgotten)}"
-        yield ContextBlock(elements=[rich.plain(words, blockkit.VALUE_MAX)])
+    yield from _left(one, ranked[len(shown) :])
     yield from blockkit.link(one.link)
     yield from buttons.among(ranked)
     yield ContextBlock(elements=[rich.plain(" · ".join(_origin(one)), blockkit.VALUE_MAX * 2)])
+
+
+def _left(one: Conversation, unlisted: Sequence[Standing]) -> Iterator[Block]:
+    """How many have no line, and where all of them are."""
+    left = len(unlisted) + one.forgotten
+    if left:
+        numbers = _numbers(unlisted, one.forgotten)
+        listed = (standing.line for standing in one.standings)
+        yield blockkit.more(f"{counted(left, 'more finding')}: {numbers}", listed, one.link)
 
 
 def _head(one: Conversation) -> str:
@@ -116,11 +119,13 @@ def _list_of(standing: Standing) -> str:
 
 def _line(standing: Standing) -> RichTextSectionElement:
     line = standing.line
-    name, message = one_line(line.resource, 80) or "-", one_line(line.message, 200)
-    parts: Iterable[RichTextElement] = (rich.bold(name), rich.text(f" {message} "))
+    message = one_line(line.message, 200)
+    parts: Iterable[RichTextElement] = (*rich.name_and_id(line.resource, line.resource_id), rich.text(f" {message} "))
     if standing.resolved:
+        name = named(line.resource, line.resource_id, 160) or "-"
         parts = (rich.struck(f"{name} {message}"), rich.text(" "))
-    return rich.section(*parts, *_since(standing), rich.code(line.policy))
+    ids = (rich.code(line.policy), rich.text(" finding "), rich.code(standing.finding))
+    return rich.section(*parts, *_since(standing), *ids)
 
 
 def _since(standing: Standing) -> Iterator[RichTextElement]:

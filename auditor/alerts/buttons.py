@@ -3,13 +3,14 @@
 Limits: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slack_sdk.models.blocks import (
     ActionsBlock,
     Block,
     ButtonElement,
+    ContextBlock,
     InteractiveElement,
     Option,
     PlainTextObject,
@@ -18,7 +19,8 @@ from slack_sdk.models.blocks import (
 
 from auditor.alerts import richtext as rich
 from auditor.alerts.conversation import Standing
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.untrusted import named
 from auditor.alerts.words import SHAPES
 
 ACKNOWLEDGE = "auditor.acknowledge"
@@ -55,7 +57,11 @@ class Buttons:
             for words, action, some in (("Acknowledge ...", ACKNOWLEDGE, known), ("Waive ...", WAIVE, accepted))
             if some
         ]
-        return [ActionsBlock(elements=made)] if made else []
+        menus: list[Block] = [ActionsBlock(elements=made)] if made else []
+        if max(len(known), len(accepted)) > OPTIONS_MAX:
+            words = f"The menus hold the {OPTIONS_MAX} worst; the others follow as these are decided."
+            menus.append(ContextBlock(elements=[rich.plain(words, 2 * OPTION_MAX)]))
+        return menus
 
     def _acknowledges(self, kind: AlertKind) -> bool:
         return self.acknowledge and kind in _UNDECIDED
@@ -71,9 +77,18 @@ def _button(words: str, action: str, finding: str) -> ButtonElement:
     return ButtonElement(text=PlainTextObject(text=words, emoji=False), action_id=action, value=finding)
 
 
-def _menu(words: str, action: str, some: Iterable[Standing]) -> StaticSelectElement:
+def _option(line: Line) -> str:
+    shape = SHAPES[line.level]
+    return f"{shape} {named(line.resource, line.resource_id, OPTION_MAX - len(shape) - 1)}"
+
+
+def _plain(words: str) -> PlainTextObject:
+    return rich.plain(words, OPTION_MAX)
+
+
+def _menu(words: str, action: str, some: Sequence[Standing]) -> StaticSelectElement:
     options = [
-        Option(value=each.finding, text=rich.plain(f"{SHAPES[each.line.level]} {each.line.resource}", OPTION_MAX))
-        for each in list(some)[:OPTIONS_MAX]
+        Option(value=each.finding, text=_plain(_option(each.line)), description=_plain(f"finding {each.finding}"))
+        for each in some[:OPTIONS_MAX]
     ]
-    return StaticSelectElement(placeholder=rich.plain(words, OPTION_MAX), action_id=action, options=options)
+    return StaticSelectElement(placeholder=_plain(words), action_id=action, options=options)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from auditor.adminapi.resources import BY_NAME
 from auditor.alerts.message import Alert, AlertKind
-from auditor.alerts.untrusted import bounded
+from auditor.alerts.untrusted import bounded, named
 from auditor.alerts.words import moment
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.findings.protected import is_protected
@@ -16,6 +16,8 @@ from auditor.terms import Level, State
 
 _ACTOR = (("Who", ("email", "name", "id")), ("From", ("ip", "ip_address")), ("With", ("kind", "type")))
 """Label of a fact, and the keys of the evidence's `actor` that may hold it, best first."""
+
+NAME_MAX = 200
 
 _CAUSES = {
     "unexplained": "unexplained: an audit event should announce this change, and none does",
@@ -190,10 +192,12 @@ def _actor(actor: object) -> Iterable[tuple[str, str]]:
     if isinstance(actor, str) and actor:
         yield "Who", actor
     if isinstance(actor, Mapping):
-        for name, keys in _ACTOR:
-            value = next((actor[key] for key in keys if actor.get(key)), None)
+        for label, keys in _ACTOR:
+            value = next((str(actor[key]) for key in keys if actor.get(key)), "")
+            if value and value == actor.get("name"):
+                value = named(value, str(actor.get("id") or ""), NAME_MAX)
             if value:
-                yield name, str(value)
+                yield label, value
 
 
 def _cause(evidence: Mapping[str, object]) -> Iterable[tuple[str, str]]:

@@ -165,7 +165,16 @@ def _says_nothing(alert: Alert, standing: Standing | None) -> bool:
 
 def _standing(alert: Alert) -> Standing:
     name = alert.resource_name or alert.resource_id or alert.title
-    line = Line(alert.level, alert.policy, name[:MESSAGE_MAX], (alert.text or alert.title)[:MESSAGE_MAX])
+    line = Line(
+        alert.level,
+        alert.policy,
+        name[:MESSAGE_MAX],
+        (alert.text or alert.title)[:MESSAGE_MAX],
+        alert.kind.value,
+        alert.finding,
+        alert.resource_kind,
+        alert.resource_id,
+    )
     return Standing(alert.finding, alert.kind, alert.title, line, alert.at, alert.by, alert.waivable)
 
 

@@ -8,7 +8,7 @@ from html import escape
 
 from auditor import clock
 from auditor.alerts.message import Alert, AlertKind, key
-from auditor.alerts.untrusted import one_line, paragraph
+from auditor.alerts.untrusted import named, one_line, paragraph
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
 from auditor.terms import Level
 
@@ -96,7 +96,7 @@ def _facts(alert: Alert) -> Iterable[tuple[str, str]]:
 
 def _lines(alert: Alert) -> Iterable[str]:
     for line in alert.lines[:LINES_MAX]:
-        told = f"{one_line(line.resource, 80)}: {one_line(line.message, 200)} [{line.policy}]"
+        told = f"{named(line.resource, line.resource_id, 120)}: {one_line(line.message, 200)} [{line.policy}]"
         yield f"{SHAPES[line.level]} {line.level.value} {told}"
     if len(alert.lines) > LINES_MAX:
         yield f"... and {counted(len(alert.lines) - LINES_MAX, 'more finding')}"

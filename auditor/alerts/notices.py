@@ -107,6 +107,7 @@ def _about(alert: Alert, finding: Finding, link_base: str) -> Alert:
         about=finding.id,
         resource_name=bounded(finding.name),
         resource_kind=finding.kind,
+        resource_id=bounded(finding.ids[-1]),
         link=f"{link_base.rstrip('/')}/findings/{finding.id}" if link_base else "",
     )
 

@@ -10,7 +10,10 @@ from slack_sdk.models.blocks import (
     RichTextSectionElement,
 )
 
-from auditor.alerts.untrusted import one_line
+from auditor.alerts.untrusted import beside, ended, named, one_line
+
+NAME_MAX = 80
+ID_MAX = 64
 
 
 def plain(words: str, limit: int) -> PlainTextObject:
@@ -38,9 +41,21 @@ def bold(words: str) -> RichTextElement:
     return RichTextElementParts.Text(text=words, style={"bold": True})
 
 
+def name_and_id(name: str, id_: str) -> Sequence[RichTextElement]:
+    """What members call something, and the id beside it: they cannot choose that, nor how it is set."""
+    if not beside(name, id_):
+        return (bold(named(name, id_, NAME_MAX) or "-"),)
+    return bold(one_line(name, NAME_MAX) or "-"), text(" "), code(ended(id_, ID_MAX))
+
+
 def struck(words: str) -> RichTextElement:
     """Words that do not hold any more."""
     return RichTextElementParts.Text(text=words, style={"strike": True})
+
+
+def length(line: RichTextSectionElement) -> int:
+    """How many characters the line shows."""
+    return sum(len(part["text"]) for part in line.to_dict()["elements"])
 
 
 def code(words: str) -> RichTextElement:

@@ -20,15 +20,25 @@ from slack_sdk.models.views import View
 from auditor.alerts.blockkit import TEXT_MAX, escaped
 from auditor.alerts.buttons import WAIVE
 from auditor.alerts.slackpress import Note
-from auditor.alerts.untrusted import one_line, paragraph
+from auditor.alerts.untrusted import named, one_line, paragraph
+from auditor.alerts.words import thing
+from auditor.findings.model import Finding
 from auditor.findings.waiverfile import REASON_MAX, TICKET_MAX
 
 TITLE_SHOWN = 300
+NAME_SHOWN = 300
+MESSAGE_SHOWN = 1000
 
 
-def waiver(title: str, resource: str, note: Note, latest: date) -> dict[str, Any]:
-    """The view in which a risk is accepted; title and resource are as members named them."""
-    about = one_line(f"{title}: {resource}" if resource else title, TITLE_SHOWN) or "-"
+def about(found: Finding) -> str:
+    """Which finding, in one line that fits no other: what members named stands beside ids."""
+    resource = named(found.name, "/".join(found.ids), NAME_SHOWN)
+    head = one_line(f"{found.title}: ", TITLE_SHOWN)
+    return f"{head} {thing(found.kind)} {resource}, finding {found.id} of {found.policy}"
+
+
+def waiver(found: Finding, note: Note, latest: date) -> dict[str, Any]:
+    """The view in which the risk of a finding is accepted."""
     view = View(
         type="modal",
         callback_id=WAIVE,
@@ -37,7 +47,8 @@ def waiver(title: str, resource: str, note: Note, latest: date) -> dict[str, Any
         submit=_plain("Waive"),
         close=_plain("Cancel"),
         blocks=[
-            SectionBlock(text=_plain(about)),
+            SectionBlock(text=_plain(about(found))),
+            SectionBlock(text=_plain(paragraph(found.message, MESSAGE_SHOWN) or "-")),
             _input(
                 "reason", "Reason", PlainTextInputElement(action_id="reason", multiline=True, max_length=REASON_MAX)
             ),

@@ -33,6 +33,30 @@ def cut(text: str, limit: int, length: int = 0) -> str:
     return text[: limit - 1].rstrip() + "…"
 
 
+def beside(name: str, id_: str) -> str:
+    """The id that has to stand beside the name; empty where it is the name, or stands for a whole collection."""
+    return "" if id_ in ("*", name) else id_
+
+
+def ended(id_: str, limit: int) -> str:
+    """An id as one line of at most `limit` characters: of one that is too long the end, which tells it from others."""
+    # Hidden characters are written out before the end is taken.
+    shown = one_line(id_, TEXT_MAX * 8)
+    return shown if len(shown) <= limit else "…" + shown[1 - limit :]
+
+
+def named(name: str, id_: str, limit: int) -> str:
+    """`ci-bot (key_1)` in at most `limit` characters: members choose names, and only ids tell two of one name apart.
+
+    Nothing is said twice, see `beside`. The name is cut before the id is.
+    """
+    if not beside(name, id_):
+        return ended(name, limit) if name == id_ else one_line(name, limit)
+    shown = ended(id_, limit * 3 // 4)
+    first = one_line(name, limit - len(shown) - 3)
+    return f"{first} ({shown})" if first else shown
+
+
 def _shown(text: str) -> str:
     if text.isprintable():
         return text

@@ -14,6 +14,7 @@ from rich.text import Text
 from auditor import clock, log
 from auditor.alerts.deliver import Deliverer
 from auditor.alerts.message import Alert
+from auditor.alerts.untrusted import named
 from auditor.assembly import Parts, assemble, audit_of, client_of, gate_of
 from auditor.cli.progress import bars
 from auditor.cli.render import STYLES, headline, plain
@@ -245,7 +246,8 @@ class _Terminal:
 
     def delivered(self, alert: Alert, sink: str) -> None:
         """A sink confirmed a message."""
-        words = f"{alert.title}: {alert.resource_name}" if alert.resource_name else f"{alert.title}. {alert.text}"
+        about = named(alert.resource_name, alert.resource_id, 120)
+        words = f"{alert.title}: {about}" if about else f"{alert.title}. {alert.text}"
         line = Text.assemble(
             "alert -> ", (sink, "bold"), " ", (f"[{alert.level}]", STYLES[alert.level]), f" {plain(words)}"
         )

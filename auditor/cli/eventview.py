@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from auditor.alerts.untrusted import named
 from auditor.alerts.words import counted
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
@@ -62,8 +63,9 @@ def listing(found: Sequence[tuple[str, StoredEvent]], form: str) -> None:
         return
     table = _table("time", "type", "actor", "project", "id")
     for _, event in found:
-        project = record_of(event.raw).fields.get("project.name")
-        cells = (event.type, next(iter(actors(event)), ""), project if isinstance(project, str) else "", event.id)
+        fields = record_of(event.raw).fields
+        project = named(str(fields.get("project.name") or ""), str(fields.get("project.id") or ""), 120)
+        cells = (event.type, next(iter(actors(event)), ""), project, event.id)
         table.add_row(iso(event.effective_at), *(Text(plain(cell)) for cell in cells))
     console().print(table if found else Text("no events"))
 

@@ -108,6 +108,11 @@ class Desk:
             raise Stale(f"The waiver {waiver.id} is over already.")
         return waiver
 
+    def known(self, id_: str) -> Finding | None:
+        """The finding, if it is one of the organizations that are decided about here. Raises StoreError."""
+        found = self._read(id_)
+        return found if found and found.organization in self._rules.organizations else None
+
     def _read(self, id_: str) -> Finding | None:
         with self._store.transaction() as tx:
             return findings.by_ids(tx, [id_]).get(id_)

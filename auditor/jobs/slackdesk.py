@@ -55,7 +55,10 @@ class Desk:
 
     def decide(self, what: Click | Submission) -> Outcome:
         """Do what was asked for, or say why not, and tell whoever pressed. Asked for again, it does nothing more."""
+        about = f"Finding {what.finding}"
         try:
+            found = self._desk.known(what.finding)
+            about = slackdialog.about(found) if found else about
             person = self._people.of(what.by)
             outcome, words = self._done(what, person)
         except Stale as stale:
@@ -71,7 +74,7 @@ class Desk:
             log.warning("slack.dialog_failed", error=error.message, hint=error.hint)
             outcome, words = Outcome.FAILED, f"Nothing was decided: {desk.sentence(error)}"
         if words:
-            self._tell(what, words)
+            self._tell(what, f"{words}\n{about}")
         log.info("slack.pressed", finding=what.finding, outcome=outcome, by=what.by.id)
         return outcome
 
@@ -95,7 +98,7 @@ class Desk:
         """Open the dialog: Slack waits three seconds for it."""
         self._permit(person)
         found = self._desk.waivable(click.finding)
-        view = slackdialog.waiver(found.title, found.name, Note(found.id, click.channel), self._desk.latest())
+        view = slackdialog.waiver(found, Note(found.id, click.channel), self._desk.latest())
         _called("the dialog", lambda client: client.views_open(trigger_id=click.trigger, view=view), self._config)
         return Outcome.ASKED, ""
 

@@ -151,6 +151,8 @@ def _option(item: object, where: str) -> Faults:
         return
     yield from _keys(item, {"text", "value", "description"}, where)
     yield from _text(item.get("text"), f"{where}/text", BUTTON_MAX, ("plain_text",))
+    if "description" in item:
+        yield from _text(item["description"], f"{where}/description", BUTTON_MAX, ("plain_text",))
     yield from _string(item.get("value"), f"{where}/value", VALUE_MAX)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.alerts.message import decode
+from auditor.alerts.untrusted import named
 from auditor.config import Findings
 from auditor.findings.model import Finding
 from auditor.findings.waiverbook import Limits
@@ -170,7 +171,7 @@ def _event(stored: StoredEvent) -> EventRow:
         at=stored.effective_at,
         actor=_first(fields, "actor.email", "actor.id"),
         address=_first(fields, "actor.ip"),
-        project=_first(fields, "project.name", "project.id"),
+        project=named(_first(fields, "project.name"), _first(fields, "project.id"), 160),
         stream=stored.stream,
     )
 

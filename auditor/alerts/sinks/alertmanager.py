@@ -19,7 +19,7 @@ from auditor.alerts.message import DECIDED, Alert, AlertKind, key
 from auditor.alerts.post import post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one
-from auditor.alerts.untrusted import one_line, paragraph
+from auditor.alerts.untrusted import named, one_line, paragraph
 from auditor.alerts.words import counted, label
 
 _DAY = 24 * 3600
@@ -143,7 +143,10 @@ def _labels(alert: Alert) -> dict[str, str]:
 
 def _annotations(alert: Alert) -> dict[str, str]:
     shown = alert.lines[:LINES_MAX]
-    listed = [f"{line.level.value} {one_line(line.resource, 80)}: {one_line(line.message, 150)}" for line in shown]
+    listed = [
+        f"{line.level.value} {named(line.resource, line.resource_id, 120)}: {one_line(line.message, 150)}"
+        for line in shown
+    ]
     if len(alert.lines) > LINES_MAX:
         listed.append(f"... and {counted(len(alert.lines) - LINES_MAX, 'more finding')}")
     return {

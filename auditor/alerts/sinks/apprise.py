@@ -17,7 +17,7 @@ from auditor.alerts.destination import allowed
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
-from auditor.alerts.untrusted import one_line, paragraph
+from auditor.alerts.untrusted import named, one_line, paragraph
 from auditor.alerts.words import label, moment, sign
 from auditor.errors import ConfigError, DeliveryError
 from auditor.terms import Level
@@ -123,7 +123,7 @@ def _body(alert: Alert) -> str:
         *(f"{one_line(name, 40)}: {one_line(value, 120)}" for name, value in _facts(alert)),
     ]
     told += [
-        f"{line.level.value} {one_line(line.resource, 60)}: {one_line(line.message, 100)}"
+        f"{line.level.value} {named(line.resource, line.resource_id, 100)}: {one_line(line.message, 100)}"
         for line in alert.lines[:LINES_MAX]
     ]
     if len(alert.lines) > LINES_MAX:
@@ -137,7 +137,7 @@ def _body(alert: Alert) -> str:
 
 
 def _facts(alert: Alert) -> list[tuple[str, str]]:
-    name = alert.resource_name or alert.resource_id
+    name = named(alert.resource_name, alert.resource_id, 120)
     return [("Resource", name), *alert.facts[:6]] if name else list(alert.facts[:6])
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from auditor.alerts.aside import aside
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.sink import Context, Example, Receipt, SinkConfig
-from auditor.alerts.untrusted import one_line
+from auditor.alerts.untrusted import named, one_line
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
 from auditor.errors import DeliveryError
 from auditor.terms import Level
@@ -86,7 +86,7 @@ def _body(alert: Alert) -> Iterable[str]:
 
 def _lines(alert: Alert) -> Iterable[str]:
     for line in alert.lines[:LINES_MAX]:
-        text = f"{one_line(line.resource, 80)}: {one_line(line.message, 200)}"
+        text = f"{named(line.resource, line.resource_id, 120)}: {one_line(line.message, 200)}"
         yield f"{SHAPES[line.level]} {line.level.value}  {text} [{line.policy}]"
     if len(alert.lines) > LINES_MAX:
         yield f"... and {counted(len(alert.lines) - LINES_MAX, 'more finding')}"

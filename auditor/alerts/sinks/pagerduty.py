@@ -16,7 +16,7 @@ from auditor.alerts.message import Alert, AlertKind, key
 from auditor.alerts.post import post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one
-from auditor.alerts.untrusted import one_line
+from auditor.alerts.untrusted import named, one_line
 from auditor.alerts.words import label
 from auditor.errors import ConfigError, DeliveryError
 from auditor.fingerprint import fingerprint
@@ -177,7 +177,7 @@ def _payload(config: Config, alert: Alert, lines: int) -> dict[str, Any]:
         "source": f"{config.source}/{one_line(alert.organization, 100)}",
         "severity": _SEVERITY[alert.level],
         "timestamp": moment(alert.at),
-        "component": one_line(alert.resource_name or alert.resource_id, 200) or "auditor",
+        "component": named(alert.resource_name, alert.resource_id, 200) or "auditor",
         "group": one_line(alert.organization, 100),
         "class": alert.policy or alert.kind.value,
         "custom_details": {**facts(alert), "alert": document(alert, lines)},

@@ -24,7 +24,7 @@ from auditor.alerts.document import document, moment
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Example, Receipt
-from auditor.alerts.untrusted import one_line
+from auditor.alerts.untrusted import named, one_line
 from auditor.alerts.words import label
 from auditor.terms import Level
 
@@ -155,7 +155,7 @@ def _cut(data: bytes, size: int) -> bytes:
 
 def _plain(alert: Alert) -> tuple[str, str]:
     """Structured data, which programs read, and a text that people do."""
-    named = {
+    fields = {
         "id": alert.id,
         "organization": alert.organization,
         "level": alert.level.value,
@@ -166,7 +166,7 @@ def _plain(alert: Alert) -> tuple[str, str]:
         "resourceName": alert.resource_name,
     }
     facts = {f"fact{number}": f"{name}: {value}" for number, (name, value) in enumerate(alert.facts[:4], 1)}
-    elements = " ".join(f'{name}="{_value(text)}"' for name, text in {**named, **facts}.items() if text)
+    elements = " ".join(f'{name}="{_value(text)}"' for name, text in {**fields, **facts}.items() if text)
     structured = f"[auditor@{_ENTERPRISE} {elements}]"
     if alert.kind is AlertKind.EVENT:
         return structured, json.dumps(document(alert)["event"])
@@ -185,8 +185,8 @@ def _text(alert: Alert) -> str:
 
 
 def _line(line: Line) -> str:
-    named = f" [{line.finding}]" if line.finding else ""
-    return f"{line.level.value} {one_line(line.resource, 80)}: {one_line(line.message, 120)}{named}"
+    finding = f" [{line.finding}]" if line.finding else ""
+    return f"{line.level.value} {named(line.resource, line.resource_id, 120)}: {one_line(line.message, 120)}{finding}"
 
 
 def _cef(alert: Alert) -> tuple[str, str]:
@@ -199,7 +199,7 @@ def _cef(alert: Alert) -> tuple[str, str]:
 
 def _extension(alert: Alert) -> list[str]:
     facts = dict(alert.facts)
-    named = {
+    fields = {
         "rt": str(alert.at * 1000),
         "externalId": alert.id,
         "cat": alert.kind.value,
@@ -212,7 +212,7 @@ def _extension(alert: Alert) -> list[str]:
         **_labelled(5, "resourceName", alert.resource_name),
         "msg": _text(alert),
     }
-    return [f"{name}={_escaped(text)}" for name, text in named.items() if text]
+    return [f"{name}={_escaped(text)}" for name, text in fields.items() if text]
 
 
 def _labelled(number: int, name: str, text: str) -> dict[str, str]:

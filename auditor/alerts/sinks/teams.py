@@ -12,7 +12,7 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import UrlConfig
 from auditor.alerts.sink import Context, Example, Receipt
-from auditor.alerts.untrusted import one_line, paragraph
+from auditor.alerts.untrusted import named, one_line, paragraph
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
 from auditor.terms import Level
 
@@ -106,8 +106,8 @@ def _facts(alert: Alert) -> Iterable[tuple[str, str]]:
 
 def _lines(alert: Alert, lines: int) -> Iterable[dict[str, Any]]:
     for line in alert.lines[:lines]:
-        head = f"{SHAPES[line.level]} {line.level.value} {one_line(line.resource, 80)}: "
-        yield _rich(_run(head, 120, weight="bolder"), _run(f"{one_line(line.message, 150)} [{line.policy}]", 220))
+        head = f"{SHAPES[line.level]} {line.level.value} {named(line.resource, line.resource_id, 120)}: "
+        yield _rich(_run(head, 160, weight="bolder"), _run(f"{one_line(line.message, 150)} [{line.policy}]", 220))
     if len(alert.lines) > lines:
         yield _rich(_run(f"... and {counted(len(alert.lines) - lines, 'more finding')}", 100))
 
