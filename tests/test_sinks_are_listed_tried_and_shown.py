@@ -186,6 +186,16 @@ TEMPLATES = {
 }
 
 
+def test_a_preview_of_a_group_says_which_template_does_not_hold_for_it(config: Path) -> None:
+    settings = json.loads(config.read_text())
+    settings["sinks"]["chat"]["templates"] = {"title": "TPL", "text": "TXT"}
+    config.write_text(json.dumps(settings))
+    shown = auditor("sinks", "preview", "chat", "--kind", "group", cwd=config.parent)
+    assert shown.document["text"].endswith(": TPL")
+    assert "note: findings keep their own text where they share a message" in shown.err
+    assert "note:" not in auditor("sinks", "preview", "chat", cwd=config.parent).err
+
+
 @pytest.mark.parametrize(("title", "text"), TEMPLATES)
 def test_a_template_says_it_in_other_words(title: str, text: str, tmp_path: Path) -> None:
     raw = {"type": "jsonl", "path": str(tmp_path / "x"), "templates": {"title": title, "text": text}}

@@ -578,6 +578,24 @@ async def test_a_template_holds_for_the_message_and_its_thread(lite: Store, serv
     assert [shown(posted).splitlines()[0] for posted in slack.messages] == ["✅ Resolved: [acme] Title"] * 2
 
 
+async def test_a_template_holds_for_the_head_of_several_findings(quick: Watch, slack: FakeSlack) -> None:
+    title = "[{{ organization }} {{ policy }} {{ level }} {{ findings }}{{ resource.name }}] {{ title }}"
+    quick.settings["templates"] = {"title": title, "text": "never"}
+    await quick.tell(alert("a"), alert("b", level=Level.LOW))
+    await quick.tell(alert("c"))
+    parent = slack.messages[0]
+    assert shown(parent).splitlines()[:3] == [
+        "🔺 3 open: [acme stale high 3] Title",
+        "🔺 High",
+        "a Text stale finding a",
+    ]
+    assert parent.text == "🔺 3 open: [acme stale high 3] Title"
+    key = rows(quick.store)[0].message.group
+    with quick.store.transaction() as tx:
+        stored = conversations.read(tx, "chat", [key])[key]
+    assert decode(stored.state).head == "", "the words of today are not those of tomorrow"
+
+
 async def test_two_of_one_name_are_told_apart_wherever_they_are_shown(quick: Watch, slack: FakeSlack) -> None:
     good, evil = (alert(key, resource_name="ci-bot", resource_id=f"key_{key}") for key in ("good", "evil"))
     await quick.tell(good, evil)

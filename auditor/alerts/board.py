@@ -88,10 +88,8 @@ def _left(one: Conversation, unlisted: Sequence[Standing]) -> Iterator[Block]:
 
 def _head(one: Conversation) -> str:
     """`🔺 2 open, 1 resolved: Project API key unused for 90 days`."""
-    titles = {standing.title for standing in one.standings}
-    title = titles.pop() if len(titles) == 1 else counted(len(one.standings) + one.forgotten, "finding")
     worst = min(one.standings, key=_rank)
-    return f"{_sign(worst)} {_numbers(one.standings, one.forgotten)}: {title}"
+    return f"{_sign(worst)} {_numbers(one.standings, one.forgotten)}: {one.head or one.title}"
 
 
 def _numbers(some: Sequence[Standing], forgotten: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from auditor.alerts.message import DECIDED, Alert, AlertKind, Line
+from auditor.alerts.words import counted
 
 LONGEST = 14 * 86_400
 """Seconds after which what is new begins a message of its own: nobody scrolls back further."""
@@ -60,6 +61,20 @@ class Conversation:
     """How many more are resolved."""
     alone: Alert | None = None
     """The last alert whole, while all is about one finding."""
+    head: str = ""
+    """The title of several findings in the operator's words; empty for `title`. Never stored."""
+
+    @property
+    def title(self) -> str:
+        """What the findings have in common, or how many they are."""
+        titles = {each.title for each in self.standings}
+        return titles.pop() if len(titles) == 1 else counted(len(self.standings) + self.forgotten, "finding")
+
+    @property
+    def policy(self) -> str:
+        """The one policy that found all of them; empty for several."""
+        policies = {each.line.policy for each in self.standings}
+        return policies.pop() if len(policies) == 1 else ""
 
     @property
     def over(self) -> bool:
@@ -129,7 +144,9 @@ class Turn:
         """The same in other words."""
 
         def said(one: Conversation) -> Conversation:
-            return replace(one, alone=words(one.alone)) if one.alone else one
+            if one.alone:
+                return replace(one, alone=words(one.alone))
+            return replace(one, head=words(_summary(one)).title) if one.standings else one
 
         ended = said(self.ended) if self.ended else None
         return replace(self, standing=said(self.standing), fresh=said(self.fresh), ended=ended)
@@ -154,6 +171,27 @@ def turn(known: Conversation | None, place: Place, alerts: Sequence[Alert], now:
     if known.over or len(after.standings) > max(FINDINGS_MAX, len(known.standings)):
         return Turn(tuple(alerts), fresh, fresh, ended=old, ended_at=place)
     return Turn(tuple(alerts), after, fresh, place)
+
+
+def _summary(one: Conversation) -> Alert:
+    """Several findings as one alert, as far as they can be: what a template may name of them."""
+    levels = [each.line.level for each in one.standings if not each.resolved] or [
+        each.line.level for each in one.standings
+    ]
+    kinds = {each.line.resource_kind for each in one.standings}
+    return Alert(
+        id="",
+        kind=AlertKind.DIGEST,
+        organization=one.organization,
+        level=max(levels, key=lambda level: level.rank),
+        title=one.title,
+        text="",
+        at=max(each.at for each in one.standings),
+        policy=one.policy,
+        resource_kind=kinds.pop() if len(kinds) == 1 else "",
+        lines=tuple(each.line for each in one.standings),
+        link=one.link,
+    )
 
 
 def _says_nothing(alert: Alert, standing: Standing | None) -> bool:

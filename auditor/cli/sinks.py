@@ -184,6 +184,10 @@ def preview(config_path: Path | None, name: str, kind: str) -> None:
     sink, made_up = _chosen(loaded, name), (organization, clock.epoch(clock.now()), loaded.config.web.external_url)
     shown = sink.preview_group(group(*made_up)) if kind == _GROUP else sink.preview(samples(*made_up)[kind])
     click.echo(shown.rstrip("\n"))
+    if kind == _GROUP and sink.converses and sink.config.templates.text:
+        click.echo(
+            "note: findings keep their own text where they share a message: the template is for others", err=True
+        )
 
 
 def _chosen(loaded: Loaded, name: str) -> Sink:
