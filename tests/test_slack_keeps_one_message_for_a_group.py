@@ -304,7 +304,7 @@ async def test_a_message_that_cannot_be_changed_any_more_is_begun_anew(
     assert replies(slack, first) == []
     await quick.tell(alert("c"))
     assert len(replies(slack, second)) == 1
-    assert shown(second).startswith("🔺 2 open")
+    assert shown(second).startswith("🔺 3 open")
 
 
 async def test_a_message_that_somebody_deleted_is_begun_anew(quick: Watch, slack: FakeSlack) -> None:
@@ -314,6 +314,84 @@ async def test_a_message_that_somebody_deleted_is_begun_anew(quick: Watch, slack
     assert slack.messages == [], "a mark alone is no reason for a new message"
     await quick.tell(alert("b"))
     assert [posted.thread_ts for posted in slack.messages] == [""]
+    assert shown(slack.messages[0]).startswith("🔺 1 open, 1 acknowledged: Title")
+
+
+async def test_after_a_message_was_deleted_the_new_one_holds_all_that_is_open(watch: Watch, slack: FakeSlack) -> None:
+    await watch.tell(alert("a"), alert("b"), alert("c"), alert("d"))
+    await watch.tell(resolved("d"))
+    slack.messages.clear()
+    await watch.tell(alert("e"))
+    (second,) = slack.messages
+    assert shown(second).startswith("🔺 4 open: Title")
+    assert [name for name in "abcde" if f"\n{name} Text" in shown(second)] == list("abce")
+    await watch.tell(resolved("e"))
+    assert shown(second).startswith("🔺 3 open, 1 resolved: Title")
+
+
+async def test_what_ends_after_a_message_was_deleted_is_told_beside_what_is_open(
+    quick: Watch, slack: FakeSlack
+) -> None:
+    await quick.tell(alert("a"), alert("b"))
+    slack.messages.clear()
+    await quick.tell(resolved("a"))
+    (second,) = slack.messages
+    assert shown(second).startswith("🔺 1 open, 1 resolved: Title")
+
+
+async def test_a_notice_after_a_message_was_deleted_is_told_and_nothing_open_is_forgotten(
+    quick: Watch, slack: FakeSlack
+) -> None:
+    await quick.tell(alert("a"), alert("b"))
+    slack.messages.clear()
+    notice = replace(ALERT, id="notice/overdue/a/1", kind=AlertKind.NOTICE, title="Overdue", finding="", about="a")
+    await quick.tell(notice)
+    assert [shown(posted).splitlines()[0] for posted in slack.messages] == ["🔺 About the auditor: Overdue"]
+    await quick.tell(alert("c"))
+    assert shown(parents(slack)[-1]).startswith("🔺 3 open: Title")
+
+
+LOCKED = ["cannot_reply_to_message", "restricted_action_thread_locked"]
+
+
+@pytest.mark.parametrize("error", LOCKED)
+async def test_a_message_whose_thread_refuses_says_that_it_is_left_behind(
+    error: str, quick: Watch, slack: FakeSlack
+) -> None:
+    await quick.tell(alert("a"), alert("b"))
+    slack.fail_next(Fault(FaultKind.REFUSED, error=error))
+    await quick.tell(alert("c"))
+    first, second = parents(slack)
+    assert ENDED in shown(first)
+    assert ENDED not in shown(second)
+    assert shown(second).startswith("🔺 3 open: Title")
+    await quick.tell(resolved("c"))
+    assert shown(second).startswith("🔺 2 open, 1 resolved: Title")
+    assert shown(first).startswith("🔺 3 open: Title")
+
+
+@pytest.mark.parametrize("error", LOCKED)
+async def test_a_mark_in_a_thread_that_refuses_is_shown_in_the_message_alone(
+    error: str, quick: Watch, slack: FakeSlack
+) -> None:
+    await quick.tell(alert("a"), alert("b"))
+    slack.fail_next(Fault(FaultKind.REFUSED, error=error))
+    await quick.mark(acknowledged("a"))
+    (only,) = slack.messages
+    assert ENDED not in shown(only)
+    await quick.tell(alert("c"))
+    assert shown(only).startswith("🔺 2 open, 1 acknowledged: Title")
+    assert len(replies(slack, only)) == 1
+
+
+async def test_when_slack_takes_no_message_of_all_that_is_open_the_new_one_is_told_alone(
+    quick: Watch, slack: FakeSlack
+) -> None:
+    await quick.tell(alert("a"), alert("b"))
+    for method in ("chat.update", "chat.postMessage"):
+        slack.fail_next(Fault(FaultKind.REFUSED, error="msg_blocks_too_long"), method=method)
+    assert await quick.tell(alert("c")) == Delivered(sent=1)
+    assert shown(parents(slack)[-1]).splitlines()[0] == "🔺 High: Title"
 
 
 async def test_a_thread_that_is_gone_between_two_calls_is_begun_anew(quick: Watch, slack: FakeSlack) -> None:

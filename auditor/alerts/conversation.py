@@ -127,7 +127,7 @@ class Turn:
     standing: Conversation
     """How it stands with that."""
     fresh: Conversation
-    """What stands in a new message where the old one cannot be changed any more."""
+    """What stands in a new message where the old one cannot be changed any more: also what is not resolved of it."""
     place: Place = field(default_factory=dict)
     """Where its message is; empty when it begins."""
     ended: Conversation | None = None
@@ -157,9 +157,10 @@ def turn(known: Conversation | None, place: Place, alerts: Sequence[Alert], now:
 
     `known` is the conversation as it stood, and `place` where it is.
     """
-    fresh = Conversation(now).after(alerts)
+    new = Conversation(now).after(alerts)
     if known is None:
-        return Turn(tuple(alerts), fresh, fresh) if any(alert.kind in _SEEN for alert in alerts) else None
+        return Turn(tuple(alerts), new, new) if any(alert.kind in _SEEN for alert in alerts) else None
+    fresh = known.lasting(now).after(alerts)
     if not any(alert.kind in _SEEN or known.has(alert.finding or alert.about) for alert in alerts):
         return None
     after = known.after(alerts).trimmed()
@@ -169,7 +170,7 @@ def turn(known: Conversation | None, place: Place, alerts: Sequence[Alert], now:
     if now - known.began_at >= LONGEST:
         return Turn(tuple(alerts), old.lasting(now).after(alerts), fresh, ended=old, ended_at=place)
     if known.over or len(after.standings) > max(FINDINGS_MAX, len(known.standings)):
-        return Turn(tuple(alerts), fresh, fresh, ended=old, ended_at=place)
+        return Turn(tuple(alerts), new, fresh, ended=old, ended_at=place)
     return Turn(tuple(alerts), after, fresh, place)
 
 

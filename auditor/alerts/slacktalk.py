@@ -93,7 +93,24 @@ class Talk:
                 if not _gone(error):
                     raise
                 log.info("conversation.ended", channel=turn.place["channel"], ts=turn.place["ts"], error=said(error))
-        return self._begin(alert, turn.fresh) if turn.news else Receipt()
+        return self._anew(alert, turn)
+
+    def _anew(self, alert: Alert, turn: Turn) -> Receipt:
+        """Tell it in a new message, with all that is not resolved, where the one that there was cannot be carried on.
+
+        What tells of no change begins none: the next change does, with all that was remembered until then.
+        """
+        if not turn.news:
+            return Receipt(place=turn.place)
+        if not any(each.finding for each in turn.told):
+            return replace(self._post(self.target.found(), body_of(alert, self.buttons)), place=turn.place)
+        try:
+            return self._begin(alert, turn.fresh)
+        except SlackApiError as error:
+            if not _gone(error):
+                raise
+            # All of it may be what Slack refuses; what is new must be told in any case.
+            return self._post(self.target.found(), body_of(alert, self.buttons))
 
     def _begin(self, alert: Alert, standing: Conversation) -> Receipt:
         found = self.target.found()
@@ -114,7 +131,18 @@ class Talk:
         more: dict[str, Any] = {"reply_broadcast": True} if loud else {}
         place = turn.place
         # What is pressed stands in the message above, which changes when somebody decides.
-        answer = self.client.chat_postMessage(channel=place["channel"], thread_ts=place["ts"], **more, **body_of(alert))
+        try:
+            answer = self.client.chat_postMessage(
+                channel=place["channel"], thread_ts=place["ts"], **more, **body_of(alert)
+            )
+        except SlackApiError as error:
+            if not _gone(error):
+                raise
+            if not turn.news:
+                # The message shows what somebody decided, and nobody has to be told.
+                return Receipt(place=place)
+            self._end(turn.standing, place)
+            raise
         return Receipt({**_receipt(answer).details, "thread_ts": place["ts"]}, place)
 
     def _end(self, one: Conversation, place: Place) -> None:
