@@ -9,7 +9,8 @@ class AuditorError(Exception):
     """Root of all errors that are expected to happen.
 
     `hint` is the operator's next step, one sentence, empty when there is none. `retryable` says whether the same
-    call may go through later. Anything that is not an AuditorError is a bug and stops the process.
+    call may go through later. Anything that is not an AuditorError is a bug and stops the process; on the way of a
+    message it stops that way alone.
     """
 
     def __init__(self, message: str, *, hint: str = "", retryable: bool = False) -> None:

@@ -20,8 +20,8 @@ _JULIAN_BEGIN = 2_440_587.5
 """The Julian day on which Unix time begins."""
 
 
-class Death(Exception):
-    """The process ends here."""
+class Death(BaseException):
+    """The process ends here. No Exception: nothing may catch it, as nothing does the real one."""
 
 
 class Outcome(StrEnum):
@@ -96,7 +96,7 @@ class Inline(ThreadPoolExecutor):
         future: Future[Any] = Future()
         try:
             future.set_result(act(*given, **named))
-        except Exception as error:  # noqa: BLE001 - whoever waits for the result gets it
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the result gets it
             future.set_exception(error)
         return future
 
@@ -151,10 +151,13 @@ class Outside:
         return send
 
 
-_BEFORE: Mapping[Outcome, Callable[[], Exception]] = {
+_BEFORE: Mapping[Outcome, Callable[[], BaseException]] = {
     Outcome.DOWN: lambda: DeliveryError("503", retryable=True),
     Outcome.LIMITED: lambda: DeliveryError("429", retryable=True, retry_after=40),
     Outcome.DIES_BEFORE: Death,
 }
-_AFTER: Mapping[Outcome, Callable[[], Exception]] = {Outcome.UNANSWERED: TimeoutError, Outcome.DIES_AFTER: Death}
+_AFTER: Mapping[Outcome, Callable[[], BaseException]] = {
+    Outcome.UNANSWERED: lambda: DeliveryError("no answer in time", retryable=True),
+    Outcome.DIES_AFTER: Death,
+}
 """What a sending ends with, by where the message is then."""

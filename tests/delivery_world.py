@@ -106,7 +106,7 @@ class Process:
             return
         task, self._task = self._task, None
         if error := task.exception():
-            assert isinstance(error, ExceptionGroup)
+            assert isinstance(error, BaseExceptionGroup)
             assert error.split(Death)[1] is None, error
             self._world.deaths += 1
             self.start()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -11,13 +12,19 @@ from pathlib import Path
 import pytest
 from slack import Server, by_token, by_webhook
 
+from auditor import log, redaction
+from auditor.alerts import conversing, digests
 from auditor.alerts.deliver import Delivered, Deliverer
+from auditor.alerts.gate import Gate, Judge
 from auditor.alerts.lane import Terms
 from auditor.alerts.message import Alert, AlertKind, encode
 from auditor.alerts.outgoing import queue
 from auditor.alerts.registry import build
+from auditor.alerts.route import Routing
 from auditor.alerts.sink import Context, Receipt, Sink, SinkConfig
+from auditor.alerts.teller import Teller
 from auditor.errors import DeliveryError, StoreError
+from auditor.routing import RoutingConfig
 from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind
 from auditor.store import outbox
 from auditor.store.database import Store, Transaction, open_store
@@ -441,11 +448,105 @@ async def test_two_deliverers_send_each_message_once(store: Store) -> None:
     assert sorted(alert.id for alert in sink.got) == [alert.id for alert in numbered(15)]
 
 
-async def test_a_bug_in_a_sink_is_not_hidden(store: Store) -> None:
-    async def bug(_alert: Alert, _context: Context) -> None:
-        raise ZeroDivisionError
+async def test_a_bug_in_a_sink_is_logged_with_its_traceback_and_holds_up_no_other(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redaction.register("hunter2-hunter2")
 
+    async def bug(_alert: Alert, context: Context) -> None:
+        if context.attempt < 3:
+            raise ZeroDivisionError("by hunter2-hunter2")
+
+    log.configure("info", "json")
+    put(store, [ALERT], "a", "b")
+    a, b = Recorder(bug), Recorder()
+    async with draining(deliverer(store, a.named("a"), b.named("b"))):
+        await until(lambda: pending(store) == {})
+    assert [len(a.attempts), len(a.got), len(b.got)] == [3, 1, 1]
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    broke = [each for each in told if each["event"] == "delivery.broke"]
+    assert [(each["level"], each["sink"], each["alert"]) for each in broke] == [("error", "a", ALERT.id)] * 2
+    assert all(
+        "Traceback" in each["exception"] and "ZeroDivisionError: by [secret]" in each["exception"] for each in broke
+    )
+    (first, _) = [each for each in told if each["event"] == "alert.postponed"]
+    assert (first["error"], first["hint"]) == (
+        "the sink (recorder) failed: ZeroDivisionError",
+        "this is a bug: the log has its traceback",
+    )
+
+
+async def test_a_bug_in_a_sink_follows_the_rules_of_what_fails(store: Store) -> None:
+    async def bug(_alert: Alert, _context: Context) -> None:
+        raise RecursionError
+
+    sink = Recorder(bug)
+    put(store, numbered(50), "a")
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, breaker_after=3, first_wait=60))
+    assert await delivery.deliver_due() == Delivered(failed=3)
+    assert await delivery.deliver_due() == Delivered()
+
+
+async def test_a_bug_in_making_a_digest_leads_to_messages_one_by_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug(*_what: object) -> Alert:
+        raise KeyError("level")
+
+    monkeypatch.setattr(digests, "merged", bug)
+    put(store, numbered(6), "a")
+    sink = Recorder()
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, storm_limit=3, storm_window=0.3))
+    async with draining(delivery):
+        await until(lambda: pending(store) == {})
+    assert sorted(alert.id for alert in sink.got) == [alert.id for alert in numbered(6)]
+
+
+async def test_a_bug_in_keeping_a_conversation_repeats_no_message(
+    store: Store, slack: FakeSlack, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug(*_what: object) -> None:
+        raise KeyError("place")
+
+    monkeypatch.setattr(conversing, "keep", bug)
+    put(store, [ALERT], "security")
+    assert await deliverer(store, build("security", by_token(address))).deliver_due() == Delivered(sent=1)
+    assert len(slack.messages) == 1
+    with store.transaction() as tx:
+        (told,) = outbox.listing(tx, state="delivered")
+    assert (told.receipt or {}).keys() == {"channel", "ts"}
+
+
+@pytest.mark.parametrize("stored", [b"\xff", b'{"id": "\xff"}', b"[" * 100_000, b"null", b"{}"])
+async def test_whatever_is_stored_in_place_of_an_alert_is_given_up_with_a_word(store: Store, stored: bytes) -> None:
+    now = int(time.time())
+    with store.transaction() as tx:
+        outbox.add(tx, [Message("broken", "acme", "a", stored, now - 1, now - 1)])
     put(store, [ALERT], "a")
-    with pytest.raises(ExceptionGroup) as caught:
-        await deliverer(store, Recorder(bug).named("a")).deliver_due()
-    assert isinstance(caught.value.exceptions[0], ZeroDivisionError)
+    sink = Recorder()
+    assert await deliverer(store, sink.named("a")).deliver_due() == Delivered(sent=1, dead=1)
+    assert sink.got == [ALERT]
+
+
+async def test_a_bug_beside_the_sending_ends_no_lane(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    def count(_sink: str, _delivered: Delivered) -> None:
+        raise LookupError("no such counter")
+
+    class Broken(Gate):
+        def at(self, tx: Transaction) -> Judge:
+            raise ZeroDivisionError
+
+    log.configure("info", "json")
+    put(store, numbered(3), "a")
+    sink = Recorder()
+    async with draining(Deliverer(store, {"a": sink.named("a")}, "one", terms=QUICK, on_turn=count), grace=0.1):
+        await until(lambda: pending(store) == {})
+    assert len(sink.got) == 3
+    assert "LookupError: no such counter" in capsys.readouterr().err
+    put(store, [replace(ALERT, id="another")], "a")
+    gate = Broken(Teller({}, Routing(RoutingConfig(sinks=("a",)))))
+    terms = replace(QUICK, poll=0.01, breaker_after=3, first_wait=60)
+    async with draining(Deliverer(store, {"a": sink.named("a")}, "two", terms=terms, gate=gate), grace=0.1):
+        await asyncio.sleep(0.5)
+    assert capsys.readouterr().err.count('"lane.broke"') == 3, "and then it rests"
+    assert pending(store) == {"a": 1}

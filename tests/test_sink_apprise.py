@@ -23,16 +23,17 @@ CANARY = "canary0123456789"
 
 @dataclass
 class Plain:
-    """Takes whatever comes, or answers `status`, after `delay` seconds."""
+    """Takes whatever comes, or answers `status` and `body`, after `delay` seconds."""
 
     status: int = 200
     delay: float = 0
+    body: bytes = b""
     calls: list[Call] = field(default_factory=list)
 
     def answer(self, call: Call) -> Reply:
         self.calls.append(call)
         time.sleep(self.delay)
-        return self.status, b""
+        return self.status, self.body
 
 
 @pytest.fixture
@@ -86,6 +87,20 @@ async def test_what_is_not_taken_is_tried_again_and_gives_nothing_away(
     assert caught.value.retryable
     assert CANARY not in caught.value.message + caught.value.hint + caplog.text
     assert len(fake.calls) == 1, "no second try, and no redirect followed"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "status", "body"),
+    [("ntfy://{host}/topic", 500, b"[" * 200_000), ("mastodon://token@{host}", 400, b"[1]")],
+)
+async def test_a_service_that_trips_over_an_answer_is_tried_again(
+    service: tuple[Plain, str], scheme: str, status: int, body: bytes
+) -> None:
+    fake, url = service
+    fake.status, fake.body = status, body
+    with pytest.raises(DeliveryError, match=r"Apprise (tripped over the answer|could not deliver)") as caught:
+        await send(scheme.format(host=url.split("/")[2]))
+    assert caught.value.retryable
 
 
 async def test_a_service_that_does_not_answer_ends_in_time(service: tuple[Plain, str]) -> None:

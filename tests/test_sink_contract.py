@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.alerts.answers import RETRY_AFTER_MAX
 from auditor.alerts.message import Alert, AlertKind, Line, key
 from auditor.alerts.registry import build, kinds
 from auditor.alerts.sink import Context, Example, SinkConfig
@@ -178,6 +179,26 @@ async def test_the_wish_of_a_rate_limit_is_handed_on(
 async def test_a_date_as_the_wish_of_a_rate_limit_is_understood(name: str, peer: Peer) -> None:
     peer.status, peer.headers = 429, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}
     assert (await failure(settings(name, peer.address))).retry_after == 0
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "Mon, 01 Jan 99999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2027 00:00:00 +99999999999999",
+        f"Mon, 01 Jan 2027 {'9' * 24}:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "9" * 5000,
+        "\xb2\xb3",
+    ],
+)
+@pytest.mark.parametrize("name", HTTP)
+async def test_a_wish_that_is_no_date_of_any_calendar_is_no_wish(name: str, sent: str, peer: Peer) -> None:
+    peer.status, peer.headers = 429, {"Retry-After": sent}
+    error = await failure(settings(name, peer.address))
+    assert error.retryable
+    assert "answered 429" in error.message
+    assert error.retry_after in (None, RETRY_AFTER_MAX)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -450,6 +471,15 @@ async def test_a_token_that_cannot_be_one_is_an_error_without_the_token(token: s
     error = await failure({**settings("slack", peer.address), "token": token})
     assert error.message == "the bot token is empty or holds characters that none has"
     assert peer.requests == []
+
+
+@pytest.mark.parametrize("body", [b'{"ok": true}', b'{"ok": true, "user": []}', b'{"ok": true, "user": {"id": 7}}'])
+async def test_an_answer_of_slack_without_what_was_asked_for_is_no_bug(body: bytes, peer: Peer) -> None:
+    peer.body = body
+    owned = replace(ALERT, owner="ada@example.com")
+    with pytest.raises(DeliveryError, match=r"Slack's answer has no user\.id") as caught:
+        await build("security", {**settings("slack", peer.address), "channel": "@owner"}).send(owned, Context())
+    assert caught.value.retryable
 
 
 def test_an_unknown_type_names_the_nearest() -> None:

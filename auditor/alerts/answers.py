@@ -57,6 +57,8 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return min(float(text), RETRY_AFTER_MAX)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        wish = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+    except (ValueError, OverflowError):
+        # The parser lets some texts through that are no date of any calendar.
         return None
-    return min(max((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds(), 0), RETRY_AFTER_MAX)
+    return min(max(wish, 0), RETRY_AFTER_MAX)

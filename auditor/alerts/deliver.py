@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from auditor import clock, log
-from auditor.alerts import addressing, conversing, marking
+from auditor.alerts import addressing, bugs, conversing, marking
 from auditor.alerts.conversation import Turn
 from auditor.alerts.deadletters import each_of, give_up, title_of
 from auditor.alerts.gate import Gate, Hold, Judge
@@ -21,7 +21,7 @@ from auditor.alerts.lane import FOLD_MAX, FOLD_MAX_KEPT, UNLIMITED, Lane, Terms
 from auditor.alerts.load import Load, loaded
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.sink import Context, Receipt, Sink
-from auditor.errors import DeliveryError, StoreError
+from auditor.errors import AuditorError, DeliveryError, StoreError
 from auditor.store import outbox
 from auditor.store.database import Store, Transaction
 from auditor.store.outbox import Leased, Message
@@ -60,7 +60,7 @@ class Deliverer:
 
     `owner` names this process in leases. `on_delivered` is called with each alert that a sink confirmed and the name
     of the sink, `on_turn` with the name of a sink and what came of its messages. `gate` may hold messages back. A bug
-    in a sink is no DeliveryError and comes out of `drain` and `deliver_due`.
+    delays the messages of the one sink whose lane it is in, and is logged as an error: others go on.
     """
 
     def __init__(
@@ -130,14 +130,21 @@ class Deliverer:
         return total
 
     async def _guarded_turn(self, lane: Lane) -> Delivered | None:
-        """A store that cannot be read or written now delays; what was leased comes back when the lease ends."""
+        """A store that cannot be read or written now delays; what was leased comes back when the lease ends.
+
+        So does a bug. One that comes again and again lets the lane rest.
+        """
         try:
             done = await self._turn(lane)
+            if done is not None:
+                self._count(lane.sink, done)
         except StoreError as error:
             _log.error("alerts.store_failed", sink=lane.sink, error=error.message)
             return None
-        if done is not None:
-            self._count(lane.sink, done)
+        except Exception:  # noqa: BLE001 - the other lanes, and the daemon, go on
+            bugs.noted("lane.broke", lane.sink)
+            lane.failed(self._seconds(), None)
+            return None
         return done
 
     async def _turn(self, lane: Lane) -> Delivered | None:
@@ -147,7 +154,7 @@ class Deliverer:
         leased, held_back = await self._lease(lane, limit) if limit else ([], None)
         if not leased:
             return held_back
-        load, rest = await self._loaded(lane.sink, leased)
+        load, rest = await self._loaded(lane, leased)
         rest += held_back or Delivered()
         return rest if load is None else rest + await self._sent(lane, load)
 
@@ -161,8 +168,8 @@ class Deliverer:
             lane.sent(self._seconds() - age)
         self._fresh.discard(lane.sink)
 
-    async def _loaded(self, sink: str, leased: Sequence[Leased]) -> tuple[Load | None, Delivered]:
-        """What of `leased` can go out; the unreadable is given up."""
+    async def _loaded(self, lane: Lane, leased: Sequence[Leased]) -> tuple[Load | None, Delivered]:
+        """What of `leased` can go out; the unreadable is given up, and what cannot be told together is told apart."""
         alerts: list[tuple[Leased, Alert]] = []
         unreadable = Delivered()
         for one in leased:
@@ -170,17 +177,24 @@ class Deliverer:
                 alerts.append((one, decode(one.message.alert)))
             except msgspec.DecodeError as error:
                 reason = f"the stored alert cannot be read: {error}"
-                unreadable += await self._bury(sink, [(one, one.message.id)], reason)
+                unreadable += await self._bury(lane.sink, [(one, one.message.id)], reason)
         if not alerts:
             return None, unreadable
-        return loaded(alerts, int(self._seconds())), unreadable
+        apart = Load(alerts[0][1], alerts)
+        try:
+            with bugs.as_failure("the digest", lane.sink, apart.alert.id):
+                return loaded(alerts, int(self._seconds())), unreadable
+        except DeliveryError as error:
+            return None, unreadable + await self._unfold(lane, apart, error)
 
     async def _sent(self, lane: Lane, load: Load) -> Delivered:
-        sink, turn = self._sinks[lane.sink], await self._turn_of(lane, load)
+        sink = self._sinks[lane.sink]
         marks = all(alert.marks for alert in load.alerts)
-        if turn is None and marks and not sink.keeps_state:
-            return await self._unsaid(lane, load)
         try:
+            with bugs.as_failure("the conversation", lane.sink, load.alert.id):
+                turn = await self._turn_of(lane, load)
+            if turn is None and marks and not sink.keeps_state:
+                return await self._unsaid(lane, load)
             receipt = await self._send(sink, load.alert, Context(load.attempt, turn, load.alerts))
         except DeliveryError as error:
             return await self._failed(lane, load, error)
@@ -222,7 +236,13 @@ class Deliverer:
             elif self._sinks[lane.sink].converses:
                 conversing.note(tx, lane.sink, load.parts)
 
-        await self._transact(settle)
+        try:
+            await self._transact(settle)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - what was confirmed must not go out again and again
+            bugs.noted("conversation.broke", lane.sink, alert=load.alert.id)
+            await self._each(load, lambda tx, leased: outbox.settle(tx, leased, details))
 
     async def _send(self, sink: Sink, alert: Alert, context: Context) -> Receipt:
         try:
@@ -317,6 +337,8 @@ class Deliverer:
                 await self.give_up_orphans()
             except StoreError as error:
                 _log.error("alerts.store_failed", error=error.message)
+            except Exception:  # noqa: BLE001 - the lanes go on
+                bugs.noted("lane.broke", "")
             await asyncio.sleep(_ORPHANS)
 
     async def give_up_orphans(self) -> Delivered:
@@ -376,12 +398,17 @@ def _terms_of(sink: Sink, terms: Terms) -> Terms:
 
 
 def _hold(judge: Judge, leased: Leased) -> Hold | None:
-    """What cannot be read is let through, to be given up with a word."""
+    """What cannot be read is let through, to be given up with a word; and so is what a bug keeps from being judged."""
+    message = leased.message
     try:
-        alert = decode(leased.message.alert)
+        return judge.hold(decode(message.alert), message.sink)
     except msgspec.DecodeError:
         return None
-    return judge.hold(alert, leased.message.sink)
+    except AuditorError:
+        raise
+    except Exception:  # noqa: BLE001 - better told than held back
+        bugs.noted("gate.broke", message.sink, alert=message.id)
+        return None
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

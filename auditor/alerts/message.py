@@ -128,8 +128,11 @@ def encode(alert: Alert) -> bytes:
 
 
 def decode(data: bytes) -> Alert:
-    """The alert that `encode` wrote."""
-    return msgspec.json.decode(data, type=Alert)
+    """The alert that `encode` wrote. Raises msgspec.DecodeError."""
+    try:
+        return msgspec.json.decode(data, type=Alert)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def key(alert: Alert) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 
 from auditor import redaction
 from auditor.alerts import digests
+from auditor.alerts.bugs import as_failure
 from auditor.alerts.conversation import Conversation, Place, Turn, turn
 from auditor.alerts.message import Alert
 from auditor.alerts.wording import Templates, worded
@@ -138,16 +139,23 @@ class Sink:
         return self.alerts and self.config.converses
 
     async def send(self, alert: Alert, context: Context) -> Receipt:
-        """Send once and return what the other side confirmed. Raises DeliveryError; never retries by itself."""
+        """Send once and return what the other side confirmed; never retries by itself.
+
+        Raises DeliveryError and nothing else, whatever breaks.
+        """
+        with as_failure(f"the sink ({self.kind})", self.name, alert.id):
+            try:
+                return await self._sent(alert, context)
+            except ConfigError as error:
+                # A secret file that is missing or wrong now may be right when the message is tried again.
+                raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
+
+    async def _sent(self, alert: Alert, context: Context) -> Receipt:
         # A digest of audit events is one message: none of them has a state.
         parts = (context.parts if self.alerts else ()) or (alert,)
         turn = context.turn.worded(self._worded) if context.turn else None
         context = replace(context, turn=turn, parts=tuple(map(self._worded, parts)))
-        try:
-            return await self._send(self.config, self._worded(alert), context)
-        except ConfigError as error:
-            # A secret file that is missing or wrong now may be right when the message is tried again.
-            raise DeliveryError(error.message, hint=error.hint, retryable=True) from None
+        return await self._send(self.config, self._worded(alert), context)
 
     def of_events(self) -> "Sink":
         """The same sink as the end of a queue of its own, for audit events, which must not hold its alerts up."""

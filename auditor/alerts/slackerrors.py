@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
 
 from auditor.alerts.answers import refused
 from auditor.errors import DeliveryError
@@ -66,6 +67,16 @@ def said(error: SlackApiError) -> str:
     """Slack's error word."""
     data = error.response.data
     return harmless(str(data.get("error", "")) if isinstance(data, dict) else "")
+
+
+def told(answer: SlackResponse, *path: str) -> str:
+    """The text at `path` of an answer that is no refusal. Raises DeliveryError, retryable, when there is none."""
+    found: object = answer.data
+    for step in path:
+        found = found.get(step) if isinstance(found, dict) else None
+    if not isinstance(found, str) or not found:
+        raise DeliveryError(f"Slack's answer has no {'.'.join(path)}", hint="check base_url", retryable=True)
+    return found
 
 
 _UNREADABLE = "unreadable answer"

@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import WebClient
 
 from auditor.alerts.recent import Recent
-from auditor.alerts.slackerrors import said
+from auditor.alerts.slackerrors import said, told
 
 KNOWN_FOR, UNKNOWN_FOR = 6 * 3600, 600
 """Seconds for which a person who was found, and one who was not, is not looked for again."""
@@ -27,7 +27,7 @@ class People:
     def direct(self, client: WebClient, address: str) -> str:
         """The id of the direct message to the person; empty when Slack knows nobody of that address.
 
-        Raises SlackApiError when Slack does not say.
+        Raises SlackApiError when Slack does not say, and DeliveryError when it says nothing that makes sense.
         """
         known = self._known.get(address)
         if known is not None:
@@ -42,10 +42,9 @@ class People:
 
 def _found(client: WebClient, address: str) -> str:
     try:
-        user = client.users_lookupByEmail(email=address)["user"]
-        opened = client.conversations_open(users=str(user["id"]))["channel"]
+        user = told(client.users_lookupByEmail(email=address), "user", "id")
+        return told(client.conversations_open(users=user), "channel", "id")
     except SlackApiError as error:
         if said(error) in _UNKNOWN:
             return ""
         raise
-    return str(opened["id"])

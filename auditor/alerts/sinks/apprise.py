@@ -102,7 +102,12 @@ def _notify(config: Config, alert: Alert) -> bool:
     host = getattr(service, "host", None)
     if isinstance(host, str) and host:
         allowed(host, getattr(service, "port", None) or 443, config.allowance)
-    return bool(service.notify(body=_body(alert), title=_title(alert), notify_type=_type(alert), body_format="text"))
+    told = {"body": _body(alert), "title": _title(alert), "notify_type": _type(alert), "body_format": "text"}
+    try:
+        return bool(service.notify(**told))
+    except Exception as error:  # noqa: BLE001 - its more than a hundred services trip over answers in as many ways
+        reason = f"Apprise tripped over the answer ({type(error).__name__})"
+        raise DeliveryError(reason, hint="try: apprise -vvv URL", retryable=True) from None
 
 
 def _type(alert: Alert) -> str:
