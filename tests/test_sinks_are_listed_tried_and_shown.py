@@ -137,6 +137,24 @@ def test_a_test_message_is_confirmed_or_the_command_fails(config: Path, server: 
     ]
 
 
+@pytest.mark.parametrize("verb", [("run",), ("check",), ("sinks", "test", "chat"), ("sinks", "preview", "chat")])
+def test_a_token_that_was_pasted_where_its_file_belongs_is_shown_nowhere(verb: tuple[str, ...], tmp_path: Path) -> None:
+    token = "xoxb-canary"
+    configured(tmp_path, API, sinks={"chat": {"type": "slack", "channel": "#a", "token_file": token}})
+    done = auditor(*verb, cwd=tmp_path)
+    assert done.code == 2
+    assert "cannot read the secret file" in done.err
+    assert "canary" not in done.out + done.err
+
+
+def test_a_token_that_was_pasted_into_the_command_line_is_not_repeated(config: Path) -> None:
+    for typed in (("xoxb-canary",), ("sinks", "test", "chat", "--owner=x", "--xoxb-canary")):
+        done = auditor(*typed, cwd=config.parent)
+        assert done.code == 2
+        assert "[secret]" in done.err
+        assert "canary" not in done.err
+
+
 def test_an_unknown_sink_names_the_nearest(config: Path) -> None:
     for verb in ("test", "preview"):
         done = auditor("sinks", verb, "chta", cwd=config.parent)

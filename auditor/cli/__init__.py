@@ -12,6 +12,7 @@ import click
 
 from auditor import __version__
 from auditor.errors import AuditorError, ConfigError, FaultyFiles, did_you_mean
+from auditor.redaction import redact
 
 COMMANDS = {
     "changes": "what was added, removed and changed in the organization, and which events explain it",
@@ -117,7 +118,9 @@ def call(arguments: list[str] | None = None) -> int:
     except click.exceptions.Abort:
         return 128 + signal.SIGINT
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        click.echo(redact(said.getvalue()), err=True, nl=False)
         return 2
     except AuditorError as error:
         complain(error)
@@ -126,11 +129,11 @@ def call(arguments: list[str] | None = None) -> int:
 
 
 def complain(error: AuditorError) -> None:
-    """Say what went wrong, every fault on a line of its own, and what to do next."""
+    """Say what went wrong, every fault on a line of its own, and what to do next; no secret in any of it."""
     if isinstance(error, FaultyFiles):
         for fault in error.faults:
-            click.echo(f"error: {fault}", err=True)
+            click.echo(redact(f"error: {fault}"), err=True)
         return
-    click.echo(f"error: {error.message}", err=True)
+    click.echo(redact(f"error: {error.message}"), err=True)
     if error.hint:
-        click.echo(f" hint: {error.hint}", err=True)
+        click.echo(redact(f" hint: {error.hint}"), err=True)

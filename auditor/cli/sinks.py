@@ -149,7 +149,7 @@ async def _try(sink: Sink, organization: str, owner: str) -> bool:
     except AuditorError as error:
         click.echo(f"{sink.name}: not confirmed: {redact(error.message)}", err=True)
         if error.hint:
-            click.echo(f" hint: {error.hint}", err=True)
+            click.echo(redact(f" hint: {error.hint}"), err=True)
         return False
     details = ", ".join(f"{name} {plain(value)}" for name, value in receipt.details.items())
     click.echo(f"{sink.name}: {sink.kind} confirmed the test message" + (f" ({redact(details)})" if details else ""))
@@ -163,7 +163,7 @@ async def _heard(sink: Sink) -> bool:
         if line:
             click.echo(f"{sink.name}: {line.text}")
         return True
-    click.echo(f"{sink.name}: {redact(line.text)}\n hint: {line.hint}", err=True)
+    click.echo(redact(f"{sink.name}: {line.text}\n hint: {line.hint}"), err=True)
     return False
 
 
