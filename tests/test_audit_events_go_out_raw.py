@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from audits import auditing, begin, opened, routed, stored, switch_off, told
 from organization import NOW, served, small
-from services import FakeReceiver, serving
+from services import Call, FakeReceiver, Reply, serving
 from slack import by_token
 from slack import serving as serving_slack
 
@@ -163,9 +163,13 @@ async def test_a_silence_holds_alerts_back_and_no_event(store: Store, organizati
 async def test_a_refused_event_is_announced_to_the_queue_of_alerts_only(
     store: Store, organization: Organization
 ) -> None:
+    class Strict(FakeReceiver):
+        def answer(self, call: Call) -> Reply:
+            return 422, b"no such schema"
+
     begin(store)
     await follow(store, organization, NOW, NOW + 10)
-    with serving(FakeReceiver("whsec_" + "another0" * 4)) as address, serving_slack() as chat:
+    with serving(Strict(SECRET)) as address, serving_slack() as chat:
         siem = build("siem", {"type": "webhook", "url": address, "secret": SECRET, "allow_private": True})
         sinks = queues(siem, build("chat", by_token(chat.address)))
         delivery = Deliverer(store, sinks, "test", terms=QUICK, now=soon)

@@ -200,14 +200,14 @@ async def test_a_final_refusal_is_a_dead_letter_that_the_other_sinks_are_told_of
 ) -> None:
     other = Recorder()
     put(store, numbered(3), "security")
-    slack.fail_next(Fault(FaultKind.REFUSED, error="is_archived"), times=3)
+    slack.fail_next(Fault(FaultKind.REFUSED, error="invalid_blocks"), times=3)
     delivery = deliverer(store, build("security", by_token(address)), other.named("other"))
     async with draining(delivery):
         await until(lambda: len(other.got) == 1 and pending(store) == {})
     (notice,) = other.got
     assert notice.kind is AlertKind.NOTICE
     assert notice.title == "Messages to security are lost"
-    assert ("Error", "Slack refused the message: is_archived") in notice.facts
+    assert ("Error", "Slack refused the message: invalid_blocks") in notice.facts
     with store.transaction() as tx:
         dead = [row for row in outbox.listing(tx, state="dead", limit=10) if row.message.sink == "security"]
     assert len(dead) == 3

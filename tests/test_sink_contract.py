@@ -149,14 +149,37 @@ async def test_a_confirmation_is_a_receipt(name: str, peer: Peer) -> None:
     assert CANARY not in repr(receipt)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 422])
+FINAL: Mapping[str, frozenset[int]] = {
+    "alertmanager": frozenset({400, 413, 422}),
+    "pagerduty": frozenset({400, 413, 422}),
+    "slack": frozenset({413}),
+    "slack by webhook": frozenset({413}),
+    "splunk_hec": frozenset({413}),
+    "teams": frozenset({400, 413, 422}),
+    "webhook": frozenset({413, 422}),
+}
+"""Statuses that are about the message: Slack and Splunk say so in words, and receivers of webhooks answer 400 to a
+signature of a secret that was replaced, too."""
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
 @pytest.mark.parametrize("name", HTTP)
-async def test_an_answer_that_refuses_is_final(name: str, status: int, peer: Peer) -> None:
+async def test_an_answer_that_refuses_the_message_is_final(name: str, status: int, peer: Peer) -> None:
     peer.status, peer.body = status, b'{"ok": false, "error": "invalid_auth"}'
-    assert not (await failure(settings(name, peer.address))).retryable
+    assert (await failure(settings(name, peer.address))).retryable is (status not in FINAL[name])
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 407, 410, 421, 451, 498])
+@pytest.mark.parametrize("name", HTTP)
+async def test_an_answer_that_an_operator_sets_right_is_retryable(name: str, status: int, peer: Peer) -> None:
+    """A token that was replaced must not cost what was found until somebody stores the new one."""
+    peer.status, peer.body = status, b"<html>no</html>"
+    error = await failure(settings(name, peer.address))
+    assert error.retryable
+    assert error.hint or status not in (401, 403, 404, 405, 407, 410)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("name", HTTP)
 async def test_an_answer_that_may_change_is_retryable(name: str, status: int, peer: Peer) -> None:
     peer.status, peer.body = status, b"<html>try again</html>"
@@ -165,7 +188,16 @@ async def test_an_answer_that_may_change_is_retryable(name: str, status: int, pe
 
 @pytest.mark.parametrize(
     ("sent", "understood"),
-    [("7", 7), ("0", 0), ("1.5", 1.5), ("1000000000", 86_400), ("soon", None), ("-5", None), ("", None)],
+    [
+        ("7", 7),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("100000", 100_000),
+        ("1000000000", 72 * 3600),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+    ],
 )
 @pytest.mark.parametrize("name", HTTP)
 async def test_the_wish_of_a_rate_limit_is_handed_on(
@@ -206,7 +238,9 @@ async def test_a_wish_that_is_no_date_of_any_calendar_is_no_wish(name: str, sent
 async def test_a_redirect_is_not_followed_and_delivers_nothing(name: str, status: int, peer: Peer) -> None:
     confirm(peer, name)
     peer.status, peer.headers = status, {"Location": f"{peer.address}/login"}
-    assert not (await failure(settings(name, peer.address))).retryable
+    error = await failure(settings(name, peer.address))
+    assert error.retryable, "a login page in between goes away again"
+    assert "check the address" in error.hint
     assert len(peer.requests) == 1, "the credentials went one way only"
 
 
@@ -492,8 +526,19 @@ def test_an_unknown_type_names_the_nearest() -> None:
     ("error", "retryable"),
     [
         ("invalid_blocks", False),
+        ("metadata_too_large", False),
+        ("msg_blocks_too_long", False),
         ("msg_too_long", False),
-        ("is_archived", False),
+        ("no_text", False),
+        ("too_many_attachments", False),
+        ("accesslimited", True),
+        ("connection_limit_reached", True),
+        ("external_channel_migrating", True),
+        ("a_word_of_next_year", True),
+        ("enterprise_is_restricted", True),
+        ("no_permission", True),
+        ("org_login_required", True),
+        ("team_added_to_org", True),
         ("ratelimited", True),
         ("internal_error", True),
         ("fatal_error", True),
@@ -508,8 +553,69 @@ async def test_slack_refusals_in_a_200_are_told_apart(error: str, retryable: boo
 
 
 @pytest.mark.parametrize(
+    ("status", "word", "retryable"),
+    [
+        (400, "invalid_payload", False),
+        (400, "no_text", False),
+        (400, "too_many_attachments", False),
+        (400, "user_not_found", True),
+        (403, "action_prohibited", True),
+        (403, "invalid_token", True),
+        (404, "channel_not_found", True),
+        (404, "no_service", True),
+        (410, "channel_is_archived", True),
+        (500, "rollup_error", True),
+    ],
+)
+async def test_refusals_of_a_webhook_of_slack_are_told_apart(
+    status: int, word: str, retryable: bool, peer: Peer
+) -> None:
+    peer.status, peer.body = status, word.encode()
+    refusal = await failure(settings("slack by webhook", peer.address))
+    assert (refusal.retryable, refusal.message) == (retryable, f"Slack answered {status}: {word}")
+
+
+async def test_a_rate_limit_that_slack_tells_in_a_200_has_its_wish_too(peer: Peer) -> None:
+    peer.headers, peer.body = {"Retry-After": "77"}, b'{"ok": false, "error": "ratelimited"}'
+    refusal = await failure(settings("slack", peer.address))
+    assert (refusal.retryable, refusal.retry_after) == (True, 77)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"ok": "false"}',
+        b'{"ok": "true", "channel": "C1", "ts": "1.0"}',
+        b'{"ok": 1, "channel": "C1", "ts": "1.0"}',
+        b'{"ok": true}',
+        b'{"ok": true, "channel": "C1", "ts": null}',
+        b'{"ok": true, "channel": {"id": "C1"}, "ts": "1.0"}',
+        b'{"ok": true, "channel": "C1", "ts": 1.0}',
+        b'{"ok": true, "channel": "", "ts": "1.0"}',
+        b'{"ok": true, "channel": "C1", "ts": "1.0", "big": 1' + b"0" * 6000 + b"}",
+    ],
+)
+async def test_slack_confirms_with_true_and_with_where_the_message_is(body: bytes, peer: Peer) -> None:
+    peer.body = body
+    assert (await failure(settings("slack", peer.address))).retryable
+
+
+@pytest.mark.parametrize(
     "error",
-    ["account_inactive", "channel_not_found", "invalid_auth", "missing_scope", "not_in_channel", "token_revoked"],
+    [
+        "access_denied",
+        "account_inactive",
+        "channel_not_found",
+        "ekm_access_denied",
+        "invalid_auth",
+        "is_archived",
+        "missing_scope",
+        "not_authed",
+        "not_in_channel",
+        "restricted_action",
+        "token_expired",
+        "token_revoked",
+    ],
 )
 async def test_what_an_operator_can_set_right_is_retryable_and_says_how(error: str, peer: Peer) -> None:
     peer.body = f'{{"ok": false, "error": "{error}"}}'.encode()

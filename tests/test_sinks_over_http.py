@@ -118,7 +118,7 @@ async def test_a_secret_is_replaced_without_a_gap(receiver: tuple[FakeReceiver, 
         await send(settings)
     assert len(fake.taken) == 4
     fake.secret = OLD
-    assert not (await refusal(settings)).retryable
+    assert (await refusal(settings)).retryable, "until it is replaced here, too"
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_c2hvcnQ=", "whsec_!!!!", KEY, "", f"{NEW} whsec_c2hvcnQ="])
@@ -170,10 +170,22 @@ async def test_what_is_no_finding_has_a_key_of_its_own(pagerduty: tuple[FakePage
     assert len(fake.alerts) == 2
 
 
-async def test_an_event_with_the_wrong_key_is_refused_for_good(pagerduty: tuple[FakePagerDuty, Settings]) -> None:
+async def test_a_routing_key_that_was_replaced_costs_no_event(pagerduty: tuple[FakePagerDuty, Settings]) -> None:
     _, settings = pagerduty
     error = await refusal({**settings, "routing_key": KEY[::-1]})
-    assert error.message == "PagerDuty answered 400"
+    assert error.message == "PagerDuty answered 400: the routing key is not known"
+    assert error.retryable
+    assert "integration key" in error.hint
+
+
+@pytest.mark.parametrize("errors", [["Invalid routing key", "'payload.source' is missing or blank"], [], "x", None, {}])
+async def test_another_400_of_pagerduty_is_about_the_event(errors: object) -> None:
+    class Told(FakePagerDuty):
+        def answer(self, call: Any) -> tuple[int, object]:
+            return 400, {"status": "invalid event", "errors": errors}
+
+    with serving(Told(KEY)) as address:
+        error = await refusal({"type": "pagerduty", "url": f"{address}/v2/enqueue", "routing_key": KEY})
     assert not error.retryable
 
 
@@ -273,12 +285,33 @@ async def test_an_event_in_splunk_has_time_type_and_the_whole_alert(splunk: tupl
 async def test_refusals_of_splunk_are_told_in_our_words(splunk: tuple[FakeSplunk, Settings]) -> None:
     fake, settings = splunk
     error = await refusal({**settings, "index": "other"})
-    assert (error.message, error.retryable) == ("Splunk answered 400: the index is not one of the token's", False)
+    assert (error.message, error.retryable) == ("Splunk answered 400: the index is not one of the token's", True)
     error = await refusal({**settings, "token": "another"})
-    assert (error.message, error.retryable) == ("Splunk answered 403: the token is not known", False)
+    assert (error.message, error.retryable) == ("Splunk answered 403: the token is not known", True)
     fake.busy = True
     error = await refusal(settings)
     assert (error.message, error.retryable) == ("Splunk answered 503: the server is busy", True)
+
+
+@pytest.mark.parametrize(("code", "final"), [(5, True), (6, True), (12, True), (13, True), (15, True), (10, False)])
+async def test_codes_of_splunk_say_what_is_about_the_event(code: int, final: bool) -> None:
+    class Told(FakeSplunk):
+        def answer(self, call: Any) -> tuple[int, object]:
+            return 400, {"text": "no", "code": code}
+
+    with serving(Told(TOKEN)) as address:
+        error = await refusal({"type": "splunk_hec", "url": address, "token": TOKEN})
+    assert error.retryable is not final
+
+
+async def test_a_workflow_of_teams_that_is_switched_off_may_be_switched_on_again() -> None:
+    class Off(FakeTeams):
+        def answer(self, call: Any) -> tuple[int, object]:
+            return 400, {"error": {"code": "WorkflowTriggerIsNotEnabled", "message": "<b>state 'Stopped'</b>"}}
+
+    with serving(Off("abc")) as address:
+        error = await refusal({"type": "teams", "url": f"{address}/?sig=abc"})
+    assert (error.message, error.retryable) == ("Teams answered 400: the workflow is switched off", True)
 
 
 @pytest.fixture

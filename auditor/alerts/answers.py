@@ -7,23 +7,39 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from auditor import clock
+from auditor.alerts.lane import GIVE_UP_AFTER
 from auditor.errors import DeliveryError
 
-RETRY_AFTER_MAX = 24 * 3600  # seconds; a longer wish is a mistake or a joke
+RETRY_AFTER_MAX = GIVE_UP_AFTER  # seconds; after a longer wish there would be nothing left to send
 
 
-def refused(peer: str, status: int, headers: Mapping[str, str], word: str = "") -> DeliveryError:
-    """The error of an answer that confirms nothing: 408, 425, 429 and 5xx may pass later, the rest is final.
+_ABOUT_THE_MESSAGE = frozenset({400, 413, 422})
+_HINTS = {
+    401: "check its credential",
+    403: "check its credential, and what that may do",
+    404: "check its address: nothing is there, or not any more",
+    405: "check its address: something else is there",
+    407: "the proxy of the environment wants another login",
+    410: "check its address: what was there is gone",
+}
 
-    A 2xx that does not confirm comes from somebody else, a proxy's page say, and may pass, too.
+
+def refused(
+    peer: str, status: int, headers: Mapping[str, str], word: str = "", *, final: bool | None = None, hint: str = ""
+) -> DeliveryError:
+    """The error of an answer that confirms nothing: `final` when it is about the message itself.
+
+    Where the caller does not know, that is 400, 413 and 422. All else passes or is set right by somebody: a token that
+    was replaced, an address that moved, a page of a proxy. What was found meanwhile is told then.
     """
-    retryable = status in (408, 425, 429) or status >= 500 or 200 <= status < 300
-    floor = retry_after(headers, clock.now()) if retryable else None
+    final = status in _ABOUT_THE_MESSAGE if final is None else final
+    if not hint and 300 <= status < 400:
+        hint = "something between here and there answers instead: check the address"
     return DeliveryError(
         f"{peer} answered {status}" + (f": {word}" if word else ""),
-        hint="something between here and there answers instead: check the address" if 300 <= status < 400 else "",
-        retryable=retryable,
-        retry_after=floor,
+        hint=hint or _HINTS.get(status, ""),
+        retryable=not final,
+        retry_after=None if final else retry_after(headers, clock.now()),
     )
 
 

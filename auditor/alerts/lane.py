@@ -9,10 +9,16 @@ from dataclasses import dataclass, field
 
 UNLIMITED = 1_000_000_000
 """A `storm_limit` that nothing reaches."""
+GIVE_UP_AFTER = 72 * 3600
+"""Seconds for which a message is tried."""
 FOLD_MAX = 1000
 """Messages folded into one digest at most."""
 FOLD_MAX_KEPT = 50
 """The same for a sink that is told of each part by itself: they must all get there within `send_timeout`."""
+
+
+_PAUSE = 600
+"""Seconds without a look at the lane after which somebody was off; one message, and a store that stalls, take less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,10 @@ class Terms:
     """A message that is late because its sink was down goes out at most this long after the sink came back."""
     jitter: float = 0.5
     """Share of a wait that chance adds to it."""
-    give_up_after: float = 72 * 3600
+    give_up_after: float = GIVE_UP_AFTER
+    """Since the first try."""
+    watch: float = 3600
+    """Seconds at work without a pause before anything is given up: who was off for days tries again for so long."""
     breaker_after: int = 5
     """Failures in a row after which the sink rests, and then gets one message as a probe."""
     storm_limit: int = 20
@@ -42,7 +51,9 @@ class Terms:
         `chance` is in [0, 1). Jitter only ever adds, so that what the other side asked for is respected.
         """
         doubled = min(self.first_wait * 2.0 ** min(max(attempts, 1) - 1, 32), self.longest_wait)
-        return max(doubled, floor or 0) * (1 + self.jitter * chance)
+        wait = max(doubled, floor or 0)
+        # What was asked for is no reason to wait for days longer than that.
+        return wait + self.jitter * chance * min(wait, self.longest_wait)
 
 
 @dataclass(slots=True)
@@ -57,6 +68,7 @@ class Lane:
     _folds: dict[str, int] = field(default_factory=dict)
     _sent: deque[float] = field(default_factory=deque)
     _asked_at: float = 0
+    _at_work_since: float = 0
 
     def takes(self, now: float) -> int:
         """How many messages to lease: 0 while the sink rests, many when they must be folded into one."""
@@ -78,8 +90,18 @@ class Lane:
         back = self._asked_at - now
         if back > 0:
             self._rests_until -= back
+            self._at_work_since -= back
             self._sent = deque(each - back for each in self._sent)
+        elif -back > _PAUSE:
+            self._at_work_since = now
         self._asked_at = now
+
+    def gives_up(self, now: float, tried_for: float) -> bool:
+        """Whether a message that was first tried `tried_for` seconds ago is tried no more.
+
+        A machine that was off, or stood still, did not try meanwhile.
+        """
+        return tried_for >= self.terms.give_up_after and now - self._at_work_since >= self.terms.watch
 
     def folds(self, group: str) -> int:
         """How many messages of one group may go out as one; of all groups together for the empty one."""

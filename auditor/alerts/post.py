@@ -38,9 +38,9 @@ class Answer:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def refusal(self, peer: str, word: str = "") -> DeliveryError:
+    def refusal(self, peer: str, word: str = "", *, final: bool | None = None, hint: str = "") -> DeliveryError:
         """The error of this answer when it confirms nothing; `word` is of our choosing, or checked to be harmless."""
-        return refused(peer, self.status, self.headers, word)
+        return refused(peer, self.status, self.headers, word, final=final, hint=hint)
 
 
 async def post(

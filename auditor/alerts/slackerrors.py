@@ -1,4 +1,4 @@
-"""What Slack's refusals mean: what passes by itself, what somebody sets right, and what is final.
+"""What Slack's refusals mean: what is final, and what somebody sets right.
 
 Error words: the pages of the methods at https://docs.slack.dev/reference/methods
 """
@@ -9,36 +9,66 @@ from types import MappingProxyType
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from auditor.alerts.answers import refused
+from auditor import clock
+from auditor.alerts.answers import refused, retry_after
 from auditor.errors import DeliveryError
 
-_TRANSIENT = frozenset(
+_FINAL = frozenset(
     {
-        "fatal_error",
-        "internal_error",
-        "message_limit_exceeded",
-        "rate_limited",
-        "ratelimited",
-        "request_timeout",
-        "service_unavailable",
+        "attachment_payload_limit_exceeded",
+        "cannot_reply_to_message",
+        "cant_broadcast_message",
+        "cant_update_message",
+        "edit_window_closed",
+        "invalid_attachments",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "invalid_metadata_format",
+        "invalid_metadata_schema",
+        "invalid_payload",
+        "markdown_text_conflict",
+        "message_not_found",
+        "metadata_too_large",
+        "missing_text_or_fallback_or_attachments",
+        "msg_blocks_too_long",
+        "msg_too_long",
+        "no_text",
+        "thread_not_found",
+        "too_many_attachments",
     }
 )
-"""Errors in a 200 answer that pass by themselves."""
+"""What is wrong with the one message, or with the one that it changes or answers. All else passes or is set right."""
 
-_MENDED = {
+_REPLACED = "store the new bot token"
+_ADMINISTRATORS = "ask an administrator of the workspace: a rule there keeps the bot from posting"
+_NEW_WEBHOOK = "make another incoming webhook and store its address"
+
+_HINTS = {
+    "access_denied": _ADMINISTRATORS,
     "account_inactive": "the bot was removed from the workspace: install it again and store the new token",
+    "action_prohibited": _ADMINISTRATORS,
+    "channel_is_archived": "the channel is archived: choose another one",
     "channel_not_found": "check the channel's name; a private channel is invisible until the bot is invited",
+    "ekm_access_denied": _ADMINISTRATORS,
     "invalid_auth": "check the bot token (it begins with xoxb-) and base_url",
+    "invalid_token": _NEW_WEBHOOK,
+    "is_archived": "the channel is archived: choose another one",
+    "is_inactive": "the channel is frozen: choose another one",
     "missing_scope": "give the bot chat:write (for @owner users:read.email and im:write, too) and install it again",
+    "no_service": _NEW_WEBHOOK,
+    "no_service_id": _NEW_WEBHOOK,
+    "no_team": _NEW_WEBHOOK,
+    "not_authed": "check the bot token (it begins with xoxb-) and base_url",
     "not_in_channel": "invite the bot to the channel: /invite @auditor",
-    "token_revoked": "store the new bot token",
+    "restricted_action": _ADMINISTRATORS,
+    "team_access_not_granted": "install the bot in the workspace of the channel, too",
+    "token_expired": _REPLACED,
+    "token_revoked": _REPLACED,
 }
-"""Errors in a 200 answer that somebody sets right, and how; what was found meanwhile is told then."""
+"""What somebody can set right, by Slack's words; what was found meanwhile is told then."""
 
 SCOPES = ("chat:write", "users:read.email", "im:write")
 """What a bot needs; the last two for messages to owners."""
-
-_HINTS = {**_MENDED, "is_archived": "the channel is archived: choose another one"}
 
 
 def explained(
@@ -46,13 +76,21 @@ def explained(
 ) -> DeliveryError:
     """The error of an answer that refuses `what`; `hints` say by Slack's words what somebody can set right."""
     answer, word = error.response, said(error)
+    final = is_final(answer.status_code, word)
+    hint = _scope(error) or hints.get(word, "")
     if answer.status_code != 200:
-        return refused("Slack", answer.status_code, answer.headers, word)
+        return refused("Slack", answer.status_code, answer.headers, word, final=final, hint=hint)
     return DeliveryError(
         f"Slack refused {what}: {word}",
-        hint=_scope(error) or hints.get(word, ""),
-        retryable=word in _TRANSIENT or word in _MENDED or word == _UNREADABLE,
+        hint=hint,
+        retryable=not final,
+        retry_after=None if final else retry_after(answer.headers, clock.now()),
     )
+
+
+def is_final(status: int, word: str) -> bool:
+    """Whether an answer refuses the one message, and would refuse it always."""
+    return status == 413 or word in _FINAL
 
 
 def _scope(error: SlackApiError) -> str:

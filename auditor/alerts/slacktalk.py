@@ -15,7 +15,7 @@ from auditor.alerts.buttons import NONE, Buttons
 from auditor.alerts.conversation import Conversation, Place, Turn
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.sink import Receipt
-from auditor.alerts.slackerrors import explained, said
+from auditor.alerts.slackerrors import explained, said, told
 from auditor.log import get
 from auditor.terms import Level
 
@@ -23,6 +23,10 @@ log = get(__name__)
 
 _LOUD = frozenset({AlertKind.OPENED, AlertKind.REOPENED, AlertKind.OCCURRED})
 """What the channel hears of, too, when it is high or critical."""
+_LOST = frozenset(
+    {"channel_not_found", "is_archived", "is_inactive", "restricted_action_thread_locked", "thread_locked"}
+)
+"""Slack's words for a place where nothing is said any more; elsewhere the bot may be heard still."""
 _LITERAL: Mapping[str, Any] = {"parse": "none", "link_names": False}
 
 
@@ -168,11 +172,11 @@ class Talk:
 
 def _gone(error: SlackApiError) -> bool:
     """Whether the message can never be changed or answered: deleted, somebody else's, too old, in a lost channel."""
-    return said(error) == "channel_not_found" or not explained(error).retryable
+    return said(error) in _LOST or not explained(error).retryable
 
 
 def _receipt(answer: SlackResponse) -> Receipt:
-    return Receipt({"channel": str(answer["channel"]), "ts": str(answer["ts"])})
+    return Receipt({"channel": told(answer, "channel"), "ts": told(answer, "ts")})
 
 
 def _body(id_: str, text: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Any of the services that Apprise speaks to, more than a hundred. Their addresses: https://appriseit.com/services/
 
-Apprise says whether a service took the message and not why it did not, so every failure is tried again. A host in the
+Apprise says whether a service took the message and not why it did not, so every failure is tried again. An answer that
+is cut off within its headers is a whole one to what Apprise is built on, and so confirms. A host in the
 address is checked before the message goes, but it is Apprise that resolves it again and connects.
 """
 

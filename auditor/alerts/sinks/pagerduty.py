@@ -5,6 +5,7 @@ what is folded for others is told of each finding by itself, and telling it twic
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from auditor.alerts.document import compact, document, facts, fitted, moment, readable
 from auditor.alerts.message import Alert, AlertKind, key
-from auditor.alerts.post import post
+from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one
 from auditor.alerts.untrusted import named, one_line
@@ -42,6 +43,8 @@ _SEVERITY = {
 
 _ACTION = {AlertKind.ACKNOWLEDGED: "acknowledge", AlertKind.RESOLVED: "resolve", AlertKind.WAIVED: "resolve"}
 """Everything else triggers."""
+
+_ROUTING_KEY = re.compile("routing.?key", re.IGNORECASE)
 
 _Event = tuple[str, bytes]
 """A dedup_key and its event, without the routing key."""
@@ -135,7 +138,17 @@ async def _tried(config: Config, event: _Event) -> DeliveryError | None:
         return error
     told = answer.json()
     confirmed = answer.status == 202 and told.get("status") == "success" and told.get("dedup_key") == key
-    return None if confirmed else answer.refusal("PagerDuty")
+    return None if confirmed else _refusal(answer)
+
+
+def _refusal(answer: Answer) -> DeliveryError:
+    """A 400 is about the event, unless what is wrong with it is the routing key: that is no part of ours."""
+    told = answer.json().get("errors")
+    faults = told if isinstance(told, list) else []
+    if answer.status == 400 and faults and all(_ROUTING_KEY.search(str(each)) for each in faults):
+        hint = "take the integration key of an Events API v2 integration"
+        return answer.refusal("PagerDuty", "the routing key is not known", final=False, hint=hint)
+    return answer.refusal("PagerDuty")
 
 
 def _events(config: Config, alert: Alert, parts: Sequence[Alert]) -> list[_Event]:

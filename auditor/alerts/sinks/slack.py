@@ -27,7 +27,7 @@ from auditor.alerts.message import Alert
 from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
-from auditor.alerts.slackerrors import explained, harmless
+from auditor.alerts.slackerrors import explained, harmless, is_final
 from auditor.alerts.slackpeople import People
 from auditor.alerts.slacktalk import Found, Talk, Target, body_of, kept, standing_of
 from auditor.config import sane_url
@@ -175,8 +175,7 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
 
     What belongs to a conversation is shown in its message, and told in the thread of that. The alert's id travels in
     the metadata, so that a repeat after a lost answer can be recognised.
-    Raises DeliveryError: retryable for 429, 5xx, timeouts, Slack's own troubles and what an operator
-    sets right (the token, the bot's membership), final for the rest.
+    Raises DeliveryError: final where Slack refuses this one message as too large or ill-formed, retryable for all else.
     """
     try:
         if not config.converses:
@@ -239,7 +238,8 @@ def _by_webhook(config: Config, alert: Alert) -> Receipt:
     client = _Webhook(config, url=url, timeout=config.timeout, logger=_quiet, retry_handlers=[])
     answer = client.send_dict(body_of(alert))
     if answer.status_code != 200 or answer.body != "ok":
-        raise refused("Slack", answer.status_code, answer.headers, harmless(answer.body))
+        word = harmless(answer.body)
+        raise refused("Slack", answer.status_code, answer.headers, word, final=is_final(answer.status_code, word))
     return Receipt()
 
 
@@ -269,8 +269,10 @@ class _Web(WebClient):
 
     def _perform_urllib_http_request_internal(self, url: str, req: urllib.request.Request) -> dict[str, Any]:
         answer = _ask(req, self._config, self._until)
-        # The SDK takes any JSON for an object.
-        return {"status": answer.status, "headers": answer.headers, "body": json.dumps(answer.json())}
+        # The SDK takes any JSON for an object, and any value for a yes.
+        said = answer.json()
+        body = json.dumps({**said, "ok": said.get("ok") is True})
+        return {"status": answer.status, "headers": answer.headers, "body": body}
 
 
 class _Webhook(WebhookClient):

@@ -28,13 +28,19 @@ _WORDS = {
     8: "internal error",
     9: "the server is busy",
     10: "the token asks for acknowledgement, which needs a channel: switch it off for this token",
+    12: "the event is missing",
+    13: "the event is blank",
     14: "acknowledgement is disabled",
+    15: "invalid indexed fields",
     23: "the server is shutting down",
     24: "its queue is full",
     26: "its queue is at capacity",
     27: "its queue is at capacity",
 }
 """By the code in the answer: our words, its own are not repeated."""
+
+_ABOUT_THE_EVENT = frozenset({5, 6, 12, 13, 15})
+"""The other codes are about the token, its index and the server: those are set right, and the event goes out then."""
 
 
 class Config(RemoteConfig):
@@ -90,7 +96,8 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     answer = await post("Splunk", url, _body(config, alert), config.headers(), config)
     code = _code(answer)
     if answer.status != 200 or code != 0:
-        raise answer.refusal("Splunk", _WORDS.get(code, ""))
+        final = answer.status == 413 or code in _ABOUT_THE_EVENT
+        raise answer.refusal("Splunk", _WORDS.get(code, ""), final=final)
     return Receipt({"id": alert.id})
 
 

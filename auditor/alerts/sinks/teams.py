@@ -52,8 +52,16 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     """Post the card; the workflow confirms with 202, or 2xx and nothing. Raises DeliveryError."""
     answer = await post("Teams", config.endpoint(), _body(alert), {}, config)
     if not _confirms(answer):
-        raise answer.refusal("Teams")
+        raise answer.refusal("Teams", **_switched_off(answer))
     return Receipt()
+
+
+def _switched_off(answer: Answer) -> dict[str, Any]:
+    """A workflow that somebody switched off answers 400 as well, to every card."""
+    error = answer.json().get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    off = answer.status == 400 and code == "WorkflowTriggerIsNotEnabled"
+    return {"final": False, "word": "the workflow is switched off", "hint": "switch it on again"} if off else {}
 
 
 def _confirms(answer: Answer) -> bool:
