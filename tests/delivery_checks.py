@@ -9,6 +9,7 @@ from delivery_world import World
 from auditor.store.outbox import DIGEST, Entry, Progress
 
 ANNOUNCED = "notice/dead-letter/"
+ABOUT_SINKS = (ANNOUNCED, "notice/undelivered/")
 
 
 def so_far(world: World) -> None:
@@ -27,7 +28,7 @@ def so_far(world: World) -> None:
         _under_one_key(arrived, {name for where, name in apart if where == sink})
     announced = {row.message.id.removeprefix(ANNOUNCED).partition("/")[0] for row in rows.values()}
     for (sink, name), row in rows.items():
-        if row.state is Progress.DEAD and not name.startswith(ANNOUNCED):
+        if row.state is Progress.DEAD and not name.startswith(ABOUT_SINKS):
             assert sink in announced, "given up, and nobody was told"
 
 

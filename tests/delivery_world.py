@@ -68,7 +68,7 @@ class Process:
             self._store,
             sinks,
             self._name,
-            terms=Terms(storm_limit=world.storm_limit, storm_window=60),
+            terms=Terms(storm_limit=world.storm_limit, storm_window=60, watch=0),
             gate=world.gate,
             now=world.times.now,
             chance=lambda: 0.5,

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from services import FakeSplunk, serving
 from slack import Server, by_token, by_webhook
+from sqlalchemy import delete, select, update
 
 from auditor import log, redaction
 from auditor.alerts import conversing, digests
@@ -29,6 +31,7 @@ from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind
 from auditor.store import outbox
 from auditor.store.database import Store, Transaction, open_store
 from auditor.store.outbox import Message
+from auditor.store.tables import outbox as messages
 from auditor.terms import Level
 
 pytest_plugins = ["slackserver"]
@@ -228,12 +231,51 @@ async def test_dead_letters_about_dead_letters_are_not_told(store: Store) -> Non
     assert [len(a.attempts), len(b.attempts)] == [1, 1]
 
 
-async def test_a_message_is_given_up_when_it_is_too_old(store: Store) -> None:
-    async def fail(_alert: Alert, _context: Context) -> None:
-        raise DeliveryError("down", retryable=True)
+async def down(_alert: Alert, _context: Context) -> None:
+    raise DeliveryError("503", hint="start it", retryable=True)
 
-    put(store, [ALERT], "a", created_at=int(time.time()) - 72 * 3600)
-    assert await deliverer(store, Recorder(fail).named("a")).deliver_due() == Delivered(dead=1)
+
+def tried(store: Store, hours: float, *ids: str) -> None:
+    """The messages (all when none is named) were tried in vain for the first time so long ago, and are due."""
+    since = time.time() - hours * 3600
+    with store.transaction() as tx:
+        mine = messages.c.id.in_(ids) if ids else messages.c.state == "pending"
+        tx.execute(update(messages).where(mine).values(tried_at=since, attempts=99, error="503", due_at=since))
+
+
+async def test_a_message_is_given_up_when_it_was_tried_for_long_enough(store: Store) -> None:
+    put(store, [ALERT], "a")
+    tried(store, 73)
+    delivery = deliverer(store, Recorder(down).named("a"), terms=replace(QUICK, watch=0.5, longest_wait=0.6))
+    assert await delivery.deliver_due() == Delivered(failed=1), "who was off tries for a while at first"
+    await asyncio.sleep(1)
+    assert await delivery.deliver_due() == Delivered(dead=1)
+
+
+@pytest.mark.parametrize("attempts", [0, 1, 12])
+async def test_what_waited_while_the_machine_was_off_is_not_lost_by_one_failure(store: Store, attempts: int) -> None:
+    put(store, [ALERT], "a", created_at=int(time.time()) - 73 * 3600)
+    if attempts:
+        tried(store, 73)
+    sink = Recorder(down)
+    assert await deliverer(store, sink.named("a"), terms=Terms()).deliver_due() == Delivered(failed=1)
+    assert pending(store) == {"a": 1}
+
+
+async def test_a_message_that_was_given_back_was_not_tried(store: Store) -> None:
+    put(store, [ALERT], "a")
+    with store.transaction() as tx:
+        (leased,) = outbox.lease(tx, ["a"], "one", 60, 1)
+        outbox.give_back(tx, leased)
+        assert tx.execute(select(messages.c.tried_at)).scalar() is None
+        (again,) = outbox.lease(tx, ["a"], "one", 60, 1)
+        outbox.postpone(tx, again, -1, "503")
+    tried(store, 2)
+    with store.transaction() as tx:
+        (late,) = outbox.lease(tx, ["a"], "one", 60, 1)
+        assert late.tried_for == pytest.approx(7200, abs=60)
+        outbox.give_back(tx, late)
+        assert outbox.tried_since(tx)["a"] == pytest.approx(time.time() - 7200, abs=60)
 
 
 async def test_what_is_owed_to_a_sink_that_is_gone_is_given_up_as_late_and_told(store: Store) -> None:
@@ -253,19 +295,76 @@ async def test_what_is_owed_to_a_sink_that_is_gone_is_given_up_as_late_and_told(
 
 
 async def test_what_may_have_been_told_together_is_given_up_together(store: Store) -> None:
-    async def fail(_alert: Alert, _context: Context) -> None:
-        raise DeliveryError("down", retryable=True)
-
     now = int(time.time())
     old, new = numbered(2)
     with store.transaction() as tx:
-        both = [(old, now - 72 * 3600), (new, now)]
-        outbox.add(
-            tx, [Message(each.id, "acme", "a", encode(each), at, now - 1, group="g", flush_at=now) for each, at in both]
-        )
-    sink = Recorder(fail)
-    delivery = deliverer(store, sink.named("a"))
+        both = [
+            Message(each.id, "acme", "a", encode(each), now, now - 1, group="g", flush_at=now) for each in (old, new)
+        ]
+        outbox.add(tx, both)
+    sink = Recorder(down)
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, watch=0))
     assert await delivery.deliver_due() == Delivered(failed=2)
+    tried(store, 73, old.id)
+    assert await delivery.deliver_due() == Delivered(failed=2), "not before the last of them"
+    tried(store, 73)
+    assert await delivery.deliver_due() == Delivered(dead=2)
+
+
+async def test_a_sink_that_takes_nothing_is_told_of_through_the_others_once_a_day(store: Store) -> None:
+    a, b = Recorder(down), Recorder()
+    events = replace(Recorder().named("b/events"), alerts=False)
+    put(store, numbered(30), "a")
+    terms = replace(QUICK, breaker_after=3, first_wait=0.05, longest_wait=0.1)
+    async with draining(deliverer(store, a.named("a"), b.named("b"), events, terms=terms)):
+        await until(lambda: len(a.attempts) >= 12)
+    (notice,) = b.got
+    assert (notice.title, notice.kind, notice.level) == ("Messages to a do not arrive", AlertKind.NOTICE, Level.HIGH)
+    assert notice.protected
+    facts = dict(notice.facts)
+    assert (facts["Error"], facts["Owed"], notice.remediation) == ("503", "30 messages", "start it")
+    assert facts["Since"].endswith("UTC")
+    assert pending(store) == {"a": 30}, "none is lost"
+
+
+async def test_a_replaced_token_costs_no_message(store: Store) -> None:
+    """Final refusals were 300 dead letters within seconds."""
+    with serving(FakeSplunk("new")) as address:
+        settings = {"type": "splunk_hec", "url": address, "allow_private": True}
+        put(store, numbered(30), "siem")
+        terms = replace(QUICK, breaker_after=3, first_wait=60, storm_limit=1000)
+        old, new = (build("siem", {**settings, "token": token}) for token in ("old", "new"))
+        assert await deliverer(store, old, terms=terms).deliver_due() == Delivered(failed=3)
+        assert pending(store) == {"siem": 30}
+        with store.transaction() as tx:
+            tx.execute(update(messages).values(due_at=time.time() - 1))
+        assert await deliverer(store, new, terms=terms).deliver_due() == Delivered(sent=30)
+
+
+async def test_two_sinks_that_take_nothing_tell_of_each_other_once(store: Store) -> None:
+    put(store, [ALERT], "a", "b")
+    a, b = Recorder(down), Recorder(down)
+    terms = replace(QUICK, breaker_after=2, first_wait=0.02, longest_wait=0.02)
+    async with draining(deliverer(store, a.named("a"), b.named("b"), terms=terms)):
+        await until(lambda: min(len(a.attempts), len(b.attempts)) >= 12)
+    assert pending(store) == {"a": 2, "b": 2}
+    with store.transaction() as tx:
+        tx.execute(update(messages).where(messages.c.id == ALERT.id).values(state="delivered"))
+        tx.execute(delete(messages).where(messages.c.sink == "b"))
+    async with draining(deliverer(store, a.named("a"), b.named("b"), terms=terms)):
+        await until(lambda: len(a.attempts) >= 24)
+    assert pending(store) == {"a": 1}, "that a notice of b does not arrive is no news for b"
+
+
+async def test_a_wish_for_a_long_rest_is_told_at_once(store: Store) -> None:
+    async def later(_alert: Alert, _context: Context) -> None:
+        raise DeliveryError("429", retryable=True, retry_after=7200)
+
+    put(store, [ALERT], "a")
+    b = Recorder()
+    async with draining(deliverer(store, Recorder(later).named("a"), b.named("b"))):
+        await until(lambda: len(b.got) == 1)
+    assert b.got[0].title == "Messages to a do not arrive"
 
 
 async def test_a_clock_ahead_of_the_database_s_holds_nothing_up_that_is_due_at_once(store: Store) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from auditor.alerts.lane import UNLIMITED
+from auditor.store.outbox import Progress
 
 PROVE = os.environ.get("AUDITOR_PROVE") == "1"
 PARTS = 2 if PROVE else 1
@@ -160,14 +161,16 @@ def test_no_history_of_a_delivery_loses_or_overtakes_anything(figure: Figure, pa
 
 
 def test_a_death_while_a_digest_is_given_up_leaves_none_of_it_to_be_told_alone() -> None:
-    """The history in which it did: a clock that is a year ahead takes what waits for too old."""
+    """The history in which it did: what was told together is tried for days, and then one process dies."""
     history = Deliveries()
     history.begin(UNLIMITED)
     history.change(findings=[0, 0], poison=False)
-    history.jump(seconds=365 * 86_400)
     history.wait(seconds=21)
+    history.deliver(process=0, plan=[Outcome.DOWN] * 6)
+    history.wait(seconds=4 * 86_400)
     history.deliver_together(plan=[Outcome.UNANSWERED, Outcome.DIES_BEFORE])
     history.all_is_well()
+    assert any(row.state is Progress.DEAD for row in history.world.rows().values())
     history.teardown()
 
 

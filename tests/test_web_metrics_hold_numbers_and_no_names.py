@@ -44,6 +44,16 @@ def test_the_store_is_counted_at_each_scrape(metrics: Metrics) -> None:
     assert found["auditor_outbox_pending", (("sink", "security"),)] > 0
 
 
+def test_a_sink_that_takes_nothing_is_seen_by_since_when(store: Store, metrics: Metrics) -> None:
+    failing = ("auditor_outbox_failing_since_timestamp_seconds", (("sink", "security"),))
+    with store.transaction() as tx:
+        tx.execute(sql("UPDATE outbox SET error = '' WHERE state = 'pending'"))
+    assert failing not in _samples(metrics)
+    with store.transaction() as tx:
+        tx.execute(sql("UPDATE outbox SET error = '503', tried_at = 1767225600.5 WHERE state = 'pending'"))
+    assert _samples(metrics)[failing] == 1_767_225_600
+
+
 def test_the_lag_grows_while_a_stream_is_refused(metrics: Metrics) -> None:
     found = _samples(metrics)
     lag = "auditor_audit_log_lag_seconds"

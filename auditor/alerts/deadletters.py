@@ -16,8 +16,6 @@ from auditor.terms import Level
 
 _log = log.get(__name__)
 
-_DEAD_LETTER = "notice/dead-letter/"
-
 
 def give_up(
     tx: Transaction, sink: str, lost: Sequence[tuple[Leased, str]], reason: str, others: Sequence[str], now: int
@@ -59,11 +57,11 @@ def title_of(leased: Leased) -> str:
 
 
 def _notice(sink: str, message: Message, reason: str, title: str, at: int) -> Alert | None:
-    """One notice an hour and sink; none about the loss of such a notice, or two would go round for ever."""
-    if message.id.startswith(_DEAD_LETTER):
+    """One notice an hour and sink; none about the loss of a notice of a sink, or two would go round for ever."""
+    if notices.is_of_a_sink(message.id):
         return None
     return notices.notice(
-        f"dead-letter/{sink}/{at // 3600}",
+        f"{notices.DEAD_LETTER}/{sink}/{at // 3600}",
         message.organization,
         Level.HIGH,
         f"Messages to {sink} are lost",

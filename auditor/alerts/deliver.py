@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from auditor import clock, log
-from auditor.alerts import addressing, bugs, conversing, marking
+from auditor.alerts import addressing, bugs, conversing, marking, outages
 from auditor.alerts.conversation import Turn
 from auditor.alerts.deadletters import each_of, give_up, title_of
 from auditor.alerts.gate import Gate, Hold, Judge
@@ -253,11 +253,12 @@ class Deliverer:
 
     async def _failed(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         if error.retryable and lane.failed(self._seconds(), error.retry_after):
-            _log.warning("sink.rests", sink=lane.sink, error=error.message)
+            say = _log.error if lane.probing else _log.warning
+            say("sink.rests", sink=lane.sink, error=error.message, hint=error.hint)
         if not error.retryable and len(load.parts) > 1:
             return await self._unfold(lane, load, error)
         # What was told together is given up together: a part of a digest would be another message.
-        if error.retryable and not all(self._too_old(leased.message) for leased, _ in load.parts):
+        if error.retryable and not all(lane.gives_up(self._seconds(), leased.tried_for) for leased in load.leased):
             return await self._postpone(lane, load, error)
         return await self._bury(lane.sink, [(leased, alert.title) for leased, alert in load.parts], error.message)
 
@@ -279,13 +280,26 @@ class Deliverer:
             error=error.message,
             hint=error.hint,
         )
-        await self._each(load, lambda tx, leased: outbox.postpone(tx, leased, wait, error.message))
+        tells = lane.probing or (error.retry_after or 0) > lane.terms.longest_wait
+        now = int(self._seconds())
+
+        def postpone(tx: Transaction) -> None:
+            ours = each_of(load.leased, lambda leased: outbox.postpone(tx, leased, wait, error.message))
+            if ours and tells:
+                outages.tell(tx, lane.sink, load, error, self._others(lane.sink), now)
+
+        await self._transact(postpone)
+        if tells:
+            self.wake()
         return Delivered(failed=len(load.parts))
+
+    def _others(self, sink: str) -> Sequence[str]:
+        """Who may be told of what happens to `sink`; not those who only write to owners, of which it has none."""
+        return [name for name, other in self._sinks.items() if name != sink and other.alerts and not other.config.owned]
 
     async def _bury(self, sink: str, lost: Sequence[tuple[Leased, str]], reason: str) -> Delivered:
         """Give messages (each with its title) up and say so through the other sinks, in one transaction."""
-        others = [name for name, other in self._sinks.items() if name != sink and other.alerts]
-        now = int(self._seconds())
+        others, now = self._others(sink), int(self._seconds())
         dead = await self._transact(lambda tx: give_up(tx, sink, lost, reason, others, now))
         if dead:
             self.wake()

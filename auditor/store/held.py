@@ -123,6 +123,7 @@ def as_new(at: float) -> dict[str, object]:
         "flush_at": at,
         "created_at": int(at),
         "attempts": 0,
+        "tried_at": None,
         "error": "",
     }
 

@@ -61,6 +61,8 @@ class Leased:
     """Grows with every lease: what whoever holds an older one says of the message is refused."""
     batch: str
     """What it was sent with before, as `bind` named it, and may have arrived with; empty when it was never sent."""
+    tried_for: float
+    """Seconds since it was first tried, on the clock of the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def lease(
     )
     sent = outbox.c.batch != ""
     due = or_(outbox.c.due_at <= DatabaseTime(), sent) if probing else outbox.c.due_at <= DatabaseTime()
-    query = select(outbox).where(outbox.c.sink.in_(list(sinks)), *_unleased(), due, ~owed)
+    query = _tried().where(outbox.c.sink.in_(list(sinks)), *_unleased(), due, ~owed)
     if apart:
         query = query.where(~_talked_of())
     by_age = (outbox.c.due_at, outbox.c.row)
@@ -162,7 +164,7 @@ def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit
     return [
         leased
         for some in slices(free)
-        for leased in _taken(tx, _locked(select(outbox).where(outbox.c.row.in_(some)), len(some)), owner, seconds)
+        for leased in _taken(tx, _locked(_tried().where(outbox.c.row.in_(some)), len(some)), owner, seconds)
     ]
 
 
@@ -191,7 +193,7 @@ def _batch_of(first: Leased) -> Select[Any]:
     """The others that were sent with `first`, locked. None is left out: with others it would be another message."""
     message = first.message
     mates = outbox.c.sink == message.sink, outbox.c.batch == first.batch, outbox.c.id != message.id
-    return select(outbox).where(*mates, *_unleased()).order_by(outbox.c.row).with_for_update(of=outbox)
+    return _tried().where(*mates, *_unleased()).order_by(outbox.c.row).with_for_update(of=outbox)
 
 
 def _talked_of() -> ColumnElement[bool]:
@@ -218,6 +220,11 @@ def _blocked(tx: Transaction, first: Message, found: Mapping[int, str]) -> set[i
     return blocked
 
 
+def _tried() -> Select[Any]:
+    """Messages, and for how long each was tried."""
+    return select(outbox, (DatabaseTime() - outbox.c.tried_at).label("tried_for"))
+
+
 def _unleased() -> tuple[ColumnElement[bool], ...]:
     """What is owed, and on its way by nobody."""
     return (
@@ -241,9 +248,12 @@ def _taken(tx: Transaction, locked: Select[Any], owner: str, seconds: float) -> 
                 lease_until=now + seconds,
                 fence=outbox.c.fence + 1,
                 attempts=outbox.c.attempts + 1,
+                tried_at=func.coalesce(outbox.c.tried_at, now),
             )
         )
-    return [Leased(_message(row), row.attempts + 1, row.fence + 1, row.batch) for row in rows]
+    return [
+        Leased(_message(row), row.attempts + 1, row.fence + 1, row.batch, float(row.tried_for or 0)) for row in rows
+    ]
 
 
 def settle(tx: Transaction, leased: Leased, receipt: dict[str, Any]) -> None:
@@ -263,7 +273,8 @@ def unbind(tx: Transaction, leased: Leased, error: str) -> None:
 
 def give_back(tx: Transaction, leased: Leased) -> None:
     """The message is not tried now, and is due as before. Raises LeaseLost."""
-    _change(tx, leased, attempts=leased.attempts - 1)
+    before = {} if leased.attempts > 1 else {"tried_at": None}
+    _change(tx, leased, attempts=leased.attempts - 1, **before)
 
 
 def bury(tx: Transaction, leased: Leased, error: str) -> None:
@@ -308,6 +319,13 @@ def pending(tx: Transaction) -> dict[str, int]:
     """How many messages are owed to each sink that is owed any."""
     owed = select(outbox.c.sink, func.count().label("number")).where(outbox.c.state == Progress.PENDING)
     return {row["sink"]: row["number"] for row in tx.execute(owed.group_by(outbox.c.sink)).mappings()}
+
+
+def tried_since(tx: Transaction) -> dict[str, int]:
+    """Since when, in Unix seconds, what is owed to each sink is tried in vain; sinks that nothing was tried at lack."""
+    since = select(outbox.c.sink, func.min(outbox.c.tried_at).label("since"))
+    failing = since.where(outbox.c.state == Progress.PENDING, outbox.c.error != "", outbox.c.tried_at.is_not(None))
+    return {row["sink"]: int(row["since"]) for row in tx.execute(failing.group_by(outbox.c.sink)).mappings()}
 
 
 def counts(tx: Transaction, organization: str, since: int) -> dict[tuple[str, Progress], int]:

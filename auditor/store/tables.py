@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0009"
+HEAD = "0010"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -326,6 +326,8 @@ outbox = Table(
     Column("flush_at", Double),
     # Those with the same one were sent as one message, of which it is not known whether it arrived.
     Column("batch", Words, nullable=False, server_default=""),
+    # When it was first tried; NULL before.
+    Column("tried_at", Double),
     UniqueConstraint("id", "sink"),
     Index(None, "state", "due_at"),
     Index(None, "sink", "order_key", "row"),

@@ -132,6 +132,8 @@ class _StoreCollector(Collector):
                     _add_organization(families, tx, organization, self._now())
                 for sink, count in outbox.pending(tx).items():
                     families["outbox"].add_metric([sink], count)
+                for sink, since in outbox.tried_since(tx).items():
+                    families["failing"].add_metric([sink], since)
         except StoreError:
             yield _up(0)
             return
@@ -162,6 +164,11 @@ def _families() -> dict[str, GaugeMetricFamily]:
             labels=["organization", "stream"],
         ),
         "outbox": GaugeMetricFamily("auditor_outbox_pending", "Messages that wait to be delivered.", labels=["sink"]),
+        "failing": GaugeMetricFamily(
+            "auditor_outbox_failing_since_timestamp_seconds",
+            "When the message that is tried in vain for longest was first tried; no value where none is.",
+            labels=["sink"],
+        ),
     }
 
 

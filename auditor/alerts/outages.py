@@ -1,0 +1,38 @@
+"""Tells through other sinks that messages to one do not arrive: nobody should wait until they are given up."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from auditor.alerts import notices
+from auditor.alerts.load import Load
+from auditor.alerts.outgoing import queue
+from auditor.alerts.untrusted import bounded
+from auditor.alerts.words import counted, moment
+from auditor.errors import DeliveryError
+from auditor.store import outbox
+from auditor.store.database import Transaction
+from auditor.terms import Level
+
+_DAY = 86_400
+
+
+def tell(tx: Transaction, sink: str, load: Load, error: DeliveryError, others: Sequence[str], now: int) -> None:
+    """Queue a notice that `sink` does not take its messages, of which `load` is one, for the sinks `others`.
+
+    One a day and sink; none where only such notices do not arrive, or two sinks would tell of each other for ever.
+    """
+    if not others or all(notices.is_of_a_sink(leased.message.id) for leased in load.leased):
+        return
+    owed, since = outbox.pending(tx).get(sink, 0), outbox.tried_since(tx).get(sink, now)
+    facts = [("Sink", sink), ("Error", error.message), ("Since", moment(since)), ("Owed", counted(owed, "message"))]
+    notice = notices.notice(
+        f"{notices.OUTAGE}/{sink}/{now // _DAY}",
+        load.leased[0].message.organization,
+        Level.HIGH,
+        f"Messages to {sink} do not arrive",
+        f"{counted(owed, 'message')} owed. They are tried again, each for 72 hours, and then given up.",
+        now,
+        facts=facts,
+        protected=True,
+    )
+    queue(tx, replace(notice, remediation=bounded(error.hint)), others, now)
