@@ -1,7 +1,11 @@
 """What stands in the terminal."""
 
 import io
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -47,6 +51,77 @@ async def test_an_alert_is_one_plain_paragraph(capsys: pytest.CaptureFixture[str
         "   acme · ip-allowlist-deactivated · finding 00ff · 2026-01-01 00:00:00 UTC\n"
         "\n"
     )
+
+
+WRITER = """
+import asyncio, fcntl, os, resource, signal, sys
+from auditor.alerts.registry import build
+from auditor.alerts.sink import Context
+from auditor.errors import DeliveryError
+from alerts import ALERT
+way, sink = sys.argv[1], build("terminal", {"type": "console"})
+if way == "limit":
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+if way == "closed":
+    sys.stdout.close()
+if way == "full pipe":
+    os.set_blocking(1, False)
+    fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(1, b"x" * 4096)
+for _ in range(3):
+    try:
+        asyncio.run(sink.send(ALERT, Context()))
+    except DeliveryError as error:
+        print(error.retryable, error.message, file=sys.stderr)
+if way == "limit":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    asyncio.run(sink.send(ALERT, Context()))
+"""
+
+
+def written(way: str, out: int) -> list[str]:
+    """What is said of three alerts that a process writes to `out`."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    arguments = [sys.executable, "-c", WRITER, way]
+    done = subprocess.run(
+        arguments, env=environment, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60, check=True
+    )
+    return done.stderr.splitlines()
+
+
+def test_a_full_disk_passes() -> None:
+    with Path("/dev/full").open("wb") as full:
+        told = written("", full.fileno())
+    assert told == ["True standard output cannot be written: no space left on device"] * 3
+
+
+def test_what_a_full_disk_refused_is_written_once_when_there_is_space_again(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        assert written("limit", out.fileno()) == ["True standard output cannot be written: file too large"] * 3
+    assert (tmp_path / "out").read_text().count("Project API key unused for 90 days") == 1
+
+
+def test_a_pipe_that_is_full_passes() -> None:
+    reader, writer = os.pipe()
+    told = written("full pipe", writer)
+    os.close(writer)
+    os.close(reader)
+    assert told == ["True standard output cannot be written: resource temporarily unavailable"] * 3
+
+
+def test_a_pipe_whose_reader_is_gone_does_not_come_back() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    told = written("", writer)
+    os.close(writer)
+    assert told == ["False nobody reads standard output any more"] * 3
+
+
+def test_an_output_that_was_closed_is_final() -> None:
+    with Path("/dev/null").open("wb") as out:
+        assert written("closed", out.fileno()) == ["False standard output is closed"] * 3
 
 
 def rendered(alert: Alert, *, terminal: bool) -> str:

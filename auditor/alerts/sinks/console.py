@@ -1,6 +1,7 @@
 """The terminal, or whatever standard output is: one paragraph an alert. Formatting: https://rich.readthedocs.io"""
 
 import io
+import os
 import sys
 from collections.abc import Iterable
 from typing import TextIO
@@ -35,25 +36,47 @@ EXAMPLES = {"console": Example({})}
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
-    """Write the alert. Raises DeliveryError, final, when nobody reads standard output any more."""
+    """Write the alert. Raises DeliveryError: retryable when the disk is full, say, as that may pass.
+
+    Final when nobody reads standard output any more: as long as this process lives it gets no other reader, and the
+    other sinks are told of the loss now rather than in three days.
+    """
     try:
         # A terminal that is held, or a pipe that nobody empties, blocks the writer: never the event loop.
-        await aside(lambda: _write(alert, sys.stdout))
-    except (OSError, ValueError) as error:
-        raise DeliveryError(f"standard output cannot be written: {type(error).__name__}") from None
+        await aside(lambda: _write(_paragraph(alert, sys.stdout), sys.stdout))
+    except BrokenPipeError:
+        raise DeliveryError("nobody reads standard output any more") from None
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise DeliveryError(f"standard output cannot be written: {reason}", retryable=True) from None
+    except ValueError:
+        raise DeliveryError("standard output is closed") from None
     return Receipt()
 
 
-def _write(alert: Alert, out: TextIO) -> None:
-    show(alert, Console(file=out, highlight=False, markup=False, emoji=False, soft_wrap=True))
+def _paragraph(alert: Alert, out: TextIO) -> str:
+    console = Console(file=out, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    with console.capture() as captured:
+        show(alert, console)
+    return captured.get()
+
+
+def _write(text: str, out: TextIO) -> None:
+    """Past the buffer of `out`, which would keep what could not be written, and write it with each later try again."""
     out.flush()
+    try:
+        number = out.fileno()
+    except io.UnsupportedOperation:
+        out.write(text)
+        return
+    data = text.encode(out.encoding or "utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(number, data) :]
 
 
 def render(config: Config, alert: Alert) -> str:
     """The paragraph, without colours."""
-    out = io.StringIO()
-    _write(alert, out)
-    return out.getvalue()
+    return _paragraph(alert, io.StringIO())
 
 
 def show(alert: Alert, console: Console) -> None:
