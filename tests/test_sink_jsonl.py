@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from alerts import ALERT, HOSTILE, hidden, hostile
 
-from auditor.alerts.message import Alert
+from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context, Sink
 from auditor.errors import ConfigError, DeliveryError
@@ -56,6 +56,16 @@ async def test_hostile_text_stays_on_its_line(case: str, tmp_path: Path) -> None
     assert data.count(b"\n") == 1
     told: dict[str, Any] = json.loads(data.decode("utf-8"))
     assert not hidden(told["title"] + told["text"] + told["resource"]["name"] + "".join(told["facts"]))
+
+
+async def test_an_event_is_one_line_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
+    path, raw = (
+        tmp_path / "alerts.jsonl",
+        '{"id":"audit_log-1","name":"a\u2028b\u0085c\u2029d\x7fe\\ud800f\\ud83d\\ude00"}',
+    )
+    await send(path, replace(ALERT, kind=AlertKind.EVENT, raw=raw))
+    (line,) = path.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["event"]["name"] == "a\u2028b\u0085c\u2029d\x7fe\ud800f\U0001f600"
 
 
 async def test_a_renamed_file_keeps_its_lines_and_a_new_one_gets_the_next(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Hidden characters in names are written out here, too: people read these texts in
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -92,9 +93,14 @@ def fitted(make: Callable[[int], object], limit: int, lines: int = LINES_MAX) ->
     return data
 
 
+_WRITTEN_OUT = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What JSON allows in a text and some readers take for the end of a line, and what has no UTF-8."""
+
+
 def compact(value: object) -> bytes:
-    """JSON in UTF-8, a lone surrogate replaced."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    """JSON in UTF-8, one line for every reader. Nothing is lost: a lone surrogate is written out, too, as `\\ud800`."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _WRITTEN_OUT.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def readable(data: bytes) -> str:
