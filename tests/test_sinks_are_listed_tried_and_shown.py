@@ -248,6 +248,15 @@ def test_the_templates_of_the_readme_hold_for_every_kind(kind: AlertKind) -> Non
         assert (told["title"], told["text"]) == (f"[acme] {alert.title}", f"{begins}{alert.text}".strip())
 
 
+def test_the_template_of_the_readme_cuts_no_text() -> None:
+    text = " ".join(f"word{number}" for number in range(500))
+    templates = {"text": "{% if owner %}{{ owner }}: {% endif %}{{ text }}"}
+    sink = build("out", {"type": "jsonl", "path": "x", "templates": templates})
+    assert json.loads(sink.preview(replace(ALERT, text=text)))["text"] == text
+    cut = json.loads(sink.preview(replace(ALERT, text="x" * 5000)))["text"]
+    assert (len(cut), cut[-1]) == (4000, "…")
+
+
 BAD_TEMPLATES = {
     "{{ tilte }}": "no field is named `tilte`; did you mean `title`?",
     "{{ title.__class__ }}": "no field is named `title.__class__`",

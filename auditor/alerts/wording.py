@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from auditor.alerts.message import Alert
+from auditor.alerts.untrusted import TEXT_MAX
 from auditor.alerts.words import label
 from auditor.errors import did_you_mean
 from auditor.policy.template import Message
@@ -69,7 +70,7 @@ def worded(alert: Alert, templates: Templates) -> Alert:
         return alert
     fields = _fields(alert)
     title, text = (
-        _compiled(template).render(fields, alert.at, plain) if template else plain
+        _compiled(template).render(fields, alert.at, plain, limit=TEXT_MAX, each=TEXT_MAX) if template else plain
         for template, plain in ((templates.title, alert.title), (templates.text, alert.text))
     )
     return replace(alert, title=title, text=text)

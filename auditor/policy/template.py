@@ -64,15 +64,20 @@ class Message:
         except (TemplateError, SyntaxError) as error:
             raise ValueError(f"the template cannot be read: {error}") from error
 
-    def render(self, fields: Mapping[str, object], now: int, fallback: str) -> str:
-        """The sentence, one line, without control characters; `fallback` when the template fails."""
+    def render(
+        self, fields: Mapping[str, object], now: int, fallback: str, *, limit: int = MAX_LENGTH, each: int = MAX_VALUE
+    ) -> str:
+        """The sentence, one line, without control characters; `fallback` when the template fails.
+
+        It has at most `limit` characters, and one value in it at most `each`.
+        """
         if not self._text:
-            return one_line(fallback, MAX_LENGTH)
+            return one_line(fallback, limit)
         try:
-            text = self._template.render({**_nested(fields), "now": now})
+            text = self._template.render({**_nested(fields, each), "now": now})
         except (TemplateError, ArithmeticError, TypeError, ValueError, RecursionError, AttributeError):
             text = fallback
-        return one_line(text, MAX_LENGTH)
+        return one_line(text, limit)
 
 
 def _parsed(text: str) -> nodes.Template:
@@ -123,11 +128,11 @@ def one_line(text: str, limit: int) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def _nested(fields: Mapping[str, object]) -> dict[str, object]:
+def _nested(fields: Mapping[str, object], each: int) -> dict[str, object]:
     """Dotted names as nested mappings, because that is how a template writes them."""
     result: dict[str, object] = {}
     for name, value in sorted(fields.items()):
-        shown = _shown(value)
+        shown = _shown(value, each)
         if shown is None:
             continue
         *path, last = name.split(".")
@@ -141,16 +146,16 @@ def _nested(fields: Mapping[str, object]) -> dict[str, object]:
     return result
 
 
-def _shown(value: object) -> object:
+def _shown(value: object, each: int) -> object:
     if isinstance(value, Unknown):
         return None
     if isinstance(value, list):
-        return ", ".join(_short(str(each)) for each in value[:20]) + (", …" if len(value) > 20 else "")
-    return _short(value) if isinstance(value, str) else value
+        return ", ".join(_short(str(one), each) for one in value[:20]) + (", …" if len(value) > 20 else "")
+    return _short(value, each) if isinstance(value, str) else value
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 @pass_context
