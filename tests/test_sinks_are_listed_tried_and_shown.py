@@ -42,6 +42,28 @@ def config(tmp_path: Path, server: Server) -> Path:
     )
 
 
+def test_a_sink_that_cannot_be_tried_beforehand_is_listed_with_its_host_and_no_secret(tmp_path: Path) -> None:
+    pytest.importorskip("apprise")
+    urls = {
+        "own": "json://ada:canary@hooks.example.com:8080/canary",
+        "mail": "mailto://ada:canary@example.com?smtp=smtp.example.com",
+        "bot": "tgram://123456789:canary_canary_canary_canary_canary/12315544/",
+    }
+    sinks: dict[str, dict[str, Any]] = {name: {"type": "apprise", "url": url} for name, url in urls.items()}
+    sinks["log"] = {"type": "syslog", "host": "logs.example.com", "transport": "udp"}
+    config = configured(tmp_path, API, sinks=sinks)
+    done = auditor("sinks", "list", "-o", "json", cwd=config.parent)
+    assert {each["name"]: each["address"] for each in done.document} == {
+        "own": "hooks.example.com:8080",
+        "mail": "smtp.example.com:25",
+        "bot": "Telegram",
+        "log": "logs.example.com:514",
+    }
+    table = auditor("sinks", "list", cwd=config.parent).out
+    assert "this machine" not in table
+    assert not any(secret in table + done.out for secret in ("canary", "123456789"))
+
+
 def test_sinks_are_listed_with_where_they_lead_and_what_they_get(config: Path, server: Server) -> None:
     done = auditor("sinks", "list", "-o", "json", cwd=config.parent)
     assert done.code == 0

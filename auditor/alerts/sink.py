@@ -41,6 +41,14 @@ class SinkConfig(Section):
         """
         return None
 
+    def place(self) -> str:
+        """The same for people, also where nothing can be tried beforehand; empty where messages leave no machine.
+
+        Never a secret. Raises ConfigError as `address` does.
+        """
+        address = self.address()
+        return f"{address[0]}:{address[1]}" if address else ""
+
     @property
     def converses(self) -> bool:
         """Whether a message can be changed later and has a thread: what belongs together is one message then."""

@@ -79,12 +79,12 @@ def _row(loaded: Loaded, name: str, kind: str) -> _Row:
     row = _Row(name, kind, "", routes, name in routing.root.to, name in loaded.config.operators)
     try:
         config = sink_of(loaded, name).config
-        address = config.address()
+        place = config.place()
     except FaultyFiles as error:
         return replace(row, faults=tuple(redact(str(fault)) for fault in error.faults))
     except ConfigError as error:
         return replace(row, faults=(redact(str(loaded.fault(("sinks", name), error.message, error.hint))),))
-    return replace(row, place=f"{address[0]}:{address[1]}" if address else "", personal=config.personal)
+    return replace(row, place=place, personal=config.personal)
 
 
 def _leads(route: Route, name: str, above: tuple[str, ...]) -> bool:

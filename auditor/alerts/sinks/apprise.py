@@ -68,6 +68,12 @@ class Config(RemoteConfig):
         service.socket_connect_timeout = service.socket_read_timeout = self.timeout
         return service
 
+    def place(self) -> str:
+        """Host and port where the address names them, and else the service: there the host may be part of a secret."""
+        service = self.service()
+        host, port = _host(service), getattr(service, "port", None)
+        return f"{host}:{port}" if host and port else host or str(service.service_name)
+
     def ready(self) -> None:
         """Raise ConfigError when Apprise cannot use the address."""
         super().ready()
@@ -109,6 +115,13 @@ def _notify(config: Config, alert: Alert) -> bool:
     except Exception as error:  # noqa: BLE001 - its more than a hundred services trip over answers in as many ways
         reason = f"Apprise tripped over the answer ({type(error).__name__})"
         raise DeliveryError(reason, hint="try: apprise -vvv URL", retryable=True) from None
+
+
+def _host(service: Any) -> str:
+    """The host that the address names; empty where something else stands in its place, as the token of a bot."""
+    meant = service.template_tokens.get("host")
+    host = getattr(service, "smtp_host", None) or getattr(service, "host", None)
+    return host if isinstance(host, str) and meant and not meant.get("private") and "map_to" not in meant else ""
 
 
 def _type(alert: Alert) -> str:

@@ -55,6 +55,10 @@ class Config(RemoteConfig):
         """Host and port of a server over TCP; UDP has none that can be tried."""
         return None if self.transport == "udp" else (self.host, self.target_port)
 
+    def place(self) -> str:
+        """Host and port, whatever the transport."""
+        return f"{self.host}:{self.target_port}"
+
     @property
     def target_port(self) -> int:
         """The port, or the usual one of the transport."""
