@@ -1,8 +1,9 @@
 """Every error that a person may read: what went wrong, and what to do next."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class AuditorError(Exception):
@@ -58,7 +59,8 @@ class LeaseLost(StoreError):
 class DeliveryError(AuditorError):
     """A sink did not confirm a message.
 
-    `retry_after` is the floor in seconds that the other side asked for, None when it did not say.
+    `retry_after` is the floor in seconds that the other side asked for, None when it did not say. `kept` (JSON values)
+    is what was confirmed all the same: the next try is told of it.
     """
 
     def __init__(
@@ -68,9 +70,11 @@ class DeliveryError(AuditorError):
         hint: str = "",
         retryable: bool = False,
         retry_after: float | None = None,
+        kept: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message, hint=hint, retryable=retryable)
         self.retry_after = retry_after
+        self.kept = dict(kept or {})
 
 
 def did_you_mean(word: str, known: Iterable[str], what: str) -> str:

@@ -26,6 +26,10 @@ class Inbox:
     users: list[str] = field(default_factory=list)
     refuse: tuple[str, ...] = ()
     """Addresses that do not exist here."""
+    put_off: tuple[str, ...] = ()
+    """Addresses that are on a greylist."""
+    busy: bool = False
+    """No letter is taken now, whoever it is for."""
     port: int = 0
 
     async def handle_RCPT(
@@ -33,10 +37,14 @@ class Inbox:
     ) -> str:
         if address in self.refuse:
             return "550 5.1.1 no such user canary"
+        if address in self.put_off:
+            return "450 4.2.0 greylisted canary"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _server: object, session: Session, envelope: Envelope) -> str:
+        if self.busy:
+            return "451 4.3.0 canary"
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         self.letters.append(message_from_bytes(content, policy=policy.default))
         self.recipients.append(list(envelope.rcpt_tos))

@@ -199,7 +199,7 @@ async def test_one_refused_address_of_two_is_in_the_receipt_and_no_reason_to_rep
     with mail.serving() as inbox:
         inbox.refuse = ("gone@example.com",)
         receipt = await send(settings(inbox.port, to=["gone@example.com", "security@example.com"]))
-        assert receipt.details["refused"] == "gone@example.com"
+        assert receipt.recorded["refused"] == "gone@example.com: 550 5.1.1"
         error = await refusal(settings(inbox.port, to=["gone@example.com"]))
     assert not error.retryable
     assert error.message == "the mail server refused all addresses (550)"

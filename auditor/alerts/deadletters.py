@@ -1,6 +1,6 @@
-"""What becomes of messages that are given up: they stay in the listing, and are told of through other sinks."""
+"""What becomes of messages that somebody never gets: they stay in the listing, and are told of through other sinks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -35,6 +35,19 @@ def give_up(
     return given_up
 
 
+def left_out(
+    tx: Transaction, sink: str, alert: Alert, refused: Mapping[str, str], tellers: Sequence[str], now: int
+) -> None:
+    """Queue for the sinks `tellers` that `alert` reached others, and for whom it was refused, with which answer.
+
+    One notice a day for each of them; none about such a notice, or it would go round.
+    """
+    for who, answer in refused.items():
+        _log.warning("alert.left_out", sink=sink, alert=alert.id, recipient=who, answer=answer)
+        if not notices.is_of_a_sink(alert.id):
+            queue(tx, _left_out_notice(sink, alert, who, answer, now), tellers, now)
+
+
 def each_of(some: Sequence[Leased], act: Callable[[Leased], None]) -> int:
     """Do `act` to every message; returns how many of them were still ours."""
     ours = 0
@@ -54,6 +67,19 @@ def title_of(leased: Leased) -> str:
         return decode(leased.message.alert).title
     except msgspec.DecodeError:
         return leased.message.id
+
+
+def _left_out_notice(sink: str, alert: Alert, who: str, answer: str, at: int) -> Alert:
+    return notices.notice(
+        f"{notices.LEFT_OUT}/{who}/{at // 86_400}",
+        alert.organization,
+        Level.HIGH,
+        f"{who} gets no messages from {sink}",
+        f"{alert.title}: refused for {who}, delivered to the others. Later refusals of this day are not told.",
+        at,
+        facts=(("Sink", sink), ("Recipient", who), ("Answer", answer), ("Message", alert.id)),
+        protected=True,
+    )
 
 
 def _notice(sink: str, message: Message, reason: str, title: str, at: int) -> Alert | None:

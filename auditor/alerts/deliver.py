@@ -15,7 +15,7 @@ import msgspec
 from auditor import clock, log
 from auditor.alerts import addressing, bugs, conversing, marking, outages
 from auditor.alerts.conversation import Turn
-from auditor.alerts.deadletters import each_of, give_up, title_of
+from auditor.alerts.deadletters import each_of, give_up, left_out, title_of
 from auditor.alerts.gate import Gate, Hold, Judge
 from auditor.alerts.lane import FOLD_MAX, FOLD_MAX_KEPT, UNLIMITED, Lane, Terms
 from auditor.alerts.load import Load, loaded
@@ -195,7 +195,7 @@ class Deliverer:
                 turn = await self._turn_of(lane, load)
             if turn is None and marks and not sink.keeps_state:
                 return await self._unsaid(lane, load)
-            receipt = await self._send(sink, load.alert, Context(load.attempt, turn, load.alerts))
+            receipt = await self._send(sink, load.alert, Context(load.attempt, turn, load.alerts, load.kept))
         except DeliveryError as error:
             return await self._failed(lane, load, error)
         lane.sent(self._seconds(), load.group, counts=not (marks and sink.keeps_state))
@@ -226,11 +226,13 @@ class Deliverer:
     async def _settle(self, lane: Lane, load: Load, turn: Turn | None, receipt: Receipt) -> None:
         """What was confirmed and how the conversation stands with it, in one transaction."""
         folded = {outbox.DIGEST: load.alert.id} if len(load.parts) > 1 else {}
-        details, now = {**receipt.details, **folded}, int(self._seconds())
+        details, now = {**receipt.recorded, **folded}, int(self._seconds())
+        tellers = self._others(lane.sink) or [lane.sink]
 
         def settle(tx: Transaction) -> None:
             if not each_of(load.leased, lambda leased: outbox.settle(tx, leased, details)):
                 return
+            left_out(tx, lane.sink, load.alert, receipt.refused, tellers, now)
             if turn:
                 conversing.keep(tx, lane.sink, load.parts, turn, receipt.place, now)
             elif self._sinks[lane.sink].converses:
@@ -252,7 +254,10 @@ class Deliverer:
             raise DeliveryError(f"no answer within {self._terms.send_timeout:g} seconds", retryable=True) from None
 
     async def _failed(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
-        if error.retryable and lane.failed(self._seconds(), error.retry_after):
+        if error.kept:
+            # The sink answers; it is one of several recipients that does not take the message yet.
+            lane.sent(self._seconds(), load.group, counts=error.kept != load.kept)
+        elif error.retryable and lane.failed(self._seconds(), error.retry_after):
             say = _log.error if lane.probing else _log.warning
             say("sink.rests", sink=lane.sink, error=error.message, hint=error.hint)
         if not error.retryable and len(load.parts) > 1:
@@ -284,7 +289,7 @@ class Deliverer:
         now = int(self._seconds())
 
         def postpone(tx: Transaction) -> None:
-            ours = each_of(load.leased, lambda leased: outbox.postpone(tx, leased, wait, error.message))
+            ours = each_of(load.leased, lambda leased: outbox.postpone(tx, leased, wait, error.message, error.kept))
             if ours and tells:
                 outages.tell(tx, lane.sink, load, error, self._others(lane.sink), now)
 

@@ -1,7 +1,8 @@
 """What goes out as one message: an alert, or many folded into a digest. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from auditor.alerts import digests
 from auditor.alerts.message import Alert
@@ -31,6 +32,12 @@ class Load:
     def attempt(self) -> int:
         """How often the most tried part was tried, this time included."""
         return max(leased.attempts for leased, _ in self.parts)
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What an earlier try confirmed of it; nothing unless it is the same of every part."""
+        first, *others = (leased.kept for leased, _ in self.parts)
+        return first if all(other == first for other in others) else {}
 
     @property
     def group(self) -> str:

@@ -10,13 +10,13 @@ from auditor.findings.flapping import window
 from auditor.findings.model import Finding
 from auditor.terms import Level
 
-DEAD_LETTER, OUTAGE = "dead-letter", "undelivered"
+DEAD_LETTER, OUTAGE, LEFT_OUT = "dead-letter", "undelivered", "left-out"
 """How the keys of notices about sinks begin."""
 
 
 def is_of_a_sink(id_: str) -> bool:
     """Whether it is the id of a notice that messages to a sink are lost or late."""
-    return id_.startswith((f"notice/{DEAD_LETTER}/", f"notice/{OUTAGE}/"))
+    return id_.startswith(tuple(f"notice/{each}/" for each in (DEAD_LETTER, OUTAGE, LEFT_OUT)))
 
 
 def report_ready(

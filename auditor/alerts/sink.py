@@ -78,6 +78,12 @@ class Context:
     """For a sink that converses: the conversation that the alert belongs to; None for a message of its own."""
     parts: tuple[Alert, ...] = ()
     """What the alert was folded from, oldest first; `Sink.send` puts the alert itself here where it is no digest."""
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """What an earlier try confirmed of the message, as its error said: that is not to be sent again."""
+
+
+REFUSED = "refused"
+"""In what is stored of a receipt: who is left out, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,18 @@ class Receipt:
     """`{"channel": "C1", "ts": "1.2"}` for Slack; whatever is needed to find the message again."""
     place: Place | None = None
     """Where the conversation is from now on; None without one, and for one that cannot be carried on."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Who of several is not told, and what was answered for each: somebody must hear of it."""
+
+    @property
+    def refusals(self) -> str:
+        """`b@example.com: 550 5.1.1`; empty when nobody was refused."""
+        return ", ".join(f"{who}: {why}" for who, why in self.refused.items())
+
+    @property
+    def recorded(self) -> Mapping[str, str]:
+        """What is stored with the message."""
+        return {**self.details, REFUSED: self.refusals} if self.refused else self.details
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.alerts.message import decode
-from auditor.alerts.sink import events_queue
+from auditor.alerts.sink import REFUSED, events_queue
 from auditor.alerts.words import counted
 from auditor.cli import options, stores
 from auditor.cli.moment import iso
@@ -155,8 +155,9 @@ def _print(found: Sequence[Entry], form: str) -> None:
 def _outcome(entry: Entry) -> str:
     if entry.state is Progress.DELIVERED:
         told = f"confirmed {iso(entry.settled_at or 0)}"
-        folded = (entry.receipt or {}).get(outbox.DIGEST)
-        return f"{told}, in {plain(str(folded))}" if folded else told
+        receipt = entry.receipt or {}
+        folded = f", in {plain(str(receipt[outbox.DIGEST]))}" if outbox.DIGEST in receipt else ""
+        return told + folded + (f", but refused for {plain(str(receipt[REFUSED]))}" if REFUSED in receipt else "")
     error = plain(redact(entry.error))
     if entry.state is Progress.DEAD:
         return f"given up {iso(entry.settled_at or 0)}: {error}"

@@ -153,7 +153,9 @@ async def _try(sink: Sink, organization: str, owner: str) -> bool:
         return False
     details = ", ".join(f"{name} {plain(value)}" for name, value in receipt.details.items())
     click.echo(f"{sink.name}: {sink.kind} confirmed the test message" + (f" ({redact(details)})" if details else ""))
-    return await _heard(sink)
+    if receipt.refused:
+        click.echo(f"{sink.name}: refused for {plain(redact(receipt.refusals))}", err=True)
+    return await _heard(sink) and not receipt.refused
 
 
 async def _heard(sink: Sink) -> bool:

@@ -63,6 +63,8 @@ class Leased:
     """What it was sent with before, as `bind` named it, and may have arrived with; empty when it was never sent."""
     tried_for: float
     """Seconds since it was first tried, on the clock of the database."""
+    kept: Mapping[str, Any]
+    """What an earlier try confirmed of it, as `postpone` was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Entry:
     error: str
     """What the last failure was, empty for none."""
     receipt: dict[str, Any] | None
-    """What the sink confirmed with."""
+    """What the sink confirmed with; of a message that is not delivered, what it confirmed of a part."""
     settled_at: int | None
     """Unix seconds at which it was delivered or given up."""
 
@@ -252,7 +254,8 @@ def _taken(tx: Transaction, locked: Select[Any], owner: str, seconds: float) -> 
             )
         )
     return [
-        Leased(_message(row), row.attempts + 1, row.fence + 1, row.batch, float(row.tried_for or 0)) for row in rows
+        Leased(_message(row), row.attempts + 1, row.fence + 1, row.batch, float(row.tried_for or 0), row.receipt or {})
+        for row in rows
     ]
 
 
@@ -261,9 +264,12 @@ def settle(tx: Transaction, leased: Leased, receipt: dict[str, Any]) -> None:
     _change(tx, leased, state=Progress.DELIVERED, receipt=receipt, error="", settled_at=DatabaseTime(), batch="")
 
 
-def postpone(tx: Transaction, leased: Leased, seconds: float, error: str) -> None:
-    """The message was not confirmed; it is due again in `seconds`. Raises LeaseLost."""
-    _change(tx, leased, due_at=DatabaseTime() + seconds, error=error)
+def postpone(
+    tx: Transaction, leased: Leased, seconds: float, error: str, kept: Mapping[str, Any] | None = None
+) -> None:
+    """The message was not confirmed, or only what is `kept` of it; it is due again in `seconds`. Raises LeaseLost."""
+    confirmed = {"receipt": dict(kept)} if kept else {}
+    _change(tx, leased, due_at=DatabaseTime() + seconds, error=error, **confirmed)
 
 
 def unbind(tx: Transaction, leased: Leased, error: str) -> None:

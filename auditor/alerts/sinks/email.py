@@ -1,25 +1,28 @@
 """Email by SMTP. Formats: https://www.rfc-editor.org/rfc/rfc5321 and https://www.rfc-editor.org/rfc/rfc5322
 
-Delivered means that the server took the letter after its final dot, for at least one of the addresses.
+Delivered means that the server took the letter after its final dot for every address that it did not refuse for good,
+and for at least one. An address that it puts off (4xx) is tried again without the others.
 """
 
 import re
 import smtplib
 import socket
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, NoReturn
+from typing import Annotated, BinaryIO, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from auditor import clock
 from auditor.alerts.answers import unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import connected
 from auditor.alerts.letter import letter
 from auditor.alerts.message import Alert
 from auditor.alerts.post import ANSWER_MAX
+from auditor.alerts.recipients import Answers, Recipients
 from auditor.alerts.remote import RemoteConfig, credential
 from auditor.alerts.sink import Context, Example, Receipt, require_one
 from auditor.configtypes import one_or_many
@@ -106,31 +109,40 @@ def render(config: Config, alert: Alert) -> str:
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
-    """Hand the letter to the server. Raises DeliveryError: final when the letter or all addresses are refused (5xx)."""
-    made = letter(alert, config.sender, config.to)
+    """Hand the letter to the server, for those who do not have it yet.
+
+    Raises DeliveryError: final when the letter or all addresses are refused (5xx), retryable while one is put off.
+    """
+    made, who = letter(alert, config.sender, config.to), Recipients.read(context.kept)
+    left = who.left(config.to)
     try:
-        return await aside(lambda: _deliver(config, made))
+        refused = await aside(lambda: _deliver(config, made, left)) if left else {}
+        who = who.after(left, refused)
     except smtplib.SMTPRecipientsRefused as error:
-        codes = [code for code, _ in error.recipients.values()]
-        _refuse("all addresses", min(codes, default=450))
+        if not who.taken:
+            raise _refused("all addresses", min((code for code, _ in error.recipients.values()), default=450)) from None
+        who = who.after((), error.recipients)
     except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-        _refuse("the letter", error.smtp_code)
+        if not who.taken:
+            raise _refused("the letter", error.smtp_code) from None
+        who = who.after((), dict.fromkeys(left, _answer_of(error)))
     except (smtplib.SMTPException, OSError, ValueError) as error:
         raise _turned_away(error) from None
+    return who.receipt(config.to, str(made["Message-ID"]), int(clock.epoch(clock.now())))
 
 
-def _deliver(config: Config, made: EmailMessage) -> Receipt:
+def _answer_of(error: smtplib.SMTPResponseException) -> tuple[int, bytes]:
+    said = error.smtp_error
+    return error.smtp_code, said if isinstance(said, bytes) else said.encode()
+
+
+def _deliver(config: Config, made: EmailMessage, to: Sequence[str]) -> Answers:
+    """Returns what was answered for the addresses for which the letter was not taken."""
     host, port = config.address() or ("", 0)
     allowance = replace(config.allowance, public=config.security != "none", encrypt="`security: starttls` or `tls`")
     with connected(host, port, config.timeout, allowance) as connection, _open(config, connection) as smtp:
         _enter(config, smtp)
-        refused = smtp.send_message(made, config.sender, config.to)
-        return Receipt({"message_id": str(made["Message-ID"]), **_told(refused)})
-
-
-def _told(refused: Mapping[str, Any]) -> dict[str, str]:
-    """The addresses that were not taken; to try them again would repeat the letter for the others."""
-    return {"refused": ", ".join(sorted(refused))} if refused else {}
+        return smtp.send_message(made, config.sender, to)
 
 
 def _open(config: Config, connection: socket.socket) -> "_Smtp":
@@ -148,8 +160,8 @@ def _enter(config: Config, smtp: smtplib.SMTP) -> None:
         smtp.login(config.username, credential("password", config.password, config.password_file))
 
 
-def _refuse(what: str, code: int) -> NoReturn:
-    raise DeliveryError(f"the mail server refused {what} ({code})", retryable=not 500 <= code < 600) from None
+def _refused(what: str, code: int) -> DeliveryError:
+    return DeliveryError(f"the mail server refused {what} ({code})", retryable=not 500 <= code < 600)
 
 
 def _turned_away(error: Exception) -> DeliveryError:

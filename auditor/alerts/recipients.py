@@ -1,0 +1,68 @@
+"""Who of several has a letter that one server takes for some and not for others. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from auditor.alerts.sink import Receipt
+from auditor.errors import DeliveryError
+
+PATIENCE = 2 * 3600
+"""Seconds after which an address that is put off is left out: no greylist holds a letter for longer than an hour.
+
+Until then the next letter about the same finding waits, for all addresses.
+"""
+_REFINED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
+
+Answers = Mapping[str, tuple[int, bytes]]
+"""What the server said, by address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Who has the letter and who does not, over all tries."""
+
+    taken: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """For good, with the answer."""
+    put_off: Mapping[str, str] = field(default_factory=dict)
+    """By the last try, with the answer."""
+    since: int = 0
+    """Unix seconds since when one is put off."""
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> "Recipients":
+        """As the error of an earlier try kept it; nobody has the letter when there is none."""
+        return cls(tuple(kept.get("taken", ())), dict(kept.get("refused", {})), since=int(kept.get("since", 0)))
+
+    def left(self, to: Sequence[str]) -> tuple[str, ...]:
+        """To whom the letter is owed."""
+        return tuple(address for address in to if address not in self.taken and address not in self.refused)
+
+    def after(self, asked: Sequence[str], answers: Answers) -> "Recipients":
+        """After a try that took the letter for all who were `asked` but those with `answers`."""
+        told = {address: _told(*answer) for address, answer in answers.items()}
+        final = {address: told[address] for address, (code, _) in answers.items() if 500 <= code < 600}
+        taken = (*self.taken, *(address for address in asked if address not in answers))
+        put_off = {address: answer for address, answer in told.items() if address not in final}
+        return replace(self, taken=taken, refused={**self.refused, **final}, put_off=put_off)
+
+    def receipt(self, to: Sequence[str], message_id: str, now: int) -> Receipt:
+        """What is said of the letter when nobody is to be tried again. Raises DeliveryError when somebody is."""
+        left, since = self.left(to), self.since or now
+        if left and now - since < PATIENCE:
+            answers = ", ".join(f"{address}: {self.put_off.get(address, 'no answer')}" for address in left)
+            raise DeliveryError(
+                f"the mail server puts the letter off for {answers}; the others have it",
+                retryable=True,
+                kept={"taken": list(self.taken), "refused": dict(self.refused), "since": since},
+            )
+        late = {address: self.put_off.get(address, "no answer") for address in left}
+        return Receipt({"message_id": message_id}, refused={**self.refused, **late})
+
+
+def _told(code: int, said: bytes) -> str:
+    """The code with its refinement (RFC 3463); the words are the server's, and nobody's business."""
+    refined = _REFINED.match(said)
+    return f"{code} {refined[0].decode()}" if refined else str(code)
