@@ -1,17 +1,23 @@
 """The bridge to other services: real Apprise, with its plain JSON service on loopback as the other side."""
 
+import contextlib
 import logging
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import mail
 import pytest
 from alerts import ALERT, HOSTILE, hidden, hostile
 from services import Call, Reply, serving
 
+from auditor.alerts.destination import Allowance
 from auditor.alerts.message import Alert
+from auditor.alerts.outbound import watched
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
 from auditor.errors import ConfigError, DeliveryError
@@ -117,6 +123,113 @@ async def test_a_private_host_is_refused_unless_it_is_allowed(service: tuple[Pla
     with pytest.raises(DeliveryError, match="private, local or reserved"):
         await send(url, allow_private=False)
     assert fake.calls == []
+
+
+SECOND_HOSTS = {
+    "mail with a server of its own": "mailto://8.8.8.8:{port}?smtp=127.0.0.1&from=a@example.com&to=b@example.com",
+    "mail with a name for it": "mailto://8.8.8.8:{port}?smtp=localhost&from=a@example.com&to=b@example.com",
+    "another form of the address": "json://0x7f000001:{port}/",
+    "a name for this machine": "json://localhost:{port}/",
+}
+
+
+@pytest.mark.parametrize("case", SECOND_HOSTS)
+async def test_no_other_part_of_the_address_leads_to_a_private_host(case: str) -> None:
+    with mail.scripted({}) as (port, heard):
+        with pytest.raises(DeliveryError, match="private, local or reserved") as caught:
+            await send(SECOND_HOSTS[case].format(port=port), allow_private=False)
+        assert heard == []
+    assert caught.value.retryable
+    assert "allow_private" in caught.value.hint
+
+
+async def test_a_private_mail_server_is_reached_where_it_is_allowed() -> None:
+    with mail.serving() as inbox:
+        url = f"mailto://example.com:{inbox.port}?smtp=127.0.0.1&from=a@example.com&to=b@example.com"
+        await send(url, allow_private=["127.0.0.0/8"])
+    assert inbox.recipients == [["b@example.com"]]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_datagram_goes_to_allowed_hosts_only(host: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+        url = f"rsyslog://{host}:{server.getsockname()[1]}"
+        with pytest.raises(DeliveryError, match="private, local or reserved"):
+            await send(url, allow_private=False)
+        with pytest.raises(BlockingIOError):
+            server.recv(1)
+        await send(url)
+        assert b"Project API key" in server.recv(65536)
+
+
+async def test_the_token_of_a_bot_is_looked_up_by_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands where other addresses have their host. The proxy of the environment is asked for the service's."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def serve() -> None:
+            while proxy.fileno() >= 0:
+                with contextlib.suppress(OSError), proxy.accept()[0] as connection:
+                    asked.append(connection.recv(65536).split(b"\r\n")[0])
+                    connection.sendall(b"HTTP/1.1 502 no\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        with pytest.raises(DeliveryError, match="could not deliver"):
+            await send(f"tgram://123456789:{CANARY * 2}/12315544/", allow_private=False)
+    assert asked[0].startswith(b"CONNECT api.telegram.org:443 ")
+
+
+def test_who_is_watched_reaches_allowed_addresses_only_and_others_are_free() -> None:
+    came: list[str] = []
+
+    def connect(name: str, port: int) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+            came.append(name)
+
+    def library(port: int) -> None:
+        with watched(Allowance()) as watch:
+            watching.set()
+            done.wait(10)
+            connect("watched", port)
+            assert watch.refused
+        connect("afterwards", port)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port, watching, done = server.getsockname()[1], threading.Event(), threading.Event()
+        thread = threading.Thread(target=library, args=(port,))
+        thread.start()
+        watching.wait(10)
+        connect("another", port)
+        done.set()
+        thread.join()
+    assert came == ["another", "afterwards"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_who_is_watched_sends_no_datagram_and_reaches_no_socket_of_this_machine(host: str, tmp_path: Path) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as local,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server,
+    ):
+        server.bind(str(tmp_path / "socket"))
+        server.listen()
+        with watched(Allowance()) as watch:
+            for act in (
+                lambda: datagram.sendto(b"x", (host, 9)),
+                lambda: datagram.sendmsg([b"x"], [], 0, (host, 9)),
+                lambda: local.connect(str(tmp_path / "socket")),
+            ):
+                watch.refused = None
+                with pytest.raises(PermissionError):
+                    act()
+                assert watch.refused
+        with watched(Allowance(private=True)):
+            assert datagram.sendto(b"x", (host, 9)) == 1
+            local.connect(str(tmp_path / "socket"))
 
 
 @pytest.mark.parametrize("url", ["", "nothing://x", "https//", "tgram://", f"unknown://{CANARY}"])

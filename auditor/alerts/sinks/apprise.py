@@ -1,8 +1,9 @@
 """Any of the services that Apprise speaks to, more than a hundred. Their addresses: https://appriseit.com/services/
 
 Apprise says whether a service took the message and not why it did not, so every failure is tried again. An answer that
-is cut off within its headers is a whole one to what Apprise is built on, and so confirms. A host in the
-address is checked before the message goes, but it is Apprise that resolves it again and connects.
+is cut off within its headers is a whole one to what Apprise is built on, and so confirms. It connects by itself, also
+to hosts that stand elsewhere in the address (`?smtp=`): each connection is checked when it is opened, and beforehand
+the host, which is all that is known of a service that works in threads of its own (XMPP).
 """
 
 import asyncio
@@ -14,8 +15,8 @@ from typing import Any
 from pydantic import SecretStr, model_validator
 
 from auditor.alerts.aside import aside
-from auditor.alerts.destination import allowed
 from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.outbound import watched
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
 from auditor.alerts.untrusted import named, one_line, paragraph
@@ -106,15 +107,19 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
 
 def _notify(config: Config, alert: Alert) -> bool:
     service = config.service()
-    host = getattr(service, "host", None)
-    if isinstance(host, str) and host:
-        allowed(host, getattr(service, "port", None) or 443, config.allowance)
+    host = _host(service)
     told = {"body": _body(alert), "title": _title(alert), "notify_type": _type(alert), "body_format": "text"}
-    try:
-        return bool(service.notify(**told))
-    except Exception as error:  # noqa: BLE001 - its more than a hundred services trip over answers in as many ways
-        reason = f"Apprise tripped over the answer ({type(error).__name__})"
-        raise DeliveryError(reason, hint="try: apprise -vvv URL", retryable=True) from None
+    with watched(config.allowance) as watch:
+        if host:
+            watch.begin(host, getattr(service, "port", None) or 443)
+        try:
+            taken = bool(service.notify(**told))
+        except Exception as error:  # noqa: BLE001 - its more than a hundred services trip over answers in as many ways
+            reason = f"Apprise tripped over the answer ({type(error).__name__})"
+            raise watch.refused or DeliveryError(reason, hint="try: apprise -vvv URL", retryable=True) from None
+    if watch.refused and not taken:
+        raise watch.refused
+    return taken
 
 
 def _host(service: Any) -> str:

@@ -1,0 +1,97 @@
+"""Holds a library that opens its connections itself to the addresses that a sink may speak to.
+
+What is checked is each connection, and not what the library was told: it may be told of other hosts than the one that
+is seen. Python asks before it connects: https://docs.python.org/3/library/audit_events.html
+"""
+
+import errno
+import os
+import socket
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from auditor.alerts.destination import Allowance, allowed, is_address, look_up, refusal
+from auditor.errors import DeliveryError
+
+_CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_HERE = "127.0.0.1"
+"""What a socket of this machine, which has a path, is judged as."""
+
+
+class Watch:
+    """What a thread may connect to: allowed addresses, and the proxies of the environment, which judge names."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._proxies = _proxies()
+        self.refused: DeliveryError | None = None
+        """Why the last connection that was not allowed was not."""
+
+    def begin(self, host: str, port: int) -> None:
+        """Raise as `allowed` does when `host` leads to no allowed address, unless a proxy is the one to look it up."""
+        if not self._proxies or is_address(host):
+            allowed(host, port, self._allowance)
+
+    def check(self, sock: Any, address: Any) -> None:
+        """Raise OSError when nothing may be sent to `address` of `sock`."""
+        if address is None:
+            return  # it is connected already, and was checked then
+        inside = sock.family in (socket.AF_INET, socket.AF_INET6)
+        host, port = (str(address[0]), int(address[1])) if inside else (_HERE, 0)
+        if (host, port) in self._proxies:
+            return
+        try:
+            # A name is looked up once more by whoever sends to it: all that it leads to must be allowed.
+            if len(allowed(host, port, self._allowance)) < len(set(look_up(host, port))):
+                raise refusal(host, self._allowance)
+        except DeliveryError as error:
+            self.refused = error
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+
+
+class _Watched(threading.local):
+    by: Watch | None = None
+
+
+_watched = _Watched()
+
+
+@contextmanager
+def watched(allowance: Allowance) -> Iterator[Watch]:
+    """This thread connects to allowed addresses only. Others, also those that it starts, are free."""
+    _install()
+    _watched.by = Watch(allowance)
+    try:
+        yield _watched.by
+    finally:
+        _watched.by = None
+
+
+@cache
+def _install() -> None:
+    # It cannot be taken away again, and so is there only where it is needed.
+    sys.addaudithook(_ask)
+
+
+def _ask(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _CONNECTS and _watched.by:
+        _watched.by.check(*arguments)
+
+
+def _proxies() -> frozenset[tuple[str, int]]:
+    found: set[tuple[str, int]] = set()
+    for scheme, address in urllib.request.getproxies().items():
+        if scheme == "no":
+            continue
+        # What is no address leads nowhere, and the library says so.
+        with suppress(OSError, ValueError):
+            parts = urlsplit(address if "://" in address else f"http://{address}")
+            port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
+            found.update((each, port) for each in look_up(parts.hostname or "", port))
+    return frozenset(found)
