@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -22,10 +23,12 @@ import trustme
 from alerts import ALERT, HOSTILE, hidden, hostile
 
 from auditor import __version__
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.compose import event
+from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
-from auditor.errors import DeliveryError
+from auditor.errors import ConfigError, DeliveryError
+from auditor.inventory.events import record_of
 from auditor.terms import Level
 
 Settings = dict[str, Any]
@@ -223,6 +226,134 @@ def test_hostile_text_is_one_message_of_bounded_size(case: str, form: str, trans
         assert extension.keys() <= {"rt", "externalId", "cat", "suser", "src", "msg"} | {
             f"cs{number}{label}" for number in range(1, 6) for label in ("", "Label")
         }
+
+
+ACTOR = {
+    "type": "session",
+    "session": {
+        "user": {"id": "user-1", "email": "ada@example.com"},
+        "ip_address": "192.0.2.7",
+        "user_agent": "Mozilla/5.0 (X11; a=b)",
+    },
+}
+
+
+def audit_event(payload: object, **more: object) -> dict[str, Any]:
+    known = {"id": "audit_log-1", "type": "api_key.updated", "effective_at": 1_767_225_600, "actor": ACTOR}
+    return {**known, "api_key.updated": payload, **more}
+
+
+def of_event(told: dict[str, Any]) -> Alert:
+    return event("acme", record_of(told), json.dumps(told).encode(), 1_767_225_600)
+
+
+SCOPES = audit_event({"id": "key_1", "changes_requested": {"scopes": [f"scope.{n}.read" for n in range(600)]}})
+LARGE: dict[str, Any] = {
+    "a long list": SCOPES,
+    "a long text": audit_event({"id": "key_1", "name": "x" * 100_000}),
+    "a long text of another script": audit_event({"id": "key_1", "name": "\u540d\U0001f600" * 50_000}),
+    "many names": audit_event({f"name {number}": number for number in range(5000)}),
+    "many names beside the payload": audit_event({}, **{f"name {number}": number for number in range(5000)}),
+    "a long name": audit_event({"n" * 50_000: 1}),
+    "much inside much": audit_event([[[["x" * 50] * 12] * 12] * 12] * 12),
+    "a deep nest": audit_event(json.loads("[" * 400 + "]" * 400), name="x" * 3000),
+    "what has to be escaped": audit_event({"name": 'a=b|c\\d"e\n\x7f' * 5000}),
+}
+
+
+@pytest.mark.parametrize("form", ["rfc5424", "cef"])
+@pytest.mark.parametrize("case", LARGE)
+async def test_an_event_of_any_size_arrives_whole(case: str, form: str) -> None:
+    with listening() as heard:
+        await send(settings(heard.port, format=form), of_event(LARGE[case]))
+    (message,) = unframed(heard.data[0])
+    text = read(message).text
+    assert json.loads(read_cef(text)[1]["cs1"] if form == "cef" else text) == LARGE[case]
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize("form", ["rfc5424", "cef"])
+@pytest.mark.parametrize("case", LARGE)
+def test_an_event_that_does_not_fit_is_shortened_says_so_and_is_still_json(case: str, form: str) -> None:
+    message = shown(of_event(LARGE[case]), transport="udp", format=form)
+    assert len(message) <= 2048
+    text = read(message).text
+    told = json.loads(read_cef(text)[1]["cs1"] if form == "cef" else text)
+    assert told["truncated"] is True
+    whole = LARGE[case]
+    assert {name: told[name] for name in ("id", "type", "effective_at", "actor")} == {
+        name: whole[name] for name in ("id", "type", "effective_at", "actor")
+    }
+
+
+def test_what_an_event_is_known_by_is_bounded_too() -> None:
+    told = {**audit_event({}), "actor": {"type": "\U0001f600" * 5000, "more": ["y" * 500] * 500}}
+    for form in ("rfc5424", "cef"):
+        message = shown(of_event(told), transport="udp", format=form)
+        text = read(message).text
+        found = json.loads(read_cef(text)[1]["cs1"] if form == "cef" else text)
+        assert len(message) <= 2048
+        assert (found["id"], found["type"], found["truncated"]) == ("audit_log-1", "api_key.updated", True)
+
+
+def test_an_event_in_cef_has_the_names_of_its_dictionary() -> None:
+    fields, extension = read_cef(read(shown(of_event(audit_event({"id": "key_1"})), format="cef")).text)
+    assert fields[3:] == ["api_key.updated", "api_key.updated", "1"]
+    assert json.loads(extension.pop("cs1")) == audit_event({"id": "key_1"})
+    assert extension == {
+        "rt": "1767225600000",
+        "externalId": "audit_log-1",
+        "cat": "event",
+        "suser": "ada@example.com",
+        "src": "192.0.2.7",
+        "act": "api_key.updated",
+        "suid": "user-1",
+        "requestClientApplication": "Mozilla/5.0 (X11; a=b)",
+        "cs1Label": "event",
+        "cs2Label": "organization",
+        "cs2": "acme",
+        "msg": "Audit event: api_key.updated",
+    }
+
+
+async def test_a_datagram_is_as_large_as_it_may_be() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        place = settings(server.getsockname()[1], transport="udp", max_message=65_000)
+        await send(place, of_event(SCOPES))
+        assert json.loads(read(server.recv(65536)).text) == SCOPES
+        await send(place, of_event(LARGE["a long text"]))
+        message = server.recv(65536)
+        assert json.loads(read(message).text)["truncated"]
+
+
+def test_a_text_that_does_not_fit_ends_in_an_ellipsis() -> None:
+    lines = tuple(Line(Level.HIGH, "p", f"key_{number}", "stale \u540d" * 20) for number in range(30))
+    message = shown(replace(ALERT, kind=AlertKind.DIGEST, lines=lines), transport="udp")
+    assert 2040 <= len(message) <= 2048
+    assert read(message).text.endswith("…")
+
+
+@pytest.mark.parametrize("form", ["rfc5424", "cef"])
+@pytest.mark.parametrize("letter", ["n", "\u540d", "\U0001f600", "\\", "=", '"', "]", "|"])
+def test_names_that_fill_a_message_leave_it_whole(letter: str, form: str) -> None:
+    name = letter * 4000
+    filled = replace(ALERT, organization=name, title=name, text=name, resource_id=name, resource_name=name)
+    message = shown(replace(filled, facts=((name, name), ("Who", name))), transport="udp", format=form)
+    assert len(message) <= 2048
+    told = read(message)
+    if form == "cef":
+        assert read_cef(told.text)[1]["externalId"] == ALERT.id
+        assert read_cef(told.text)[1]["cs2"] == "00ff"
+    else:
+        assert (told.data["id"], told.data["finding"]) == (ALERT.id, "00ff")
+        assert told.text.startswith("\ufeffHigh: ")
+
+
+@pytest.mark.parametrize(("transport", "bytes_"), [("udp", 65_001), ("udp", 2047), ("tcp", 2047), ("tls", 10_000_001)])
+def test_a_bound_that_no_message_can_have_is_told(transport: str, bytes_: int) -> None:
+    with pytest.raises(ConfigError, match="max_message"):
+        build("siem", settings(1, transport=transport, max_message=bytes_))
 
 
 async def test_a_datagram_is_a_message() -> None:

@@ -5,36 +5,26 @@ Syslog has no answer that confirms. Over TCP and TLS a message is delivered when
 over UDP when it was sent and no machine on the way said that nobody listens. Prefer TLS.
 """
 
-import json
-import os
-import re
 import socket
 import ssl
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from auditor import __version__
 from auditor.alerts.answers import unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import allowed, connected
-from auditor.alerts.document import document, moment
-from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.message import Alert
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Example, Receipt
-from auditor.alerts.untrusted import named, one_line
-from auditor.alerts.words import label
-from auditor.terms import Level
+from auditor.alerts.syslogtext import LIMIT_MIN, message
 
 _PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
-_SIZES = {"udp": 2048, "tcp": 8192, "tls": 8192}
-"""Bytes of a message: what every server should take (RFC 5426, and rsyslog's own limit)."""
-_SEVERITY = {Level.CRITICAL: 2, Level.HIGH: 3, Level.MEDIUM: 4, Level.LOW: 5, Level.INFORMATIONAL: 6}
-_CEF_SEVERITY = {Level.CRITICAL: 10, Level.HIGH: 8, Level.MEDIUM: 5, Level.LOW: 3, Level.INFORMATIONAL: 1}
-_ENTERPRISE = "32473"
-"""The number that RFC 5612 sets aside for whoever has none."""
+_LIMITS = {"udp": 2048, "tcp": 3_000_000, "tls": 3_000_000}
+"""Bytes: what every server should take in a datagram (RFC 5426), and any event that the API sends."""
+_DATAGRAM_MAX = 65_000
 _ENCRYPT = "`transport: tls`"
 _REFUSAL_SECONDS = 0.2
 """How long to listen whether a machine says that nobody takes the datagram."""
@@ -50,6 +40,14 @@ class Config(RemoteConfig):
     format: Literal["rfc5424", "cef"] = "rfc5424"
     facility: int = Field(default=13, ge=0, le=23)
     """13 is the audit log."""
+    max_message: int | None = Field(default=None, ge=LIMIT_MIN, le=10_000_000)
+    """Bytes of a message; None for what a transport takes. What is longer is shortened, and says so."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Config":
+        if self.transport == "udp" and self.limit > _DATAGRAM_MAX:
+            raise ValueError(f"max_message: a datagram holds at most {_DATAGRAM_MAX:,} bytes")
+        return self
 
     def address(self) -> tuple[str, int] | None:
         """Host and port of a server over TCP; UDP has none that can be tried."""
@@ -58,6 +56,11 @@ class Config(RemoteConfig):
     def place(self) -> str:
         """Host and port, whatever the transport."""
         return f"{self.host}:{self.target_port}"
+
+    @property
+    def limit(self) -> int:
+        """Bytes of a message."""
+        return self.max_message or _LIMITS[self.transport]
 
     @property
     def target_port(self) -> int:
@@ -139,96 +142,4 @@ def _await_close(connection: socket.socket) -> None:
 
 
 def _message(config: Config, alert: Alert) -> bytes:
-    structured, text = _cef(alert) if config.format == "cef" else _plain(alert)
-    priority = config.facility * 8 + _SEVERITY[Level.INFORMATIONAL if _is_good(alert) else alert.level]
-    head = f"<{priority}>1 {moment(alert.at)} {_host()} auditor {os.getpid()} {alert.kind.value} {structured} "
-    return _cut((head + text).encode("utf-8", "replace"), _SIZES[config.transport])
-
-
-def _is_good(alert: Alert) -> bool:
-    return alert.kind is AlertKind.RESOLVED
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:255] or "-"
-
-
-def _cut(data: bytes, size: int) -> bytes:
-    return data if len(data) <= size else data[:size].decode("utf-8", "ignore").encode()
-
-
-def _plain(alert: Alert) -> tuple[str, str]:
-    """Structured data, which programs read, and a text that people do."""
-    fields = {
-        "id": alert.id,
-        "organization": alert.organization,
-        "level": alert.level.value,
-        "policy": alert.policy,
-        "finding": alert.finding,
-        "resourceKind": alert.resource_kind,
-        "resourceId": alert.resource_id,
-        "resourceName": alert.resource_name,
-    }
-    facts = {f"fact{number}": f"{name}: {value}" for number, (name, value) in enumerate(alert.facts[:4], 1)}
-    elements = " ".join(f'{name}="{_value(text)}"' for name, text in {**fields, **facts}.items() if text)
-    structured = f"[auditor@{_ENTERPRISE} {elements}]"
-    if alert.kind is AlertKind.EVENT:
-        return structured, json.dumps(document(alert)["event"])
-    # A mark of byte order says that the text is UTF-8.
-    return structured, f"\ufeff{_text(alert)}"
-
-
-def _value(text: str) -> str:
-    return re.sub(r'(["\\\]])', r"\\\1", one_line(text, 80))
-
-
-def _text(alert: Alert) -> str:
-    lines = map(_line, alert.lines[:30])
-    parts = (f"{label(alert)}: {one_line(alert.title, 200)}", one_line(alert.text, 1000), "; ".join(lines))
-    return " - ".join(part for part in parts if part)
-
-
-def _line(line: Line) -> str:
-    finding = f" [{line.finding}]" if line.finding else ""
-    return f"{line.level.value} {named(line.resource, line.resource_id, 120)}: {one_line(line.message, 120)}{finding}"
-
-
-def _cef(alert: Alert) -> tuple[str, str]:
-    """No structured data, and a text in the Common Event Format."""
-    severity = _CEF_SEVERITY[Level.INFORMATIONAL if _is_good(alert) else alert.level]
-    heads = ("auditor", "openai-org-auditor", __version__, alert.policy or alert.kind.value, alert.title, str(severity))
-    head = "|".join(re.sub(r"([\\|])", r"\\\1", one_line(text, 200)) for text in heads)
-    return "-", f"CEF:0|{head}|{' '.join(_extension(alert))}"
-
-
-def _extension(alert: Alert) -> list[str]:
-    facts = dict(alert.facts)
-    fields = {
-        "rt": str(alert.at * 1000),
-        "externalId": alert.id,
-        "cat": alert.kind.value,
-        "suser": facts.get("Who", ""),
-        "src": _ip(facts.get("From", "")),
-        **_labelled(1, "organization", alert.organization),
-        **_labelled(2, "finding", alert.finding),
-        **_labelled(3, "resourceKind", alert.resource_kind),
-        **_labelled(4, "resourceId", alert.resource_id),
-        **_labelled(5, "resourceName", alert.resource_name),
-        "msg": _text(alert),
-    }
-    return [f"{name}={_escaped(text)}" for name, text in fields.items() if text]
-
-
-def _labelled(number: int, name: str, text: str) -> dict[str, str]:
-    return {f"cs{number}Label": name, f"cs{number}": text} if text else {}
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\=])", r"\\\1", one_line(text, 1023))
-
-
-def _ip(text: str) -> str:
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        return ""
+    return message(alert, config.format, config.facility, config.limit)
