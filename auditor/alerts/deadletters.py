@@ -40,12 +40,11 @@ def left_out(
 ) -> None:
     """Queue for the sinks `tellers` that `alert` reached others, and for whom it was refused, with which answer.
 
-    One notice a day for each of them; none about such a notice, or it would go round.
+    One notice a day for each of them, and so none about that notice itself.
     """
     for who, answer in refused.items():
         _log.warning("alert.left_out", sink=sink, alert=alert.id, recipient=who, answer=answer)
-        if not notices.is_of_a_sink(alert.id):
-            queue(tx, _left_out_notice(sink, alert, who, answer, now), tellers, now)
+        queue(tx, _left_out_notice(sink, alert, who, answer, now), tellers, now)
 
 
 def each_of(some: Sequence[Leased], act: Callable[[Leased], None]) -> int:
