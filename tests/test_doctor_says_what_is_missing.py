@@ -380,7 +380,12 @@ def test_sinks_are_reached_and_get_a_message_only_when_asked(
 ) -> None:
     with served(healthy()) as (address, _), fake_slack.serving() as server:
         nowhere = fake_slack.by_webhook("http://127.0.0.1:9")
-        sinks = {"chat": fake_slack.by_token(server.address), "gone": nowhere}
+        sinks = {
+            "chat": fake_slack.by_token(server.address),
+            "gone": nowhere,
+            "here": {"type": "jsonl", "path": str(tmp_path / "x")},
+        }
+        sinks["log"] = {"type": "syslog", "host": "127.0.0.1", "transport": "udp"}
         config = configured(tmp_path, address, sinks=sinks)
         quiet = examined(capsys, config)
         assert len(server.slack.messages) == 0
@@ -389,6 +394,8 @@ def test_sinks_are_reached_and_get_a_message_only_when_asked(
     assert (quiet.code, loud.code) == (1, 1)
     assert "no message was sent" in quiet.text("sink chat", "ok")
     assert quiet.text("sink gone", "fail") == "slack: 127.0.0.1:9 cannot be reached: connection refused"
+    assert quiet.text("sink here", "ok").startswith("jsonl: built; it needs no host")
+    assert quiet.text("sink log", "ok").startswith("syslog: built; 127.0.0.1:514 cannot be tried without a message")
     assert "was taken" in loud.text("sink chat", "ok")
     assert "was not taken" in loud.text("sink gone", "fail")
 

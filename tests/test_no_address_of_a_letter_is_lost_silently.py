@@ -21,6 +21,8 @@ from auditor.alerts.recipients import PATIENCE
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context, Sink
 from auditor.errors import DeliveryError
+from auditor.jobs import surroundings
+from auditor.jobs.diagnosis import Mark
 from auditor.store import dead, outbox
 from auditor.store.database import Store, open_store
 from auditor.store.outbox import Entry, Progress
@@ -222,6 +224,12 @@ async def test_a_refusal_for_one_is_listed(tmp_path: Path, inbox: mail.Inbox) ->
     store.close()
     told = auditor("deliveries", "--state", "delivered", cwd=config.parent, env={"COLUMNS": "300"}).out
     assert f", but refused for {B}: 550 5.1.1" in told
+
+
+async def test_the_doctor_says_whom_a_test_message_does_not_reach(inbox: mail.Inbox) -> None:
+    inbox.refuse = (B,)
+    line = await surroundings.send_test(build("mail", settings(inbox, A, B)), ALERT)
+    assert (line.mark, line.text) == (Mark.FAIL, f"email: the test message was refused for {B}: 550 5.1.1")
 
 
 def test_a_trial_that_does_not_reach_everybody_fails(tmp_path: Path, inbox: mail.Inbox) -> None:

@@ -94,11 +94,12 @@ async def sink(one: Sink) -> Line:
     """Whether the host of the sink can be reached; nothing is sent."""
     topic = f"sink {one.name}"
     try:
-        address = one.config.address()
+        address, place = one.config.address(), one.config.place()
     except ConfigError as error:
         return Line(Mark.FAIL, topic, error.message, error.hint, Exit.CONFIG)
     if address is None:
-        return Line(Mark.OK, topic, f"{one.kind}: built; it needs no host")
+        why = f"{place} cannot be tried without a message" if place else "it needs no host"
+        return Line(Mark.OK, topic, f"{one.kind}: built; {why}")
     host, port = address
     if _through_a_proxy(host):
         return Line(Mark.OK, topic, f"{one.kind}: built; {host} is reached through a proxy, which was not tried")
@@ -136,9 +137,12 @@ async def send_test(one: Sink, alert: Alert) -> Line:
     """Send `alert`, which says that it is a test."""
     topic = f"sink {one.name}"
     try:
-        await one.send(alert, Context())
+        receipt = await one.send(alert, Context())
     except AuditorError as error:
         return Line(Mark.FAIL, topic, f"{one.kind}: the test message was not taken: {error.message}", error.hint)
+    if receipt.refused:
+        hint = "mend the address, or take it out of the sink"
+        return Line(Mark.FAIL, topic, f"{one.kind}: the test message was refused for {receipt.refusals}", hint)
     return Line(Mark.OK, topic, f"{one.kind}: the test message was taken")
 
 
