@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from auditor.adminapi.client import AdminClient
 from auditor.inventory.collect import collect
+from auditor.inventory.derived import derive
 from auditor.inventory.model import Collection, Gap, Record, Snapshot, Unknown
 from auditor.inventory.relations import join
 from auditor.inventory.schema import KINDS, RELATIONS, fields_of
@@ -175,15 +176,58 @@ def test_every_relation_that_is_documented_can_come_and_none_comes_that_is_not()
         assert set(RELATIONS[kind]) - folded <= seen[kind], kind
 
 
+def test_a_name_that_a_gap_hides_is_unknown_and_no_id_takes_its_place() -> None:
+    assert isinstance(joined(gap("user"), world=_without("user"))["admin_api_key", "a_1"]["owner.email"], Unknown)
+    nameless = joined(gap("group"), world=_without("group"))
+    assert nameless["user", "ada"]["role_groups"] == Unknown((gap("group"),), ("g_1",))
+    assert nameless["user", "ada"]["direct_roles"] == ["reader"]
+    lost = joined(gap("service_account", "p_1"), world=_without("service_account"))
+    assert isinstance(lost["federation_rule", "w_1", "r_1"]["service_account.name"], Unknown)
+    invite = joined(gap("project"), world=_without("project"))["invite", "i_1"]
+    assert invite["projects.name"] == Unknown((gap("project"),), ("p_1", "p_9"))
+
+
+def test_who_owns_a_project_through_a_group_is_unknown_while_the_roles_of_that_group_are() -> None:
+    found = joined(gap("project_group_role", "p_1", "g_1"), world=_without("project_group_role"))
+    assert found["project", "p_1"]["effective_owners"] == Unknown((gap("project_group_role", "p_1", "g_1"),), ("Bo",))
+    assert isinstance(found["project_user", "p_1", "ada"]["roles"], Unknown)
+    assert found["project_user", "p_1", "bo"]["roles"] == []
+
+
+def _without(kind: str) -> tuple[Record, ...]:
+    return tuple(each for each in WORLD if each.kind != kind)
+
+
+async def _collected(organization: Organization, *refused: str) -> Snapshot:
+    with served(organization, refuse=refused) as (address, _):
+        async with AdminClient(SecretStr(KEY), base_url=address, requests_per_minute=100_000) as client:
+            return derive(join(await collect(client, "acme", NOW)))
+
+
+async def test_a_refused_list_makes_no_field_say_something_else() -> None:
+    organization = small()
+    whole = await _collected(organization)
+    before = {(kind, *each.ids): each for kind, some in whole.collections.items() for each in some.records}
+    for refused in sorted({line.kind for line in whole.coverage if line.items}):
+        seen = await _collected(organization, refused)
+        assert seen.collection(refused).gaps
+        changed = [
+            (refused, record.kind, name)
+            for some in seen.collections.values()
+            for record in some.records
+            for name, value in before[record.kind, *record.ids].fields.items()
+            if not isinstance(record.fields.get(name), Unknown) and record.fields.get(name) != value
+        ]
+        assert changed == []
+
+
 async def test_relations_of_a_served_organization_are_those_that_it_has() -> None:
     organization: Organization = small()
     project = organization.active_projects[0]
     group = next(each for each in organization.groups.values() if each.members)
     owner = access.project_role(project.id, "owner")
     project.group_grants.setdefault(group.record.id, []).append(Grant(owner, NOW, organization.owners[0].id))
-    with served(organization) as (address, _):
-        async with AdminClient(SecretStr(KEY), base_url=address, requests_per_minute=100_000) as client:
-            snapshot = join(await collect(client, "acme", NOW))
+    snapshot = await _collected(organization)
     users = {each.id: each.fields for each in snapshot.collection("user").records}
     for user in organization.users.values():
         told = access.of_user(organization, user)

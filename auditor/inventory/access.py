@@ -44,7 +44,7 @@ class Access:
         ]
         through = [(group, role) for group in there for role in self._assigned["project_group_role"][project, group]]
         gaps = self._look.gaps("project_user_role", record.ids)
-        behind = self._look.gaps("group_member") + self._look.gaps("project_group_role", (project,))
+        behind = self._look.gaps("group_member") + self._unread(project, self._groups.get(record.id, ()))
         sources = self._sources(own, record.id, gaps)
         groups = [self._group_names.get(group, group) for group in there]
         return {
@@ -66,12 +66,17 @@ class Access:
         owners = [each.name for each in people if each.fields.get("role") == "owner"]
         owners += [name for group in owning for name in self._members.get(group.id, ())]
         gaps = self._look.gaps("project_user", record.ids) + self._look.gaps("project_group", record.ids)
-        gaps += self._look.gaps("project_group_role", record.ids)
+        gaps += self._unread(record.id, [group.id for group in groups])
         gaps += tuple(gap for group in owning for gap in self._look.gaps("group_member", (group.id,)))
         return {
             "groups": listed([group.name for group in groups], self._look.gaps("project_group", record.ids)),
             "effective_owners": listed(unique(owners), tuple(dict.fromkeys(gaps)), unsure(people, "role")),
         }
+
+    def _unread(self, project: str, groups: Iterable[str]) -> tuple[Gap, ...]:
+        """What hides the roles in a project of any of `groups`: they are listed for each group alone."""
+        found = (gap for group in groups for gap in self._look.gaps("project_group_role", (project, group)))
+        return tuple(dict.fromkeys((*self._look.gaps("project_group_role", (project,)), *found)))
 
     def _names(self, group: Record) -> list[str]:
         return [role.name for role in self._assigned["project_group_role"].get(group.ids, ())]
@@ -79,18 +84,21 @@ class Access:
     def _sources(self, roles: Iterable[Record], principal: str, gaps: tuple[Gap, ...]) -> dict[str, object]:
         direct, groups = [], []
         hidden: Unknown | None = None
+        unnamed = False
         for role in roles:
             sources = role.fields.get("assignment_sources")
             if not isinstance(sources, list):
                 hidden = sources if isinstance(sources, Unknown) else Unknown(why=_NO_SOURCES)
                 continue
             ids = _principals(sources)
-            groups += [self._group_names.get(each, each) for each in ids if each != principal]
+            through = [each for each in ids if each != principal]
+            groups += [self._group_names.get(each, each) for each in through]
+            unnamed = unnamed or not self._group_names.keys() >= set(through)
             if not ids or principal in ids:
                 direct.append(role.name)
         return {
             "direct_roles": listed(unique(direct), gaps, hidden),
-            "role_groups": listed(unique(groups), gaps, hidden),
+            "role_groups": listed(unique(groups), gaps + (self._look.gaps("group") if unnamed else ()), hidden),
         }
 
 

@@ -6,6 +6,7 @@ from auditor.inventory.joins import Joined, Lookup, counted, listed, multimap, s
 from auditor.inventory.model import Record, Snapshot, Unknown
 
 _MEMBERS = ("project_user", "project_group")
+_OF_ACCOUNT = ("service_account.exists", "service_account.name")
 
 
 class Holdings:
@@ -66,20 +67,23 @@ class Holdings:
             found |= {"provider.name": provider.name, "provider.enabled": provider.fields.get("enabled")}
         hidden = unsure((record,), "service_account_id", "project_id")
         if hidden or not (isinstance(account, str) and isinstance(project, str)):
-            return found | ({"service_account.exists": hidden} if hidden else {})
+            return found | (dict.fromkeys(_OF_ACCOUNT, hidden) if hidden else {})
         there = self._accounts.get((project, account))
         # Archived projects have no list of service accounts, so nothing in them exists any more.
         gaps = self._look.gaps("service_account", (project,)) if there is None else ()
-        found["service_account.exists"] = Unknown(gaps) if gaps else there is not None
+        if gaps:
+            return found | dict.fromkeys(_OF_ACCOUNT, Unknown(gaps))
+        found["service_account.exists"] = there is not None
         return found | ({"service_account.name": there.name} if there else {})
 
     def invite(self, record: Record) -> Joined:
         """Names of the projects that it leads to."""
         ids = record.fields.get("projects.id")
         names = [self._projects[each].name if each in self._projects else each for each in strings(ids)]
-        return (
-            {"projects.name": listed(names, (), ids if isinstance(ids, Unknown) else None)} if ids is not None else {}
-        )
+        if ids is None:
+            return {}
+        gaps = () if self._projects.keys() >= set(strings(ids)) else self._look.gaps("project")
+        return {"projects.name": listed(names, gaps, ids if isinstance(ids, Unknown) else None)}
 
     def external_key(self, record: Record) -> Joined:
         """Names of the projects that are bound to it."""

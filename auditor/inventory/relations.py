@@ -120,7 +120,7 @@ class _Index(Lookup):
         hidden = self.gaps("user")
         if found is None and hidden:
             unseen = Unknown(hidden)
-            return {"is_member": unseen, "org_role": unseen, "groups": self.groups_of(user)}
+            return {"is_member": unseen, "org_role": unseen, "email": unseen, "groups": self.groups_of(user)}
         return {
             "is_member": found is not None,
             "org_role": found.fields.get("role") if found else None,
