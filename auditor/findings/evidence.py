@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from auditor.inventory.changes import Cause, Explained
-from auditor.inventory.model import Record
+from auditor.inventory.model import Record, Unknown
 from auditor.policy.model import Policy, Verdict
 
 _ACTOR = ("email", "ip", "type", "kind", "id")
@@ -19,7 +19,7 @@ _OWNER_IDS = ("owner.email", "owner.id")
 
 def of_verdict(verdict: Verdict, policy: Policy | None) -> Mapping[str, object]:
     """The evidence of a FAIL verdict as JSON values: `matched`, `body_sha256`, `policy_digest`, `events`, `actor`,
-    `owner`, `owner_ids`, `project`.
+    `owner`, `owner_ids`, `owner_unseen`, `project`.
 
     What there is nothing to say of is left out. `policy` is None when it is no longer in force.
     """
@@ -66,7 +66,8 @@ def _entries(verdict: Verdict, policy: Policy | None) -> Iterator[tuple[str, obj
         yield "events", list(verdict.events)
     if record:
         people = (("actor", _actor(record)), ("owner", _owner(record)), ("owner_ids", _owner_ids(record)))
-        yield from ((name, value) for name, value in (*people, ("project", _project(record))) if value)
+        more = (("owner_unseen", _owner_unseen(record)), ("project", _project(record)))
+        yield from ((name, value) for name, value in (*people, *more) if value)
 
 
 def _digest(raw: bytes) -> bytes:
@@ -86,8 +87,17 @@ def _owner(record: Record) -> str:
 
 
 def _owner_ids(record: Record) -> list[str]:
-    names = ("email", "id") if record.kind == "user" else _OWNER_IDS
-    return [value for name in names if isinstance(value := record.fields.get(name), str) and value]
+    return [value for value in _named(record) if isinstance(value, str) and value]
+
+
+def _owner_unseen(record: Record) -> bool:
+    """Whether there may be more `owner_ids`: a list that names the owner could not be read."""
+    return any(isinstance(value, Unknown) for value in _named(record))
+
+
+def _named(record: Record) -> list[object]:
+    """Address and id of whoever answers for the resource, as the picture shows them."""
+    return [record.fields.get(name) for name in (("email", "id") if record.kind == "user" else _OWNER_IDS)]
 
 
 def _project(record: Record) -> dict[str, str]:

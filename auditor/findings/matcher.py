@@ -35,6 +35,14 @@ class Matcher:
 
     def matches(self, finding: Finding) -> bool:
         """Whether it is about this finding."""
+        return self._fits_but_for_owner(finding) and self._is_of_owner(finding)
+
+    def in_doubt(self, finding: Finding) -> bool:
+        """Whether nobody can say if it is about this finding: whose it is could not be seen in the last picture."""
+        unseen = bool(finding.evidence.get("owner_unseen"))
+        return unseen and self._fits_but_for_owner(finding) and not self._is_of_owner(finding)
+
+    def _fits_but_for_owner(self, finding: Finding) -> bool:
         return (
             _is_one_of(finding.organization, self.organization)
             and _is_one_of(finding.kind, self.kind)
@@ -42,8 +50,10 @@ class Matcher:
             and _fits((finding.policy,), self.policy)
             and _fits((finding.ids[-1], "/".join(finding.ids)), self.resource)
             and (not self.project or _project(finding) in self.project)
-            and (not self.owner or not set(map(str.lower, self.owner)).isdisjoint(_owners(finding)))
         )
+
+    def _is_of_owner(self, finding: Finding) -> bool:
+        return not self.owner or not set(map(str.lower, self.owner)).isdisjoint(_owners(finding))
 
     def may_match(self, policy: Policy) -> bool:
         """Whether it may be about a finding of this policy, of whichever resource."""

@@ -1,6 +1,7 @@
 """Which findings are waived, by whose word and until when, and when such a word is worth nothing any more. Pure.
 
-A waiver that pins facts holds for what a resource was when the risk was accepted, and not for what it became.
+A waiver that pins facts holds for what a resource was when the risk was accepted, and not for what it became. What
+could not be seen changes nothing: a waiver that held goes on holding until it ends, and none begins.
 """
 
 import json
@@ -138,11 +139,10 @@ class _Desk:
         """The waiver in force that covers it: the one that did before, else the one that ends last."""
         if protects(self._policies, finding):
             return None
-        matching = [waiver for waiver in self._in_force if waiver.match.matches(finding)]
+        matching = [waiver for waiver in self._in_force if _is_about(waiver, finding)]
         for waiver in matching:
             self.matched[waiver.id] += 1
-        before = finding.decision.waiver if finding.waived and finding.decision else ""
-        matching.sort(key=lambda waiver: waiver.id != before)
+        matching.sort(key=lambda waiver: not _held(waiver, finding))
         return next((waiver for waiver in matching if self._covers(waiver, finding)), None)
 
     def _covers(self, waiver: Waiver, finding: Finding) -> bool:
@@ -156,24 +156,27 @@ class _Desk:
         return self._unchanged(waiver, finding, use)
 
     def _unchanged(self, waiver: Waiver, finding: Finding, use: Use | None) -> bool:
-        """Whether the pinned facts are as they were. What cannot be seen changes nothing, and grants nothing either."""
-        fields = self._facts(finding)
-        if fields is None or not _has(finding.kind, waiver.pinned):
+        """Whether the pinned facts are as they were, as far as they can be seen."""
+        if not _has(finding.kind, waiver.pinned):
             return use is not None
-        seen = {name: _plain(fields.get(name)) for name in waiver.pinned}
-        wanted = use.facts if use else waiver.pinned if isinstance(waiver.pinned, Mapping) else seen
-        if use is None and any(isinstance(value, Unknown) for value in seen.values()):
-            return False
+        fields = self._facts(finding)
+        if fields is None:
+            return _held(waiver, finding)
+        facts = {name: _plain(fields.get(name)) for name in waiver.pinned}
+        seen = {name: value for name, value in facts.items() if not isinstance(value, Unknown)}
+        wanted = use.facts if use else waiver.pinned if isinstance(waiver.pinned, Mapping) else facts
         changed = [
             f"{name}: {_told(wanted.get(name))}, then {_told(value)}"
             for name, value in seen.items()
-            if not isinstance(value, Unknown) and not _same(value, wanted.get(name))
+            if not _same(value, wanted.get(name))
         ]
-        if use is None and not changed:
-            self._record(Use(waiver.id, finding.id, waiver.grant, seen, self._now))
         if use and changed:
             self._record(replace(use, void_at=self._now, why="; ".join(changed)))
-        return not changed
+        if changed or len(seen) < len(facts):
+            return not changed and _held(waiver, finding)
+        if use is None:
+            self._record(Use(waiver.id, finding.id, waiver.grant, seen, self._now))
+        return True
 
     def _record(self, use: Use) -> None:
         self.changed[use.waiver, use.finding] = use
@@ -212,6 +215,16 @@ class _Desk:
         if until is not None and until <= self._now:
             return Reason.WAIVER_EXPIRED, ""
         return Reason.WAIVER_REMOVED, "" if waiver is None else "it does not cover this any more"
+
+
+def _is_about(waiver: Waiver, finding: Finding) -> bool:
+    """Whether it matches a finding, as far as anybody can see."""
+    return waiver.match.matches(finding) or (_held(waiver, finding) and waiver.match.in_doubt(finding))
+
+
+def _held(waiver: Waiver, finding: Finding) -> bool:
+    """Whether it is the one that covered the finding until now."""
+    return finding.waived and finding.decision is not None and finding.decision.waiver == waiver.id
 
 
 def _has(kind: str, names: Iterable[str]) -> bool:
