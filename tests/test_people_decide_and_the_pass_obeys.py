@@ -46,10 +46,12 @@ def add_owner(organization: Organization) -> User:
     return stranger
 
 
-async def passed(organization: Organization, store: Store, now: int, *written: Waiver) -> None:
+async def passed(
+    organization: Organization, store: Store, now: int, *written: Waiver, rules: Findings | None = None
+) -> None:
     with served(organization, keys=None) as (address, _):
         async with auditing(address, store) as audit:
-            obeying = replace(audit, waivers=written)
+            obeying = replace(audit, waivers=written, rules=rules or audit.rules)
             await take(obeying, await poll(obeying, now), now)
 
 
@@ -234,7 +236,7 @@ async def test_a_waiver_of_the_store_covers_at_once_and_ends_when_a_person_ends_
     assert of(store, stranger).state is State.WAIVED
     await passed(organization, store, NOW + 1800)
     assert of(store, stranger).state is State.WAIVED
-    decisions.end(store, "acme", waiver.id, "bo@example.com", NOW + 1900)
+    decisions.end(store, "acme", waiver.id, "bo@example.com", NOW + 1900, RULES.longest)
     await passed(organization, store, NOW + 2700)
     found = of(store, stranger)
     assert life(store, found)[-2:] == [
@@ -243,7 +245,33 @@ async def test_a_waiver_of_the_store_covers_at_once_and_ends_when_a_person_ends_
     ]
     assert [alert.kind for alert in told(store, found)] == [AlertKind.OPENED, AlertKind.REOPENED]
     with pytest.raises(ConfigError, match="is over already"):
-        decisions.end(store, "acme", waiver.id, "bo@example.com", NOW + 2800)
+        decisions.end(store, "acme", waiver.id, "bo@example.com", NOW + 2800, RULES.longest)
+
+
+@SQLITE_ONLY
+async def test_a_waiver_of_the_store_ends_when_the_longest_one_would_and_people_hear_of_it_before(
+    organization: Organization, store: Store
+) -> None:
+    await stood(store)
+    stranger = add_owner(organization)
+    await passed(organization, store, NOW + 900)
+    waiver, _ = waive(store, {"match": decisions.match_of(of(store, stranger)), "until": "2026-12-20"}, NOW + 1000)
+    shorter = Findings(max_waiver="30d")
+    ends = NOW + 31 * DAY
+    for now in (NOW + 1800, NOW + 20 * DAY, ends - 1):
+        await passed(organization, store, now, rules=shorter)
+        assert of(store, stranger).state is State.WAIVED
+    decision = of(store, stranger).decision
+    assert decision
+    assert decision.until == ends
+    with pytest.raises(ConfigError, match="is over already"):
+        decisions.end(store, "acme", waiver.id, "bo@example.com", ends, shorter.max_waiver)
+    await passed(organization, store, ends, rules=shorter)
+
+    assert life(store, of(store, stranger))[-1] == (State.REOPENED, Reason.WAIVER_EXPIRED, "")
+    notices = [alert for alert in told(store) if "waiver ends" in alert.title]
+    assert [alert.title for alert in notices] == ["A waiver ends within 14 days", "A waiver ends within 1 day"]
+    assert all(("Ends", "2026-02-01 00:00:00 UTC") in alert.facts for alert in notices)
 
 
 @SQLITE_ONLY
@@ -324,6 +352,6 @@ async def test_what_is_waived_or_does_not_exist_cannot_be_acknowledged(
     with pytest.raises(ConfigError, match="there is no finding"):
         decisions.acknowledge(store, "ffff", "jo@example.com", "", NOW)
     with pytest.raises(ConfigError, match="stands in the file"):
-        decisions.end(store, "acme", "guest", "jo@example.com", NOW)
+        decisions.end(store, "acme", "guest", "jo@example.com", NOW, RULES.longest)
     with pytest.raises(ConfigError, match="there is no waiver"):
-        decisions.end(store, "acme", "none", "jo@example.com", NOW)
+        decisions.end(store, "acme", "none", "jo@example.com", NOW, RULES.longest)

@@ -4,13 +4,15 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from deciding import ADA, BO, LONGEST, NOW, day, finding, granted, in_file, keep, life, page, stored
+from deciding import ADA, BO, DAY, LONGEST, NOW, day, finding, granted, in_file, keep, life, page, stored
 from hostile import PAYLOADS
 from markup import outline
 
 from auditor import clock
 from auditor.findings.model import Decision
+from auditor.findings.waivers import Origin
 from auditor.jobs import decisions
+from auditor.store import waivers
 from auditor.store.database import Store
 from auditor.terms import State
 
@@ -239,10 +241,23 @@ async def test_a_waiver_that_somebody_else_ended_says_so(store: Store) -> None:
     async with page(store) as web:
         await web.waive(FINDING)
         (waiver,) = granted(store)
-        decisions.end(store, "acme", waiver.id, "cy@example.com", NOW)
+        decisions.end(store, "acme", waiver.id, "cy@example.com", NOW, LONGEST * DAY)
         answer = await web.post(f"/waivers/{waiver.id}/end", {})
     assert (answer.status_code, "is over already" in answer.text) == (422, True)
     assert granted(store)[0].ended_by == "cy@example.com"
+
+
+async def test_a_waiver_that_lasts_too_long_by_now_is_shown_with_its_end(store: Store) -> None:
+    long = in_file(id="w-long", origin=Origin.STORE, on=NOW, until=NOW + 300 * DAY + 1)
+    with store.transaction() as tx:
+        waivers.write(tx, "acme", long, NOW)
+    async with page(store) as web:
+        shown = (await web.get("/waivers")).text
+        report = (await web.get("/report")).text
+    ends = clock.from_epoch(NOW + LONGEST * DAY)
+    for text in (shown, report):
+        assert f"longer than findings.max_waiver allows: ends {clock.last_day(NOW + LONGEST * DAY)}" in text
+        assert f'datetime="{ends:%Y-%m-%dT%H:%M:%SZ}"' in text
 
 
 async def test_faults_of_waivers_stand_on_the_page_as_the_command_tells_them(store: Store) -> None:

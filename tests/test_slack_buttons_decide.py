@@ -166,7 +166,7 @@ def test_a_waiver_that_was_ended_is_not_brought_back_by_an_old_envelope(
     answer(people)
     (waiver,) = waived(store)
     now = waiver.on
-    decisions.end(store, "acme", waiver.id, "ada@example.com", now)
+    decisions.end(store, "acme", waiver.id, "ada@example.com", now, 30 * 86_400)
     keep(store, replace(FINDING, state=State.REOPENED))
     with listening(store, config_of(settings(server.address))):
         people.wait(lambda: len(people.connections) == 2)

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,26 @@ def test_people_read_the_last_day_as_they_wrote_it_and_a_moment_as_that(run: Run
     assert f" {day} " in out
     assert f" {day}T08:30:00Z " in out
     assert run("waivers", "add", *given, "--until", "365d")[0] == 0
+
+
+def limit(config: Path, days: int) -> None:
+    settings = json.loads(config.read_text()) | {"findings": {"max_waiver": f"{days}d"}}
+    config.write_text(json.dumps(settings), encoding="utf-8")
+
+
+def test_a_waiver_ends_earlier_where_the_longest_one_is_shorter_now(run: Run, config: Path) -> None:
+    made = add(run, "--finding", ID, "--until", "360d")
+    assert run("waivers", "lint")[0] == 0
+    limit(config, 30)
+    (shown,) = listed(run)
+    begun = datetime.fromisoformat(made["on"])
+    assert datetime.fromisoformat(shown["until"]) == begun + timedelta(days=30)
+    last = (begun + timedelta(days=30)).date()
+    code, out, _ = run("waivers", "lint", "-o", "json")
+    assert (code, json.loads(out)[0]["faults"]) == (3, [f"longer than findings.max_waiver allows: ends {last}"])
+    assert shown["standing"] == "in force"
+    limit(config, 360)
+    assert listed(run) == [made]
 
 
 def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:

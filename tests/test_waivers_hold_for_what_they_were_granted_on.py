@@ -13,7 +13,7 @@ from auditor.findings.model import Decision, Finding, Reason, Transition, identi
 from auditor.findings.protected import reach
 from auditor.findings.waiverbook import Known, Limits, Standing, faults
 from auditor.findings.waiverfile import read
-from auditor.findings.waivers import Decided, Use, Waiver, decide
+from auditor.findings.waivers import Decided, Origin, Use, Waiver, decide
 from auditor.inventory.model import Unknown
 from auditor.jobs.decisions import match_of
 from auditor.policy.model import Policy
@@ -245,13 +245,53 @@ def test_facts_are_compared_as_json_and_lists_in_any_order(before: object, after
     assert (book.go(waiver, now=300, facts={"groups": after})[0] is State.WAIVED) is same
 
 
+OF_STORE = replace(WAIVER, id="w-1", on=10, until=100 * DAY + 10, origin=Origin.STORE)
+
+
+@pytest.mark.parametrize(
+    ("until", "longest", "holds_until"),
+    [
+        (100 * DAY + 10, 30, 30 * DAY + 10),
+        (30 * DAY + 11, 30, 30 * DAY + 10),
+        (30 * DAY + 10, 30, 30 * DAY + 10),
+        (20 * DAY + 10, 30, 20 * DAY + 10),
+        (100 * DAY, 30, 31 * DAY),
+        (31 * DAY, 30, 31 * DAY),
+    ],
+)
+def test_a_waiver_of_the_store_holds_no_longer_than_one_may_today(until: int, longest: int, holds_until: int) -> None:
+    held = replace(OF_STORE, until=until).within(longest * DAY)
+    assert held.until == holds_until
+    assert held.asked_until == (until if holds_until < until else None)
+    assert replace(OF_STORE, until=until, origin=Origin.FILE).within(longest * DAY).until == until
+
+
+def test_a_void_waiver_stays_void_when_it_may_last_less_long() -> None:
+    book, pinned = Book(), replace(OF_STORE, pinned=("owner.email",))
+    book.go(pinned, facts=FACTS)
+    book.go(pinned, now=400, facts=FACTS | {"owner.email": "bo@example.com"})
+    assert book.finding.state is State.REOPENED
+    shorter = pinned.within(30 * DAY)
+    assert shorter.grant == pinned.grant
+    assert book.go(shorter, now=500, facts=FACTS) == (State.REOPENED, [])
+
+
+def test_a_waiver_that_lasts_too_long_is_named_with_its_end() -> None:
+    short = known(OF_STORE, matched_at=DAY, matches=1).within(30 * DAY)
+    told = "longer than findings.max_waiver allows"
+    assert list(faults(short, 0, LIMITS, DAY)) == [f"{told}: ends 1970-01-31"]
+    assert list(faults(short, 0, LIMITS, 31 * DAY)) == [f"{told}: ended 1970-01-31"]
+    assert short.standing(31 * DAY) is Standing.EXPIRED
+    assert short.stage(28 * DAY) == 7
+
+
 def test_it_is_counted_how_much_each_waiver_in_force_matches() -> None:
     book = Book()
     book.go(WAIVER, replace(WAIVER, id="none", match=Matcher(policy=("x",))), replace(WAIVER, id="over", until=150))
     assert book.last.matched == {"old": 1, "none": 0}
 
 
-LIMITS = Limits(unused=30 * DAY, broad=2)
+LIMITS = Limits(unused=30 * DAY, broad=2, longest=365 * DAY)
 
 
 def known(

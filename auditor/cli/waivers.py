@@ -129,7 +129,7 @@ def expire(config_path: Path | None, form: str, waiver: str, organization: str |
         if not names and any(each.id == waiver for each in waivers_of(loaded)):
             raise decisions.of_file(waiver)
         name = names[0] if names else stores.asked_for(loaded, organization)[0]
-        ended = decisions.end(store, name, waiver, by, now)
+        ended = decisions.end(store, name, waiver, by, now, loaded.config.findings.max_waiver)
     waiverview.ended(name, ended, form, now)
 
 
@@ -149,7 +149,7 @@ def _lines(loaded: Loaded, organization: str | None, now: int) -> list[Line]:
 
 def _limits(loaded: Loaded) -> Limits:
     rules = loaded.config.findings
-    return Limits(rules.unused_waiver, rules.broad_waiver)
+    return Limits(rules.unused_waiver, rules.broad_waiver, rules.max_waiver)
 
 
 def _of_finding(store: Store, organization: str, id_: str) -> dict[str, list[str]]:

@@ -1,12 +1,12 @@
 """What became of each waiver: whether it is in force, when it ends, and what is wrong with it. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from auditor.findings.waivers import Waiver
+from auditor import clock
+from auditor.findings.waivers import DAY, Waiver
 
-DAY = 86_400
 STAGES = (1, 7, 14)
 """Days before its end at which people are told, the last one first."""
 
@@ -34,6 +34,10 @@ class Known:
     matches: int = 0
     """Findings that it matched in the last pass."""
 
+    def within(self, longest: int) -> "Known":
+        """The same where a waiver lasts `longest` seconds at most."""
+        return replace(self, waiver=self.waiver.within(longest))
+
     def standing(self, now: int) -> Standing:
         """Whether it is worth anything at `now`."""
         if self.waiver.until <= now:
@@ -57,12 +61,17 @@ class Limits:
     """Seconds without a finding that it matches."""
     broad: int
     """Findings that it may match."""
+    longest: int
+    """Seconds that one of the store lasts at most."""
 
 
 def faults(known: Known, voids: int, limits: Limits, now: int) -> Iterator[str]:
     """What is wrong with a waiver, each as one sentence; `voids` is for how many findings it is void."""
     standing, waiver = known.standing(now), known.waiver
-    if standing is Standing.EXPIRED and not waiver.ended_by:
+    if waiver.asked_until is not None and not waiver.ended_by:
+        ends = "ended" if standing is Standing.EXPIRED else "ends"
+        yield f"longer than findings.max_waiver allows: {ends} {clock.last_day(waiver.until)}"
+    elif standing is Standing.EXPIRED and not waiver.ended_by:
         yield "expired: delete it, or renew it after a review"
     if standing is not Standing.IN_FORCE:
         return

@@ -18,6 +18,8 @@ from auditor.inventory.schema import fields_of, is_open
 from auditor.policy.model import Policy
 from auditor.terms import State
 
+DAY = 86_400
+
 
 class Origin(StrEnum):
     """Where a waiver was written down."""
@@ -46,6 +48,8 @@ class Waiver:
     """Who wrote it down; empty for the owner."""
     ended_by: str = ""
     """Who ended it before its time."""
+    asked_until: int | None = None
+    """The end that it was written with, where the configuration lets it hold for less."""
 
     def holds(self, now: int) -> bool:
         """Whether it is in force at `now`."""
@@ -54,8 +58,20 @@ class Waiver:
     @property
     def grant(self) -> str:
         """What was granted: changed pins or a new end are a new word, which facts must be recorded for anew."""
-        text = json.dumps([self.id, self.until, self.pinned], sort_keys=True)
-        return fingerprint(text)
+        until = self.until if self.asked_until is None else self.asked_until
+        return fingerprint(json.dumps([self.id, until, self.pinned], sort_keys=True))
+
+    def within(self, longest: int) -> "Waiver":
+        """The waiver as it holds where one lasts `longest` seconds at most, which may be less than when it was made.
+
+        A day at its end is the last one, as in the file of waivers, which is held to this when it is read.
+        """
+        latest = self.on + longest
+        if self.until % DAY == 0:
+            latest += DAY - latest % DAY
+        if self.origin is Origin.FILE or self.until <= latest:
+            return self
+        return replace(self, until=latest, asked_until=self.until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def waive(
         if key and (
             before := next((each for each in waivers.listing(tx, organization) if each.waiver.id == id_), None)
         ):
-            return before.waiver, 0
+            return before.waiver.within(rules.longest), 0
         waivers.write(tx, organization, waiver, now)
         standing = findings.active(tx, organization).values()
         left = [each for each in standing if not each.waived]
@@ -118,9 +118,10 @@ def match_of(finding: Finding) -> dict[str, list[str]]:
     return {"policy": [finding.policy], "kind": [finding.kind], "resource": [glob.escape(resource)]}
 
 
-def end(store: Store, organization: str, id_: str, by: str, now: int) -> Waiver:
+def end(store: Store, organization: str, id_: str, by: str, now: int, longest: int) -> Waiver:
     """End a waiver of the store before its time; the next snapshot tells what it covered.
 
+    `longest` is how many seconds a waiver lasts at most.
     Raises ConfigError for one that does not exist, is over, or stands in the file.
     """
     with store.transaction() as tx:
@@ -128,7 +129,7 @@ def end(store: Store, organization: str, id_: str, by: str, now: int) -> Waiver:
         known = _known(tx, organization, id_)
         if known.waiver.origin is Origin.FILE:
             raise of_file(id_)
-        if known.waiver.until <= now:
+        if known.waiver.within(longest).until <= now:
             raise ConfigError(f"the waiver {id_} is over already")
         # One that has not begun yet never holds.
         ended = replace(known.waiver, until=now, on=min(known.waiver.on, now), ended_by=by)

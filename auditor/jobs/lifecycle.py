@@ -20,7 +20,8 @@ from auditor.terms import Level
 
 def waivers_of(tx: Transaction, audit: Audit) -> list[Waiver]:
     """Every waiver of the organization, of the file and of the store, those that are over too."""
-    return [*_of_file(audit), *waivers.stored(tx, audit.organization)]
+    of_store = waivers.stored(tx, audit.organization)
+    return [*_of_file(audit), *(each.within(audit.rules.max_waiver) for each in of_store)]
 
 
 def judge(tx: Transaction, audit: Audit, standing: Iterable[Finding], facts: Facts, now: int) -> Decided:
@@ -39,7 +40,7 @@ def keep(tx: Transaction, audit: Audit, decided: Decided, now: int) -> None:
     waivers.save_uses(tx, audit.organization, decided.uses)
     waivers.note_matches(tx, audit.organization, decided.matched, now)
     for known in waivers.listing(tx, audit.organization):
-        _warn(tx, audit, known, now)
+        _warn(tx, audit, known.within(audit.rules.max_waiver), now)
 
 
 def overdue(tx: Transaction, audit: Audit, standing: Sequence[Finding], decided: Decided, now: int) -> list[Finding]:

@@ -81,7 +81,12 @@ def compose(facts: Facts, policies: Mapping[str, Policy], rules: Findings) -> Re
         findings=groups,
         waived=tuple(rows.worst_first(waived)[:MAX_WAIVED]),
         waived_count=len(waived),
-        waivers=waiver_rows(facts.waivers, facts.voids, Limits(rules.unused_waiver, rules.broad_waiver), facts.end),
+        waivers=waiver_rows(
+            facts.waivers,
+            facts.voids,
+            Limits(rules.unused_waiver, rules.broad_waiver, rules.max_waiver),
+            facts.end,
+        ),
         overdue=tuple(late[:MAX_OVERDUE]),
         overdue_count=len(late),
         occurrences=tuple(occurred[:MAX_OCCURRENCES]),

@@ -44,7 +44,8 @@ class WaiverRow:
 
 def rows(known: Iterable[Known], voids: Mapping[str, int], limits: Limits, now: int) -> tuple[WaiverRow, ...]:
     """The waivers that count, or did in the last thirty days, those that end first before the others."""
-    shown = [each for each in known if min(each.waiver.until, each.gone_at or now) > now - SHOWN]
+    held = [each.within(limits.longest) for each in known]
+    shown = [each for each in held if min(each.waiver.until, each.gone_at or now) > now - SHOWN]
     made = [row(each, faults(each, voids.get(each.waiver.id, 0), limits, now), now) for each in shown]
     return tuple(sorted(made, key=lambda row: (row.until, row.id)))
 

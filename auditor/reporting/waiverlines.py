@@ -1,7 +1,7 @@
 """Every waiver that is or was known, of the store and of the file, and what is wrong with it."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.errors import did_you_mean, some
 from auditor.findings.protected import reach
@@ -33,7 +33,7 @@ def lines(
     """The waivers of an organization at `now`; `of_file` are those of the file today, `policies` those in force."""
     return [
         line(organization, known, voids, policies, limits, now)
-        for known, voids in _known(tx, organization, of_file, now)
+        for known, voids in _known(tx, organization, of_file, limits, now)
     ]
 
 
@@ -42,7 +42,9 @@ def line(organization: str, known: Known, voids: int, policies: Mapping[str, Pol
     return Line(organization, known, (*faults(known, voids, limits, now), *_vain(known.waiver, policies)))
 
 
-def _known(tx: Transaction, name: str, of_file: Sequence[Waiver], now: int) -> Iterator[tuple[Known, int]]:
+def _known(
+    tx: Transaction, name: str, of_file: Sequence[Waiver], limits: Limits, now: int
+) -> Iterator[tuple[Known, int]]:
     """Every waiver of an organization: the store knows what became of it, the file what it says today."""
     voids = waivers.voids(tx, name)
     written = {each.id: each for each in of_file if name in (each.match.organization or (name,))}
@@ -50,7 +52,7 @@ def _known(tx: Transaction, name: str, of_file: Sequence[Waiver], now: int) -> I
         today = written.pop(known.waiver.id, None)
         gone = known.gone_at or now if known.waiver.origin is Origin.FILE and today is None else None
         yield (
-            Known(today or known.waiver, known.known_at, gone, known.matched_at, known.matches),
+            replace(known, waiver=today or known.waiver.within(limits.longest), gone_at=gone),
             voids.get(known.waiver.id, 0),
         )
     yield from ((Known(each, known_at=now), 0) for each in written.values())

@@ -139,7 +139,7 @@ class Deciding:
         self._permit(asked.by)
         read = self._pages.read
         try:
-            decisions.end(read.store, asked.query.organization, asked.id, asked.by, read.now())
+            decisions.end(read.store, asked.query.organization, asked.id, asked.by, read.now(), read.rules().max_waiver)
         except ConfigError:
             if not self._has_ended(asked):
                 raise

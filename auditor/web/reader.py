@@ -117,7 +117,7 @@ class PageReader:
     def waivers(self, query: Query) -> Some:
         """Every waiver that is or was known: what counts before what is over, each with what ends next on top."""
         rules, now = self.rules(), self.now()
-        limits = Limits(rules.unused_waiver, rules.broad_waiver)
+        limits = Limits(rules.unused_waiver, rules.broad_waiver, rules.max_waiver)
         with self.store.transaction() as tx:
             found = waiverlines.lines(tx, query.organization, self.of_file(), self.policies(), limits, now)
         made = [waived.row(line.known, line.faults, now) for line in found]
