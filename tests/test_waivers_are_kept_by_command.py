@@ -131,6 +131,19 @@ def test_people_read_the_last_day_as_they_wrote_it_and_a_moment_as_that(run: Run
     assert run("waivers", "add", *given, "--until", "365d")[0] == 0
 
 
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201])
+def test_nothing_is_decided_by_nobody(run: Run, name: str) -> None:
+    made = add(run, "--finding", ID)
+    given = ("--reason", "x", "--owner", "bo@example.com", "--until", "30d", "--policy", "project-key-stale")
+    for command in (("findings", "ack", ID), ("waivers", "add", *given), ("waivers", "expire", made["id"])):
+        code, out, err = run(*command, "--by", name)
+        assert (code, out) == (2, "")
+        assert "whoever decides has a name of 1 to 200 characters" in err
+    assert listed(run) == [made]
+    code, _, _ = run("waivers", "expire", made["id"], "--by", f" {'x' * 200} ")
+    assert (code, listed(run)[0]["ended_by"]) == (0, "x" * 200)
+
+
 def limit(config: Path, days: int) -> None:
     settings = json.loads(config.read_text()) | {"findings": {"max_waiver": f"{days}d"}}
     config.write_text(json.dumps(settings), encoding="utf-8")

@@ -1,6 +1,5 @@
 """`auditor findings`: what the store knows, and that somebody knows it too."""
 
-import getpass
 from collections import Counter
 from pathlib import Path
 
@@ -87,7 +86,7 @@ def show(config_path: Path | None, form: str, finding: str) -> None:
 @options.output
 @click.argument("finding")
 @click.option("--comment", default="", help="What is done about it.")
-@click.option("--by", default=getpass.getuser, show_default="the name of the user", help="Who knows of it.")
+@options.by("Who knows of it.")
 def ack(config_path: Path | None, form: str, finding: str, comment: str, by: str) -> None:
     """Write down that somebody knows of a finding: it is not repeated, and is open again when it comes back."""
     loaded = options.load_config(config_path, need_keys=False)

@@ -1,5 +1,6 @@
 """Options that several commands share, and how they find their configuration."""
 
+import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -39,6 +40,12 @@ level: Decorator = click.option(
     type=click.Choice([each.value for each in Level], case_sensitive=False),
     help="Only this level; may be repeated.",
 )
+
+
+def by(what: str) -> Decorator:
+    """Who decides something, `what` in words."""
+    return click.option("--by", default=getpass.getuser, show_default="the name of the user", help=what)
+
 
 policy_paths: Decorator = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 

@@ -1,6 +1,5 @@
 """`auditor waivers`: which risks are accepted until when, of the file and of the store, and what is wrong with that."""
 
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def command() -> None:
 
 
 _organization = click.option("--organization", help="Only this organization.")
-_by = click.option("--by", default=getpass.getuser, show_default="the name of the user", help="Who decides it.")
+_by = options.by("Who decides it.")
 
 
 @command.command(name="list")

@@ -39,10 +39,12 @@ class Rules:
 def acknowledge(store: Store, id_: str, by: str, comment: str, now: int) -> Finding:
     """Write down that `by` knows of a finding; returns it. Done twice by one person it stays as it is.
 
-    Raises ConfigError for a finding that does not exist, is resolved or waived, and for a name or comment too long.
+    Raises ConfigError for a finding that does not exist, is resolved or waived, and for a name that is none and a
+    comment too long.
     """
-    if not by or len(by) > LONGEST_NAME or len(comment) > LONGEST_COMMENT:
-        raise ConfigError(f"a name has 1 to {LONGEST_NAME} characters, a comment at most {LONGEST_COMMENT}")
+    by = _named(by)
+    if len(comment) > LONGEST_COMMENT:
+        raise ConfigError(f"a comment has at most {LONGEST_COMMENT} characters")
     with store.transaction() as tx:
         organizations.hold(tx, _found(tx, id_).organization)
         before = _standing(tx, id_)
@@ -54,6 +56,14 @@ def acknowledge(store: Store, id_: str, by: str, comment: str, now: int) -> Find
         findings.save(tx, [after])
         transitions.add(tx, [told], run_id=None)
         return after
+
+
+def _named(by: str) -> str:
+    """Whoever decides, without blanks around. Raises ConfigError for nobody: history must say who it was."""
+    name = by.strip()
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise ConfigError(f"whoever decides has a name of 1 to {LONGEST_NAME} characters", hint="say who it is")
+    return name
 
 
 def _found(tx: Transaction, id_: str) -> Finding:
@@ -87,8 +97,9 @@ def waive(
     `written` is an entry as waivers.yaml has it, without an id. One that pins facts needs to see them, and covers
     nothing before the next snapshot. With a `key` (lower case letters and digits) it is done once, however often it
     is asked for: after that, the first waiver is returned as it stands. Raises ConfigError with everything that is
-    wrong with it, and for one that would cover only what nobody can waive.
+    wrong with it, for one that would cover only what nobody can waive, and for a name that is none.
     """
+    by = _named(by)
     id_ = f"{waiverfile.STORED}{key or uuid.uuid4().hex[:8]}"
     waiver = waiverfile.single(written, rules.organizations, rules.longest)
     waiver = replace(waiver, id=id_, origin=Origin.STORE, by=by)
@@ -122,8 +133,9 @@ def end(store: Store, organization: str, id_: str, by: str, now: int, longest: i
     """End a waiver of the store before its time; the next snapshot tells what it covered.
 
     `longest` is how many seconds a waiver lasts at most.
-    Raises ConfigError for one that does not exist, is over, or stands in the file.
+    Raises ConfigError for one that does not exist, is over, or stands in the file, and for a name that is none.
     """
+    by = _named(by)
     with store.transaction() as tx:
         organizations.hold(tx, organization)
         known = _known(tx, organization, id_)
