@@ -285,6 +285,16 @@ def test_a_waiver_that_lasts_too_long_is_named_with_its_end() -> None:
     assert short.stage(28 * DAY) == 7
 
 
+@pytest.mark.parametrize(("on", "known_at"), [(80 * DAY, 80 * DAY), (0, 80 * DAY), (80 * DAY, 0), (79 * DAY, 80 * DAY)])
+def test_a_stage_that_had_begun_when_a_waiver_was_made_or_came_into_the_file_is_not_told(
+    on: int, known_at: int
+) -> None:
+    short = Known(replace(WAIVER, on=on, until=90 * DAY), known_at, matches=1)
+    assert [short.stage(day * DAY) for day in (80, 82, 83, 88, 89)] == [None, None, 7, 7, 1]
+    brief = replace(short, waiver=replace(short.waiver, until=81 * DAY))
+    assert [brief.stage(80 * DAY + hours * 3600) for hours in (0, 1, 23)] == [None] * 3
+
+
 def test_it_is_counted_how_much_each_waiver_in_force_matches() -> None:
     book = Book()
     book.go(WAIVER, replace(WAIVER, id="none", match=Matcher(policy=("x",))), replace(WAIVER, id="over", until=150))

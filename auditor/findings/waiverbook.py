@@ -47,10 +47,16 @@ class Known:
         return Standing.IN_FORCE if self.waiver.holds(now) else Standing.NOT_YET
 
     def stage(self, now: int) -> int | None:
-        """The nearest of STAGES that it has reached, None before the first, and for what covers nothing."""
-        if self.standing(now) is not Standing.IN_FORCE or not self.matches:
+        """The nearest of STAGES that it has reached, None before the first, and for what covers nothing.
+
+        One that had begun when the waiver was made is no news, except where it holds for less than was asked for.
+        """
+        until = self.waiver.until
+        days = next((days for days in STAGES if until - now <= days * DAY), None)
+        if days is None or self.standing(now) is not Standing.IN_FORCE or not self.matches:
             return None
-        return next((days for days in STAGES if self.waiver.until - now <= days * DAY), None)
+        begun = until - days * DAY <= max(self.known_at, self.waiver.on)
+        return None if begun and self.waiver.asked_until is None else days
 
 
 @dataclass(frozen=True, slots=True)
