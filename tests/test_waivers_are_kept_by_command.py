@@ -109,10 +109,10 @@ def test_a_finding_is_waived_until_a_day_and_told_again_when_that_is_ended(run: 
 
 
 def test_people_see_what_a_hostile_name_hides(run: Run) -> None:
-    add(run, "--policy", "key-*", "--resource-owner", HOSTILE, "--level", "low", "--pin", "name")
+    add(run, "--policy", "project-key-*", "--resource-owner", HOSTILE, "--level", "low", "--pin", "name")
     code, out, _ = run("waivers", "list")
     assert code == 0
-    assert "policy: key-*" in out
+    assert "policy: project-key-*" in out
     assert "pins name" in out
     assert "\x1b" not in out
     assert "\u202e" not in out
@@ -162,6 +162,19 @@ def test_a_waiver_ends_earlier_where_the_longest_one_is_shorter_now(run: Run, co
     assert shown["standing"] == "in force"
     limit(config, 360)
     assert listed(run) == [made]
+
+
+def test_a_glob_that_fits_no_policy_is_named_like_a_name(run: Run) -> None:
+    add(run, "--policy", "project-key-*")
+    code, out, err = run(
+        "waivers", "add", "--policy", "Project-key-*", "--reason", "x", "--owner", "o", "--until", "9d"
+    )
+    assert code == 0
+    assert err.startswith("warning: no policy is named `Project-key-*`: ")
+    code, out, _ = run("waivers", "lint", "-o", "json")
+    assert code == 3
+    ((fault,),) = [each["faults"] for each in json.loads(out)]
+    assert fault.startswith("no policy is named `Project-key-*`: ")
 
 
 def test_what_is_wrong_with_waivers_is_named_and_ends_with_3(run: Run) -> None:

@@ -7,7 +7,7 @@ from auditor.errors import did_you_mean, some
 from auditor.findings.protected import reach
 from auditor.findings.waiverbook import Known, Limits, faults
 from auditor.findings.waivers import Origin, Waiver
-from auditor.globs import is_pattern
+from auditor.globs import fits
 from auditor.policy.model import Policy
 from auditor.store import waivers
 from auditor.store.database import Transaction
@@ -68,5 +68,5 @@ def _vain(waiver: Waiver, policies: Mapping[str, Policy]) -> Iterator[str]:
 def _unknown(waiver: Waiver, policies: Collection[str]) -> Iterator[str]:
     """Policies that do not exist, each as one sentence."""
     for name in waiver.match.policy:
-        if name not in policies and not is_pattern(name):
+        if not any(fits(policy, name) for policy in policies):
             yield f"no policy is named `{name}`: {did_you_mean(name, policies, 'policies')}"
