@@ -197,8 +197,8 @@ async def test_a_check_says_whose_word_was_taken_until_when(tmp_path: Path, caps
     store.close()
     render.check([taken], "table")
     printed = capsys.readouterr().out
-    assert "sso_enforced: attested by ada@example.com until 2026-04-11, in force" in printed
-    assert "scim_enabled: attested by ada@example.com until 2025-12-31, expired" in printed
+    assert "sso_enforced: attested by ada@example.com until 2026-04-10, in force" in printed
+    assert "scim_enabled: attested by ada@example.com until 2025-12-31T23:59:59Z, expired" in printed
     (word,) = (each for each in render.document([taken])["settings"] if each["setting"] == "sso_enforced")
     assert (word["value"], word["source"], word["by"]) == ("true", "attested", "ada@example.com")
 
@@ -248,4 +248,4 @@ def test_the_commands_say_what_is_known_and_what_is_proven(tmp_path: Path, capsy
     (document,) = json.loads(capsys.readouterr().out)
     assert document["streams"][0]["holes"] == [{"since": "2026-01-01T00:01:00Z", "until": "2026-01-01T00:02:00Z"}]
     assert call(["settings", "-c", str(config)]) == 0
-    assert "in force: Ada, until 2026-01-01" in " ".join(capsys.readouterr().out.split())
+    assert "in force: Ada, until 2025-12-31" in " ".join(capsys.readouterr().out.split())

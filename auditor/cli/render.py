@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor import __version__, clock
+from auditor.cli.moment import last
 from auditor.inventory.model import Coverage, by_kind
 from auditor.inventory.settingtypes import Standing
 from auditor.inventory.usage import is_report
@@ -166,7 +167,7 @@ def attested(taken: "Taken") -> Iterator[Text]:
     for line in taken.settings:
         if line.attestation and line.until is not None:
             void = line.attestation in {Standing.CONTRADICTED, Standing.EXPIRED}
-            text = f"{line.name}: attested by {line.by} until {_iso(line.until)[:10]}, {line.attestation}"
+            text = f"{line.name}: attested by {line.by} until {last(line.until)}, {line.attestation}"
             yield Text(plain(text), "yellow" if void else "dim")
 
 

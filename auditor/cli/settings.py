@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.cli import options, stores
-from auditor.cli.moment import iso
+from auditor.cli.moment import iso, last
 from auditor.cli.render import console, plain
 from auditor.store import settings
 from auditor.store.settings import SettingLine, Settings
@@ -63,7 +63,7 @@ def _print(name: str, found: Settings) -> None:
 
 def _cells(line: SettingLine) -> tuple[Text, ...]:
     value = Text(plain(line.why), "dim") if line.value is None else Text(plain(line.value))
-    word = f"{line.attestation}: {line.by}, until {iso(line.until)[:10]}" if line.until is not None else ""
+    word = f"{line.attestation}: {line.by}, until {last(line.until)}" if line.until is not None else ""
     return (
         Text(plain(line.name)),
         value,
