@@ -1,5 +1,6 @@
 """A storm is folded into digests; a process that ends between a digest and its settling repeats that one message."""
 
+import asyncio
 import contextlib
 import sqlite3
 import time
@@ -60,10 +61,10 @@ def put(store: Store, first: int, count: int) -> None:
             queue(tx, replace(ALERT, id=f"{number}.open.1", finding=str(number)), ["chat"], int(time.time()))
 
 
-async def deliver(store: Store, channel: Channel) -> Delivered:
+async def deliver(store: Store, channel: Channel, owner: str = "owner") -> Delivered:
     """A process of its own: what it knew of the storm dies with it."""
     sink = Sink("chat", "channel", SinkConfig(), channel.send)
-    return await Deliverer(store, {"chat": sink}, "owner", terms=TERMS).deliver_due()
+    return await Deliverer(store, {"chat": sink}, owner, terms=TERMS).deliver_due()
 
 
 async def killed(store: Store, path: Path, channel: Channel) -> None:
@@ -113,6 +114,18 @@ async def test_a_new_start_is_no_new_window(store: Store, path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE outbox SET settled_at = settled_at - 601")
     assert await deliver(store, Channel()) == Delivered(sent=3)
+
+
+async def test_several_processes_have_one_window_together(store: Store, path: Path) -> None:
+    """Each may have a message on its way that the others do not see yet, and be the last that was to tell the rest."""
+    put(store, 0, 120)
+    channel, processes = Channel(), 3
+    await asyncio.gather(*(deliver(store, channel, f"owner {number}") for number in range(processes)))
+    assert 5 <= len(channel.got) <= 5 + processes - 1
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE outbox SET settled_at = settled_at - 601")
+    await deliver(store, channel)
+    assert sum(len(alert.lines) or 1 for alert in channel.got) == 120
 
 
 async def test_what_went_out_as_one_digest_counts_once(store: Store) -> None:

@@ -86,7 +86,6 @@ class Deliverer:
         self._count = on_turn
         self._lanes = {name: Lane(name, _terms_of(sink, self._terms), chance) for name, sink in sinks.items()}
         self._awake = {name: asyncio.Event() for name in sinks}
-        self._fresh = set(sinks)
 
     def wake(self) -> None:
         """Look into the outbox now: something was just put there."""
@@ -149,7 +148,6 @@ class Deliverer:
 
     async def _turn(self, lane: Lane) -> Delivered | None:
         """Lease and handle one message, or many as one digest. None when there is nothing to do now."""
-        await self._recall(lane)
         limit = lane.takes(self._seconds())
         leased, held_back = await self._lease(lane, limit) if limit else ([], None)
         if not leased:
@@ -157,16 +155,6 @@ class Deliverer:
         load, rest = await self._loaded(lane, leased)
         rest += held_back or Delivered()
         return rest if load is None else rest + await self._sent(lane, load)
-
-    async def _recall(self, lane: Lane) -> None:
-        """A start is no new window: who was told much just before it is not flooded after it."""
-        if lane.sink not in self._fresh:
-            return
-        window, marks = lane.terms.storm_window, not self._sinks[lane.sink].keeps_state
-        ages = await self._transact(lambda tx: outbox.delivered_ages(tx, lane.sink, window, marks=marks))
-        for age in ages:
-            lane.sent(self._seconds() - age)
-        self._fresh.discard(lane.sink)
 
     async def _loaded(self, lane: Lane, leased: Sequence[Leased]) -> tuple[Load | None, Delivered]:
         """What of `leased` can go out; the unreadable is given up, and what cannot be told together is told apart."""
@@ -256,7 +244,7 @@ class Deliverer:
     async def _failed(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         if error.kept:
             # The sink answers; it is one of several recipients that does not take the message yet.
-            lane.sent(self._seconds(), load.group, counts=error.kept != load.kept)
+            lane.sent(self._seconds(), load.group, counts=error.kept != load.kept, partly=True)
         elif error.retryable and lane.failed(self._seconds(), error.retry_after):
             say = _log.error if lane.probing else _log.warning
             say("sink.rests", sink=lane.sink, error=error.message, hint=error.hint)
@@ -320,6 +308,9 @@ class Deliverer:
         def take(tx: Transaction) -> tuple[Sequence[Leased], Delivered | None]:
             apart = self._sinks[lane.sink].converses
             leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit, apart=apart, probing=lane.probing)
+            if leased and not self._may_take(tx, lane, limit):
+                each_of(leased, lambda one: outbox.give_back(tx, one))
+                return [], Delivered()
             if limit == 1 and leased and not leased[0].batch and leased[0].message.group:
                 rest = lane.folds(leased[0].message.group) - 1
                 leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, rest) if rest else []
@@ -330,6 +321,14 @@ class Deliverer:
             return mine, Delivered(suppressed=len(leased) - len(free)) if leased else None
 
         return await self._transact(take)
+
+    def _may_take(self, tx: Transaction, lane: Lane, limit: int) -> bool:
+        """Whether the sink may still take `limit` messages, with what other processes, and earlier ones, sent it."""
+        if not lane.limited:
+            return True
+        marks = not self._sinks[lane.sink].keeps_state
+        lane.recall(self._seconds(), outbox.delivered_ages(tx, lane.sink, lane.terms.storm_window, marks=marks))
+        return lane.takes(self._seconds()) == limit
 
     def _admitted(self, tx: Transaction, leased: Sequence[Leased]) -> Sequence[Leased]:
         """What nothing holds back.

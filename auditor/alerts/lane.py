@@ -4,7 +4,7 @@ Every time is a number of Unix seconds handed in.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 UNLIMITED = 1_000_000_000
@@ -67,15 +67,18 @@ class Lane:
     _rests_until: float = 0
     _folds: dict[str, int] = field(default_factory=dict)
     _sent: deque[float] = field(default_factory=deque)
+    _partly: deque[float] = field(default_factory=deque)
+    """When a message was confirmed by some of its recipients, which the store does not count."""
     _asked_at: float = 0
     _at_work_since: float = 0
 
     def takes(self, now: float) -> int:
         """How many messages to lease: 0 while the sink rests, many when they must be folded into one."""
         self._follow(now)
-        while self._sent and self._sent[0] <= now - self.terms.storm_window:
-            self._sent.popleft()
-        free = self.terms.storm_limit - len(self._sent)
+        for times in (self._sent, self._partly):
+            while times and times[0] <= now - self.terms.storm_window:
+                times.popleft()
+        free = self.terms.storm_limit - len(self._sent) - len(self._partly)
         if now < self._rests_until or free <= 0:
             return 0
         return self.folds("") if free == 1 and not self._failures else 1
@@ -92,6 +95,7 @@ class Lane:
             self._rests_until -= back
             self._at_work_since -= back
             self._sent = deque(each - back for each in self._sent)
+            self._partly = deque(each - back for each in self._partly)
         elif -back > _PAUSE:
             self._at_work_since = now
         self._asked_at = now
@@ -107,13 +111,25 @@ class Lane:
         """How many messages of one group may go out as one; of all groups together for the empty one."""
         return self._folds.get(group, self.terms.fold_max)
 
-    def sent(self, now: float, group: str = "", *, counts: bool = True) -> None:
+    @property
+    def limited(self) -> bool:
+        """Whether a storm is folded at all."""
+        return self.terms.storm_limit < UNLIMITED
+
+    def recall(self, now: float, ages: Iterable[float]) -> None:
+        """What the store says was confirmed so many seconds ago, by whichever process, the longest ago first.
+
+        A start is no new window, and the limit is that of all processes together.
+        """
+        self._sent = deque(now - age for age in ages)
+
+    def sent(self, now: float, group: str = "", *, counts: bool = True, partly: bool = False) -> None:
         """The sink confirmed a message; one that disturbs nobody does not count for a storm."""
         self._failures = 0
         for mended in {group, ""}:
             self._folds.pop(mended, None)
         if counts:
-            self._sent.append(now)
+            (self._partly if partly else self._sent).append(now)
 
     def refused(self, parts: int, group: str) -> None:
         """A digest of `parts` messages was refused for good: half as many next, until the one at fault is alone.

@@ -357,7 +357,8 @@ def delivered_ages(tx: Transaction, sink: str, seconds: float, *, marks: bool = 
     What went out folded into one digest counts once; without `marks` they do not count.
     """
     age = (DatabaseTime() - outbox.c.settled_at).label("age")
-    confirmed = [outbox.c.sink == sink, outbox.c.state == Progress.DELIVERED, age < seconds]
+    recent = outbox.c.settled_at > DatabaseTime() - seconds
+    confirmed = [outbox.c.sink == sink, outbox.c.state == Progress.DELIVERED, recent]
     if not marks:
         confirmed.append(~outbox.c.id.startswith(MARK, autoescape=True))
     ages: dict[str, float] = {}

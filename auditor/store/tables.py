@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0010"
+HEAD = "0011"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -333,6 +333,7 @@ outbox = Table(
     Index(None, "sink", "order_key", "row"),
     Index(None, "sink", "group_key", "flush_at"),
     Index(None, "sink", "batch"),
+    Index(None, "sink", "settled_at"),
 )
 
 conversations = Table(
