@@ -1,7 +1,7 @@
 """`auditor run`, killed by strace at its writes, syncs, sends and receives: no event, finding or message is lost.
 
 The daemon runs as a user starts it, over a first picture, over a takeover, and with all its messages owed; it is
-killed, started again, and compared with one that nobody disturbed. AUDITOR_PROVE=1 tries some hundred points.
+killed, started again, and compared with one that nobody disturbed. AUDITOR_PROVE=1 tries 500 points.
 """
 
 import os
@@ -19,11 +19,13 @@ from crash_strace import Act, Call, Traced, why_not
 from figures import Figure
 
 PROVE = bool(os.environ.get("AUDITOR_PROVE"))
-EACH = 8
+EACH = 44
 """Points of each call in each act that the proof tries, spread over all there are."""
+AROUND = ("getpeername", "poll", "connect")
+"""Calls that are made shortly before a message to Slack is sent."""
 SAMPLE = (Call(Act.NEXT, "pwrite64", 40), Call(Act.OWED, "poll", 1))
 
-pytestmark = [pytest.mark.timeout(3600 if PROVE else 300), pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.timeout(14_400 if PROVE else 300), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 
 @dataclass
@@ -89,18 +91,24 @@ def test_a_kill_at_a_system_call_loses_nothing_and_repeats_at_most_one_message(l
     )
     assert lost == {}
     assert max(repeats) == 1, "some kill must fall between Slack's confirmation and the store's, and repeat one"
-    assert len(reached) >= (120 if PROVE else len(SAMPLE))
+    assert len(reached) >= (500 if PROVE else len(SAMPLE))
 
 
 @pytest.mark.parametrize(
     ("fault", "calls", "wrong"),
     [
-        (HASTY, [Call(Act.OWED, "getpeername", number) for number in (2, 1, 3)], "messages lost"),
+        (HASTY, [Call(Act.OWED, name, number) for number in (2, 1, 3) for name in AROUND], "messages lost"),
         (TORN, [Call(Act.FIRST, "pwrite64", number) for number in (100, 20, 60, 140, 180)], "events lost"),
     ],
 )
 def test_a_planted_fault_is_found(lives: Lives, figure: Figure, fault: str, calls: list[Call], wrong: str) -> None:
-    runs = lives.kill(calls if PROVE else calls[:1], fault)
-    found = [call for call, _, losses in runs if any(loss.startswith(wrong) for loss in losses)]
-    figure(f"strace, planted: {fault}: {len(found)} of {len(runs)} kills find it")
+    tried = found = 0
+    # Which of the calls lie between the mark and the sending depends on what else the machine does.
+    for some in [calls] if PROVE else [[call] for call in calls]:
+        runs = lives.kill(some, fault)
+        tried += len(runs)
+        found += sum(any(loss.startswith(wrong) for loss in losses) for _, _, losses in runs)
+        if found:
+            break
+    figure(f"strace, planted: {fault}: {found} of {tried} kills find it")
     assert found
