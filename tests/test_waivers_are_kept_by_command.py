@@ -108,7 +108,8 @@ def test_a_finding_is_waived_until_a_day_and_told_again_when_that_is_ended(run: 
     assert run("waivers", "expire", "none")[0] == 2
 
 
-def test_people_see_what_a_hostile_name_hides(run: Run) -> None:
+def test_people_see_what_a_hostile_name_hides(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     add(run, "--policy", "project-key-*", "--resource-owner", HOSTILE, "--level", "low", "--pin", "name")
     code, out, _ = run("waivers", "list")
     assert code == 0
