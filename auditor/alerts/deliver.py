@@ -13,15 +13,16 @@ from typing import TypeVar
 import msgspec
 
 from auditor import clock, log
-from auditor.alerts import addressing, bugs, conversing, marking, outages
+from auditor.alerts import bugs, conversing, outages
 from auditor.alerts.conversation import Turn
 from auditor.alerts.deadletters import each_of, give_up, left_out, title_of
-from auditor.alerts.gate import Gate, Hold, Judge
+from auditor.alerts.gate import Gate
 from auditor.alerts.lane import FOLD_MAX, FOLD_MAX_KEPT, UNLIMITED, Lane, Terms
+from auditor.alerts.leasing import Leaser, Taken
 from auditor.alerts.load import Load, loaded
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.sink import Context, Receipt, Sink
-from auditor.errors import AuditorError, DeliveryError, StoreError
+from auditor.errors import DeliveryError, StoreError
 from auditor.store import outbox
 from auditor.store.database import Store, Transaction
 from auditor.store.outbox import Leased, Message
@@ -80,7 +81,7 @@ class Deliverer:
         self._sinks = dict(sinks)
         self._owner = owner
         self._terms = terms or Terms()
-        self._gate = gate
+        self._leaser = Leaser(self._sinks, owner, ceil(self._terms.send_timeout + self._terms.settle_margin), gate)
         self._now = now
         self._tell = on_delivered or (lambda _alert, _sink: None)
         self._count = on_turn
@@ -149,11 +150,12 @@ class Deliverer:
     async def _turn(self, lane: Lane) -> Delivered | None:
         """Lease and handle one message, or many as one digest. None when there is nothing to do now."""
         limit = lane.takes(self._seconds())
-        leased, held_back = await self._lease(lane, limit) if limit else ([], None)
-        if not leased:
-            return held_back
-        load, rest = await self._loaded(lane, leased)
-        rest += held_back or Delivered()
+        taken = await self._lease(lane, limit) if limit else Taken(again=False)
+        held_back = Delivered(suppressed=taken.suppressed)
+        if not taken.leased:
+            return held_back if taken.again else None
+        load, rest = await self._loaded(lane, taken.leased)
+        rest += held_back
         return rest if load is None else rest + await self._sent(lane, load)
 
     async def _loaded(self, lane: Lane, leased: Sequence[Leased]) -> tuple[Load | None, Delivered]:
@@ -298,55 +300,9 @@ class Deliverer:
             self.wake()
         return Delivered(dead=dead)
 
-    async def _lease(self, lane: Lane, limit: int) -> tuple[Sequence[Leased], Delivered | None]:
-        """At most `limit` messages, or one with the rest of its group or batch; and what was held back instead.
-
-        None for that when nothing was due.
-        """
-        seconds = ceil(self._terms.send_timeout + self._terms.settle_margin)
-
-        def take(tx: Transaction) -> tuple[Sequence[Leased], Delivered | None]:
-            apart = self._sinks[lane.sink].converses
-            leased = outbox.lease(tx, [lane.sink], self._owner, seconds, limit, apart=apart, probing=lane.probing)
-            if leased and not self._may_take(tx, lane, limit):
-                each_of(leased, lambda one: outbox.give_back(tx, one))
-                return [], Delivered()
-            if limit == 1 and leased and not leased[0].batch and leased[0].message.group:
-                rest = lane.folds(leased[0].message.group) - 1
-                leased += outbox.lease_rest(tx, leased[0], self._owner, seconds, rest) if rest else []
-            free = self._admitted(tx, leased)
-            mine = addressing.for_one(tx, self._sinks[lane.sink], free)
-            mine = marking.of_open(tx, self._sinks[lane.sink], mine)
-            outbox.bind(tx, mine)
-            return mine, Delivered(suppressed=len(leased) - len(free)) if leased else None
-
-        return await self._transact(take)
-
-    def _may_take(self, tx: Transaction, lane: Lane, limit: int) -> bool:
-        """Whether the sink may still take `limit` messages, with what other processes, and earlier ones, sent it."""
-        if not lane.limited:
-            return True
-        marks = not self._sinks[lane.sink].keeps_state
-        lane.recall(self._seconds(), outbox.delivered_ages(tx, lane.sink, lane.terms.storm_window, marks=marks))
-        return lane.takes(self._seconds()) == limit
-
-    def _admitted(self, tx: Transaction, leased: Sequence[Leased]) -> Sequence[Leased]:
-        """What nothing holds back.
-
-        What was sent as one and may have arrived is held back as one: a part of it would be another message.
-        """
-        if not self._gate:
-            return leased
-        judge = self._gate.at(tx)
-        holds = [(each, _hold(judge, each)) for each in leased]
-        free = [each for each, hold in holds if hold is None]
-        if free and leased[0].batch:
-            return leased
-        for each, hold in holds:
-            if hold:
-                outbox.suppress(tx, each, hold.reason, final=hold.final)
-                _log.info("alert.suppressed", sink=each.message.sink, alert=each.message.id, reason=hold.reason)
-        return free
+    async def _lease(self, lane: Lane, limit: int) -> Taken:
+        now = self._seconds()
+        return await self._transact(lambda tx: self._leaser.take(tx, lane, limit, now))
 
     async def _look_for_orphans(self) -> None:
         """See now and then to what is owed to sinks that are not configured any more."""
@@ -413,20 +369,6 @@ def _terms_of(sink: Sink, terms: Terms) -> Terms:
         terms = replace(terms, fold_max=min(terms.fold_max, FOLD_MAX_KEPT))
     storm = sink.config.storm
     return replace(terms, storm_limit=storm.messages, storm_window=storm.window) if storm else terms
-
-
-def _hold(judge: Judge, leased: Leased) -> Hold | None:
-    """What cannot be read is let through, to be given up with a word; and so is what a bug keeps from being judged."""
-    message = leased.message
-    try:
-        return judge.hold(decode(message.alert), message.sink)
-    except msgspec.DecodeError:
-        return None
-    except AuditorError:
-        raise
-    except Exception:  # noqa: BLE001 - better told than held back
-        bugs.noted("gate.broke", message.sink, alert=message.id)
-        return None
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
