@@ -149,6 +149,23 @@ def test_a_project_is_in_itself_and_an_event_in_none() -> None:
     assert not inside.matches(replace(FINDING, ids=("*",)))
 
 
+@pytest.mark.parametrize(
+    ("owner", "seen", "doubt"),
+    [
+        ("ada@example.com", ["user_1"], True),
+        ("ada@example.com", [], True),
+        ("user_1", ["user_2"], False),
+        ("user_1", ["bob@example.com"], True),
+        ("user_1", [], True),
+    ],
+)
+def test_only_an_owner_who_could_not_be_seen_is_in_doubt(owner: str, seen: list[str], doubt: bool) -> None:
+    hidden = replace(FINDING, evidence={**FINDING.evidence, "owner_ids": seen, "owner_unseen": True})
+    assert Matcher(owner=(owner,)).in_doubt(hidden) is doubt
+    assert not Matcher(owner=(owner,), policy=("other",)).in_doubt(hidden)
+    assert not Matcher(owner=(owner,)).in_doubt(replace(FINDING, evidence={"owner_ids": seen}))
+
+
 MARKED = replace(POLICY, tags=("keys.expiry", "auditor.unmutable"))
 
 

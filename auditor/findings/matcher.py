@@ -38,9 +38,15 @@ class Matcher:
         return self._fits_but_for_owner(finding) and self._is_of_owner(finding)
 
     def in_doubt(self, finding: Finding) -> bool:
-        """Whether nobody can say if it is about this finding: whose it is could not be seen in the last picture."""
-        unseen = bool(finding.evidence.get("owner_unseen"))
-        return unseen and self._fits_but_for_owner(finding) and not self._is_of_owner(finding)
+        """Whether nobody can say if it is about this finding: whose it is could not be seen in the last picture.
+
+        An id that was seen is no other id, though the address that belongs to it was not.
+        """
+        if not finding.evidence.get("owner_unseen"):
+            return False
+        seen = set(map(_is_address, _owners(finding)))
+        hidden = any(_is_address(each) not in seen for each in self.owner)
+        return hidden and self._fits_but_for_owner(finding) and not self._is_of_owner(finding)
 
     def _fits_but_for_owner(self, finding: Finding) -> bool:
         return (
@@ -76,6 +82,10 @@ def told(match: Matcher) -> str:
 def _names(pattern: str) -> bool:
     """Whether a glob names something: one of stars alone takes everything."""
     return bool(pattern.strip("*?/"))
+
+
+def _is_address(owner: str) -> bool:
+    return "@" in owner
 
 
 def _is_one_of(value: str, wanted: tuple[str, ...]) -> bool:
