@@ -327,6 +327,21 @@ async def test_a_sink_that_takes_nothing_is_told_of_through_the_others_once_a_da
     assert pending(store) == {"a": 30}, "none is lost"
 
 
+async def test_one_message_that_always_fails_keeps_no_other_from_going_out(store: Store) -> None:
+    async def trip(alert: Alert, _context: Context) -> None:
+        if alert.id == "poison":
+            await down(alert, _context)
+
+    a = Recorder(trip)
+    put(store, [replace(ALERT, id="poison", finding="poison")], "a")
+    terms = replace(QUICK, breaker_after=3, first_wait=0.02, longest_wait=0.04)
+    async with draining(deliverer(store, a.named("a"), terms=terms)):
+        await until(lambda: len(a.attempts) >= 3)
+        put(store, numbered(5), "a")
+        await until(lambda: len(a.got) == 5)
+    assert pending(store) == {"a": 1}
+
+
 async def test_a_replaced_token_costs_no_message(store: Store) -> None:
     """Final refusals were 300 dead letters within seconds."""
     with serving(FakeSplunk("new")) as address:

@@ -42,6 +42,15 @@ def test_a_sink_rests_after_some_failures_in_a_row_and_is_then_probed_with_one_m
     assert [tried.failed(131, None) for _ in range(3)] == [False, False, True]
 
 
+def test_a_sink_that_rests_is_asked_with_other_messages_now_and_then() -> None:
+    tried = lane(breaker_after=3)
+    asked = []
+    for number in range(1, 40):
+        tried.failed(number, None)
+        asked += [number] * tried.asks_anew
+    assert asked == [4, 8, 16, 32]
+
+
 def test_the_wish_of_the_sink_holds_for_all_its_messages() -> None:
     tried = lane()
     assert tried.failed(100, 30)

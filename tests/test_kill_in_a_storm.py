@@ -116,6 +116,15 @@ async def test_a_new_start_is_no_new_window(store: Store, path: Path) -> None:
     assert await deliver(store, Channel()) == Delivered(sent=3)
 
 
+async def test_a_clock_that_was_ahead_takes_no_place_in_the_window(store: Store, path: Path) -> None:
+    put(store, 0, 5)
+    await deliver(store, Channel())
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE outbox SET settled_at = settled_at + 86400")
+    put(store, 5, 1)
+    assert await deliver(store, Channel()) == Delivered(sent=1)
+
+
 async def test_several_processes_have_one_window_together(store: Store, path: Path) -> None:
     """Each may have a message on its way that the others do not see yet, and be the last that was to tell the rest."""
     put(store, 0, 120)

@@ -42,7 +42,7 @@ def left_out(
 
     One notice a day for each of them, and so none about that notice itself.
     """
-    for who, answer in refused.items():
+    for who, answer in sorted(refused.items()):
         _log.warning("alert.left_out", sink=sink, alert=alert.id, recipient=who, answer=answer)
         queue(tx, _left_out_notice(sink, alert, who, answer, now), tellers, now)
 
@@ -70,7 +70,7 @@ def title_of(leased: Leased) -> str:
 
 def _left_out_notice(sink: str, alert: Alert, who: str, answer: str, at: int) -> Alert:
     return notices.notice(
-        f"{notices.LEFT_OUT}/{who}/{at // 86_400}",
+        f"{notices.LEFT_OUT}/{sink}/{who}/{at // 86_400}",
         alert.organization,
         Level.HIGH,
         f"{who} gets no messages from {sink}",

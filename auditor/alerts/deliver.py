@@ -31,6 +31,8 @@ _log = log.get(__name__)
 
 T = TypeVar("T")
 
+_LATE = 3600
+"""Seconds after its first try for which a message may fail before that is told: a process may try once and end."""
 _ORPHANS = 3600
 """Seconds between looks for messages to sinks that are not configured any more."""
 
@@ -275,7 +277,8 @@ class Deliverer:
             error=error.message,
             hint=error.hint,
         )
-        tells = lane.probing or (error.retry_after or 0) > lane.terms.longest_wait
+        late = max(leased.tried_for for leased in load.leased) >= _LATE
+        tells = late or lane.probing or (error.retry_after or 0) > lane.terms.longest_wait
         now = int(self._seconds())
 
         def postpone(tx: Transaction) -> None:

@@ -15,8 +15,6 @@ FOLD_MAX = 1000
 """Messages folded into one digest at most."""
 FOLD_MAX_KEPT = 50
 """The same for a sink that is told of each part by itself: they must all get there within `send_timeout`."""
-
-
 _PAUSE = 600
 """Seconds without a look at the lane after which somebody was off; one message, and a store that stalls, take less."""
 
@@ -68,7 +66,7 @@ class Lane:
     _folds: dict[str, int] = field(default_factory=dict)
     _sent: deque[float] = field(default_factory=deque)
     _partly: deque[float] = field(default_factory=deque)
-    """When a message was confirmed by some of its recipients, which the store does not count."""
+    """When some of a message's recipients confirmed it, which the store does not count."""
     _asked_at: float = 0
     _at_work_since: float = 0
 
@@ -87,6 +85,11 @@ class Lane:
     def probing(self) -> bool:
         """Whether the sink failed so often that it rests after each failure, and is asked whether it is back."""
         return self._failures >= self.terms.breaker_after
+
+    @property
+    def asks_anew(self) -> bool:
+        """Whether to ask it with what it was never asked with, now and then: the fault may be of what it refused."""
+        return self.probing and self._failures & (self._failures - 1) == 0
 
     def _follow(self, now: float) -> None:
         """A clock that was set back takes what it measured with it: a rest of a minute must not last for that long."""

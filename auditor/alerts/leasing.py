@@ -46,9 +46,8 @@ class Leaser:
     def take(self, tx: Transaction, lane: Lane, limit: int, now: float) -> Taken:
         """At most `limit` messages, or one with the rest of its group or batch."""
         sink = self.sinks[lane.sink]
-        leased = outbox.lease(
-            tx, [lane.sink], self.owner, self.seconds, limit, apart=sink.converses, probing=lane.probing
-        )
+        probing = lane.probing and not lane.asks_anew
+        leased = outbox.lease(tx, [lane.sink], self.owner, self.seconds, limit, apart=sink.converses, probing=probing)
         if not leased:
             return Taken(again=False)
         if not _may_take(tx, lane, limit, now, marks=not sink.keeps_state):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from auditor.alerts import notices
+from auditor.alerts.lane import GIVE_UP_AFTER
 from auditor.alerts.load import Load
 from auditor.alerts.outgoing import queue
 from auditor.alerts.untrusted import bounded
@@ -23,14 +24,18 @@ def tell(tx: Transaction, sink: str, load: Load, error: DeliveryError, others: S
     """
     if not others or all(notices.is_of_a_sink(leased.message.id) for leased in load.leased):
         return
+    key = f"{notices.OUTAGE}/{sink}/{now // _DAY}"
+    if outbox.is_queued(tx, f"notice/{key}"):
+        return
     owed, since = outbox.pending(tx).get(sink, 0), outbox.tried_since(tx).get(sink, now)
+    patience = f"They are tried again, each for {GIVE_UP_AFTER // 3600} hours, and then given up."
     facts = [("Sink", sink), ("Error", error.message), ("Since", moment(since)), ("Owed", counted(owed, "message"))]
     notice = notices.notice(
-        f"{notices.OUTAGE}/{sink}/{now // _DAY}",
+        key,
         load.leased[0].message.organization,
         Level.HIGH,
         f"Messages to {sink} do not arrive",
-        f"{counted(owed, 'message')} owed. They are tried again, each for 72 hours, and then given up.",
+        f"{counted(owed, 'message')} owed. {patience}",
         now,
         facts=facts,
         protected=True,

@@ -9,6 +9,7 @@ from auditor import clock
 from auditor.adminapi.client import AdminClient
 from auditor.adminapi.resources import BY_NAME
 from auditor.alerts.deliver import Deliverer
+from auditor.alerts.lane import Terms
 from auditor.assembly import Parts, assemble, audit_of, client_of, gate_of
 from auditor.cli import complain, render, stores
 from auditor.cli.progress import bars
@@ -83,7 +84,10 @@ async def _check(parts: Parts, store: Store, names: Sequence[str], progress: Pro
         except ApiError as error:
             failed[name] = error
     if deliver:
-        await Deliverer(store, parts.queues, owner=f"check:{os.getpid()}", gate=gate_of(parts)).deliver_due()
+        # It is not at work for an hour; each run is a try of its own.
+        terms = Terms(watch=0)
+        owner = f"check:{os.getpid()}"
+        await Deliverer(store, parts.queues, owner, terms=terms, gate=gate_of(parts)).deliver_due()
     return _Seen(taken, failed)
 
 

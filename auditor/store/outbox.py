@@ -133,17 +133,19 @@ def lease(
     )
     sent = outbox.c.batch != ""
     due = or_(outbox.c.due_at <= DatabaseTime(), sent) if probing else outbox.c.due_at <= DatabaseTime()
-    query = _tried().where(outbox.c.sink.in_(list(sinks)), *_unleased(), due, ~owed)
-    if apart:
-        query = query.where(~_talked_of())
+    mine = _tried().where(outbox.c.sink.in_(list(sinks)), *_unleased(), due, ~owed)
     by_age = (outbox.c.due_at, outbox.c.row)
-    heads = query.where(or_(~sent, ~_follows())).order_by(*((~sent, *by_age) if probing else by_age))
+    free = mine.where(~_talked_of()) if apart else mine
+    heads = free.where(or_(~sent, ~_follows())).order_by(*((~sent, *by_age) if probing else by_age))
     first = _taken(tx, _locked(heads, 1), owner, seconds)
     if first and first[0].batch:
         return first + _taken(tx, _batch_of(first[0]), owner, seconds)
     if first and limit > 1:
-        others = query.where(~sent).order_by(*by_age)
-        return first + _taken(tx, _locked(others, limit - 1), owner, seconds)
+        others = mine.where(~sent)
+        if apart:
+            # Of its group nothing else was on its way before.
+            others = others.where(or_(~_talked_of(), outbox.c.group_key == first[0].message.group))
+        return first + _taken(tx, _locked(others.order_by(*by_age), limit - 1), owner, seconds)
     return first
 
 
@@ -334,6 +336,11 @@ def tried_since(tx: Transaction) -> dict[str, int]:
     return {row["sink"]: int(row["since"]) for row in tx.execute(failing.group_by(outbox.c.sink)).mappings()}
 
 
+def is_queued(tx: Transaction, id_: str) -> bool:
+    """Whether a message of this id was queued for some sink, whatever became of it."""
+    return tx.execute(select(outbox.c.row).where(outbox.c.id == id_).limit(1)).first() is not None
+
+
 def counts(tx: Transaction, organization: str, since: int) -> dict[tuple[str, Progress], int]:
     """Messages of an organization by sink and progress: those queued since `since`, and older ones still owed.
 
@@ -357,7 +364,8 @@ def delivered_ages(tx: Transaction, sink: str, seconds: float, *, marks: bool = 
     What went out folded into one digest counts once; without `marks` they do not count.
     """
     age = (DatabaseTime() - outbox.c.settled_at).label("age")
-    recent = outbox.c.settled_at > DatabaseTime() - seconds
+    # A clock that was ahead may have written a time to come.
+    recent = outbox.c.settled_at.between(DatabaseTime() - seconds, DatabaseTime())
     confirmed = [outbox.c.sink == sink, outbox.c.state == Progress.DELIVERED, recent]
     if not marks:
         confirmed.append(~outbox.c.id.startswith(MARK, autoescape=True))
@@ -365,18 +373,6 @@ def delivered_ages(tx: Transaction, sink: str, seconds: float, *, marks: bool = 
     for row in tx.execute(select(outbox.c.id, outbox.c.receipt, age).where(*confirmed).order_by(age.desc())):
         ages.setdefault((row.receipt or {}).get(DIGEST, row.id), row.age)
     return list(ages.values())
-
-
-def receipt(tx: Transaction, sink: str, order_key: str) -> dict[str, Any] | None:
-    """What the sink confirmed the latest message of `order_key` with; None when it confirmed none."""
-    query = (
-        select(outbox.c.receipt)
-        .where(outbox.c.sink == sink, outbox.c.order_key == order_key, outbox.c.state == Progress.DELIVERED)
-        .order_by(outbox.c.row.desc())
-        .limit(1)
-    )
-    found: dict[str, Any] | None = tx.execute(query).scalar()
-    return found
 
 
 def _change(tx: Transaction, leased: Leased, **values: object) -> None:
