@@ -156,3 +156,20 @@ def test_a_thousand_ends_are_looked_up_at_once(store: Store) -> None:
     finally:
         event.remove(Engine, "before_cursor_execute", count)
     assert len(statements) < 50
+
+
+async def test_the_end_of_what_came_back_in_a_digest_is_told(store: Store) -> None:
+    """Opened and over in messages of their own, back among many after a gap, and over again."""
+    audit, channel = audit_of(store, {"kind": UNUSED.kind}), Channel()
+    gate = Gate(audit.teller)
+    change(audit, UNUSED)
+    change(audit, replace(UNUSED, state=State.RESOLVED, changed_at=2000), Reason.COMPLIES)
+    await deliver(store, channel, gate)
+    many = [replace(UNUSED, id=f"f{number}", state=State.REOPENED, changed_at=3000) for number in range(5)]
+    with store.transaction() as tx:
+        findings.save(tx, many)
+        changes = [Transition(each, State.RESOLVED, Reason.DETECTED_AGAIN, 3000) for each in many]
+        announce.transitions(tx, audit, changes, NOW, fold=True)
+    change(audit, replace(UNUSED, state=State.RESOLVED, changed_at=4000), Reason.COMPLIES)
+    await deliver(store, channel, gate)
+    assert [(alert.kind, alert.at) for alert in channel.got if alert.finding == UNUSED.id][-1] == (RESOLVED, 4000)

@@ -10,13 +10,15 @@ import pytest
 from audits import SQLITE_ONLY
 from deliveries import Channel, alert, deliver, later, put, routing, rows
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from auditor.adminapi.client import AdminClient
-from auditor.alerts import notices
+from auditor.alerts import digests, notices
 from auditor.alerts.deliver import Delivered
 from auditor.alerts.gate import Gate
 from auditor.alerts.inhibition import Inhibition
 from auditor.alerts.message import Alert, AlertKind, Line
+from auditor.alerts.outgoing import queue
 from auditor.alerts.route import Routing
 from auditor.alerts.teller import Teller
 from auditor.config import Findings
@@ -529,27 +531,53 @@ async def test_a_finding_is_told_again_though_there_is_other_news_of_its_group(s
 
 async def test_another_group_after_a_reload_neither_brings_a_reminder_early_nor_ends_it(service: Service) -> None:
     begun(service)
-    service.uses(routing({"to": ["chat"], "group_by": ["policy"]}))
+    together: dict[str, Any] = {"to": ["chat"], "group_wait": "1m"}
+    service.uses(routing({**together, "group_by": ["policy"]}))
     for name in ("a", "b", "c"):
         service.change(replace(NEW, id=name))
-    service.passes(2)
+    service.passes(62)
     await service.send()
     counts = []
     for day in range(5):
         labels = ["organization", "policy", "level", "kind", "owner"][: day + 1]
-        service.uses(
-            routing(
-                {"to": ["chat"], "group_by": labels, "match": {"level": ["high", "critical", "low"][: 1 + day % 3]}}
-            )
-        )
+        levels = ["high", "critical", "low"][: 1 + day % 3]
+        service.uses(routing({**together, "group_by": labels, "match": {"level": levels}}))
         service.passes(86_000)
         counts.append(service.review())
         service.passes(800)
         counts.append(service.review())
-        service.passes(2)
+        service.passes(62)
         await service.send()
     assert counts == [0, 3, 0, 3, 0, 3, 0, 3, 0, 3]
     assert [sorted(named(alert)) for alert in service.channel.got] == [["a", "b", "c"]] * 6
+
+
+async def test_what_a_clock_told_that_was_ahead_is_told_again_all_the_same(service: Service) -> None:
+    begun(service)
+    service.change(NEW)
+    await service.send()
+    later(service.store, -30 * 86_400)
+    service.passes(86_401)
+    assert service.review() == 1
+    await service.send()
+    assert service.review() == 0
+    service.passes(86_401)
+    assert service.review() == 1
+
+
+async def test_a_digest_is_let_go_only_while_something_in_it_is_open(service: Service) -> None:
+    some = [replace(NEW, id=f"f{number}") for number in range(5)]
+    for finding in some:
+        service.change(finding)
+    told = digests.merged([service.audit.teller.standing(each) for each in some], 1000)
+    with service.store.transaction() as tx:
+        tx.execute(text("DELETE FROM outbox"))
+        queue(tx, told, ["chat"], 1000)
+        findings.save(tx, [resolved(each) for each in some])
+    service.silence(3600)
+    assert await service.send() == Delivered(suppressed=1)
+    service.passes(3601)
+    assert service.review() == 0, "all of it is over"
 
 
 async def test_a_project_that_is_renamed_is_told_again_as_ever(service: Service) -> None:

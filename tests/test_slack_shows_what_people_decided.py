@@ -25,6 +25,7 @@ from auditor.simulator.slack_workspace import FakeSlack
 from auditor.simulator.wire import User
 from auditor.store import held, outbox
 from auditor.store.database import Store, Transaction
+from auditor.store.held import Before
 from auditor.store.outbox import Leased, Message
 
 pytest_plugins = ["databases", "slackserver"]
@@ -138,7 +139,7 @@ def test_whether_a_fault_was_told_does_not_depend_on_a_mark(told: bool, store: S
         (marked,) = outbox.lease(tx, ["chat"], "test", 60, 1)
         settle(tx, marked, told=not told)
         outbox.add(tx, [Message("the end", "acme", "chat", body, 1, 1, order_key="a")])
-        assert held.said_before(tx, "chat", "a", "the end") == (body, body if told else None)
+        assert held.said_before(tx, "chat", "a", "the end") == Before(body, body, body if told else None)
 
 
 def settle(tx: Transaction, leased: Leased, *, told: bool) -> None:

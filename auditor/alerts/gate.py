@@ -15,7 +15,7 @@ from auditor.alerts.inhibition import Inhibition
 from auditor.alerts.matching import alone, matches, parts
 from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.alerts.teller import Teller
-from auditor.routing import Match
+from auditor.routing import InhibitRule, Match
 from auditor.store import findings, held, silences
 from auditor.store.database import Transaction
 from auditor.store.silences import Silence
@@ -52,7 +52,8 @@ class Judge:
         self._tx = tx
         self._teller = teller
         self._moment = now()
-        self._inhibitions: dict[str, Sequence[tuple[Match, Inhibition]]] = {}
+        self._standing: dict[str, Sequence[Alert]] = {}
+        self._inhibitions: dict[tuple[int, str], Inhibition] = {}
 
     def hold(self, alert: Alert, sink: str) -> Hold | None:
         """Why the alert must not go to `sink` now; None when it may.
@@ -74,16 +75,16 @@ class Judge:
 
     def _known_open(self, alert: Alert, sink: str) -> bool:
         """Whether the sink may take for open what the alert ends. Better an end too many than none."""
-        first, last = held.said_before(self._tx, sink, alert.finding, alert.id)
-        if last is not None and not is_end(last):
+        before = held.said_before(self._tx, sink, alert.finding, alert.id)
+        if before.told is not None and not is_end(before.told):
             return True
         flapping = notices.of_flapping(alert.finding)
         if held.said_since(self._tx, sink, alert.finding, flapping, alert.id):
             return True  # That notice promises how it ends.
-        if last is not None:
-            return False
-        # What a digest of many told is in no message of its own: then an end comes first.
-        return first is None or is_end(first)
+        # What a digest of many told is in no message of its own: then an end comes first, or after another one.
+        if before.last is None or is_end(before.last):
+            return True
+        return before.told is None and before.first is not None and is_end(before.first)
 
     def _silenced(self, part: Alert, _sink: str) -> str:
         for silence, match in self._silences:
@@ -100,21 +101,23 @@ class Judge:
         return self._teller.routing.muted(part, sink, self._moment)
 
     def _inhibited(self, part: Alert, _sink: str) -> str:
-        for target, inhibition in self._inhibitions_of(part.organization):
-            source = inhibition.source(alone(part)) if matches(target, part) else None
+        for rule in self._teller.routing.config.inhibit_rules:
+            # What is open is looked up only for what a rule may hold back: it may be much.
+            if not matches(rule.target_match, part):
+                continue
+            source = self._inhibition(rule, part.organization).source(alone(part))
             if source:
                 return f"inhibited by {source.policy}, finding {source.finding}"
         return ""
 
-    def _inhibitions_of(self, organization: str) -> Sequence[tuple[Match, Inhibition]]:
-        """The rules, each with what it takes, for what is open in the organization."""
-        rules = self._teller.routing.config.inhibit_rules
-        if rules and organization not in self._inhibitions:
-            firing = findings.search(self._tx, organization, states=_FIRING)
-            standing = [self._teller.standing(each) for each in firing]
-            made = [(rule.target_match, Inhibition(rule, standing)) for rule in rules]
-            self._inhibitions[organization] = made
-        return self._inhibitions.get(organization, ())
+    def _inhibition(self, rule: InhibitRule, organization: str) -> Inhibition:
+        key = id(rule), organization
+        if key not in self._inhibitions:
+            if organization not in self._standing:
+                firing = findings.search(self._tx, organization, states=_FIRING)
+                self._standing[organization] = [self._teller.standing(each) for each in firing]
+            self._inhibitions[key] = Inhibition(rule, self._standing[organization])
+        return self._inhibitions[key]
 
 
 def is_end(stored: bytes) -> bool:

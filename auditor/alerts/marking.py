@@ -49,8 +49,8 @@ def _is_void(tx: Transaction, leased: Leased) -> bool:
     mark = _mark(leased)
     if mark is None:
         return False
-    _, last = held.said_before(tx, leased.message.sink, mark.finding, mark.id)
-    return last is None or is_end(last)
+    told = held.said_before(tx, leased.message.sink, mark.finding, mark.id).told
+    return told is None or is_end(told)
 
 
 def _mark(leased: Leased) -> Alert | None:

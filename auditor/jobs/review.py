@@ -1,7 +1,7 @@
 """What time alone makes news: the end of a silence or a mute time, and what is told again because it is still open."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -85,11 +85,11 @@ class _Batch:
 
 def _release(tx: Transaction, audit: Audit, gate: Gate) -> int:
     over = [batch for batch in _batches(tx, audit, gate) if not batch.waits]
-    known = findings.by_ids(tx, {_subject(alert) for batch in over for _, alert in batch.free} - {""})
+    known = findings.by_ids(tx, {id_ for batch in over for _, alert in batch.free for id_ in _subjects(alert)})
     current = {
         row
         for batch in over
-        if any(_is_news(tx, each, alert, known.get(_subject(alert))) for each, alert in batch.free)
+        if any(_is_news(tx, each, alert, known) for each, alert in batch.free)
         for row in batch.rows
     }
     held.drop(tx, {row for batch in over for row in batch.rows} - current)
@@ -123,16 +123,19 @@ def _read(each: Held) -> Alert | None:
         return None
 
 
-def _subject(alert: Alert) -> str:
-    """The finding that an alert tells of, or that a notice is about; empty for neither."""
-    return alert.finding or alert.about
+def _subjects(alert: Alert) -> Iterable[str]:
+    """The findings that an alert tells of, or that a notice is about."""
+    lines = [line.finding for line in alert.lines]
+    return filter(None, (alert.finding or alert.about, *lines))
 
 
-def _is_news(tx: Transaction, each: Held, alert: Alert, finding: Finding | None) -> bool:
+def _is_news(tx: Transaction, each: Held, alert: Alert, known: Mapping[str, Finding]) -> bool:
     """Whether the alert, if it was told now, would tell what is so and was not told."""
     if not alert.finding:
-        # That something is overdue or ends soon is no news about what is over by now.
-        return not alert.about or (finding is not None and finding.state.active)
+        # That something is overdue or ends soon, or was found with others, is no news when it is over by now.
+        about = [known.get(id_) for id_ in _subjects(alert)]
+        return not about or any(finding is not None and finding.state.active for finding in about)
+    finding = known.get(alert.finding)
     if finding is None or not each.newest:
         return False
     if alert.kind is AlertKind.RESOLVED:
@@ -184,7 +187,7 @@ def _standing(tx: Transaction, audit: Audit, begun: int, now: int) -> Iterator[_
             by_sink[goes.sink].append((alert, goes))
     at = held.now(tx)
     for sink, mine in by_sink.items():
-        told = telling.told(tx, sink, {alert.finding for alert, _ in mine})
+        told = telling.told(tx, sink, {alert.finding for alert, _ in mine}, at)
         for alert, goes in mine:
             before = told.get(alert.finding)
             # What a digest of many told stands in no message of its own. By the clock of the daemon, like the change.

@@ -72,8 +72,18 @@ def was_told(tx: Transaction, sink: str, order_key: str, prefix: str) -> bool:
     return tx.execute(query.limit(1)).first() is not None
 
 
-def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> tuple[bytes | None, bytes | None]:
-    """Of what was said of `order_key` to `sink` before the message `end`: the first, and the last that was told.
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was said of one thing to one sink before a message; None for nothing."""
+
+    first: bytes | None
+    last: bytes | None
+    told: bytes | None
+    """The last that was told."""
+
+
+def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> Before:
+    """What was said of `order_key` to `sink` before the message `end`.
 
     What was tried before it was held back, or given up, may have arrived, and counts as told. Marks do not count, but
     `end` may be one.
@@ -81,9 +91,9 @@ def said_before(tx: Transaction, sink: str, order_key: str, end: str) -> tuple[b
     mine = (outbox.c.sink == sink, outbox.c.order_key == order_key)
     before = select(outbox.c.row).where(*mine, outbox.c.id == end).scalar_subquery()
     said = select(outbox.c.alert).where(*mine, _NO_MARK, outbox.c.row < before).limit(1)
-    told = said.where(*_TOLD)
-    first, last = said.order_by(outbox.c.row), told.order_by(outbox.c.row.desc())
-    return tx.execute(first).scalar(), tx.execute(last).scalar()
+    last = said.order_by(outbox.c.row.desc())
+    queries = (said.order_by(outbox.c.row), last, last.where(*_TOLD))
+    return Before(*(tx.execute(query).scalar() for query in queries))
 
 
 def last_said(tx: Transaction, sinks: Collection[str], order_keys: Collection[str]) -> Mapping[tuple[str, str], Said]:

@@ -50,15 +50,18 @@ class Told:
     """What was said of one thing to one sink, marks apart. Unix seconds by the clock of the database."""
 
     at: float | None
-    """When it was last told, or given up; None for never. What was held back before it was sent does not count."""
+    """When it was last told, or given up; None for never.
+
+    What was held back before it was sent does not count, nor what a clock that was ahead wrote for a time to come.
+    """
     queued: float
     """The same, with what was held back."""
     owed: bool
     """Whether something of it is still on its way, or will be let go when nothing holds it back."""
 
 
-def told(tx: Transaction, sink: str, order_keys: Collection[str]) -> Mapping[str, Told]:
-    """What `sink` was told of each of `order_keys`; those of which nothing was queued for it are left out."""
+def told(tx: Transaction, sink: str, order_keys: Collection[str], now: float) -> Mapping[str, Told]:
+    """What `sink` was told of each of `order_keys`, seen `now`; those of which nothing was queued are left out."""
     found: dict[str, Told] = {}
     held_back = outbox.c.state == Progress.SUPPRESSED
     owed = or_(outbox.c.state == Progress.PENDING, and_(held_back, outbox.c.settled_at.is_(None)))
@@ -69,7 +72,7 @@ def told(tx: Transaction, sink: str, order_keys: Collection[str]) -> Mapping[str
             at.label("at"),
             func.max(outbox.c.flush_at).label("queued"),
             func.max(case((owed, 1), else_=0)).label("owed"),
-        ).where(outbox.c.sink == sink, outbox.c.order_key.in_(some), outbox.c.flush_at.is_not(None))
+        ).where(outbox.c.sink == sink, outbox.c.order_key.in_(some), or_(outbox.c.flush_at <= now, owed))
         rows = tx.execute(query.group_by(outbox.c.order_key))
         found |= {row.order_key: Told(row.at, row.queued, bool(row.owed)) for row in rows}
     return found
