@@ -2,11 +2,12 @@
 
 import contextlib
 import logging
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
 from auditor.errors import ConfigError, DeliveryError
 
-pytest.importorskip("apprise")
+apprise = pytest.importorskip("apprise")
 
 CANARY = "canary0123456789"
 
@@ -180,6 +181,26 @@ async def test_the_token_of_a_bot_is_looked_up_by_no_name_server(monkeypatch: py
         with pytest.raises(DeliveryError, match="could not deliver"):
             await send(f"tgram://123456789:{CANARY * 2}/12315544/", allow_private=False)
     assert asked[0].startswith(b"CONNECT api.telegram.org:443 ")
+
+
+@pytest.mark.parametrize("plugin", ["xmpp", "xmpps"])
+async def test_the_host_of_a_service_that_asks_no_proxy_is_checked_here(
+    plugin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is built on is not installed: nothing of it is needed to refuse the host."""
+    monkeypatch.setattr(apprise.manager_plugins.NotificationManager()[plugin], "enabled", True)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(DeliveryError, match="private, local or reserved"):
+        await send(f"{plugin}://ada:{CANARY}@localhost/b@example.com", allow_private=False)
+    with pytest.raises(DeliveryError, match="could not deliver"):
+        await send("jsons://localhost", allow_private=False)
+
+
+@pytest.mark.parametrize("name", ["@alice", "(@alice)", "x @alice", "<@alice", "@everyone", "ada@everyone"])
+def test_no_name_is_called(name: str) -> None:
+    told = build("phone", {"type": "apprise", "url": "json://localhost"}).preview(replace(ALERT, title=name))
+    assert not re.search(r"(?<!\w)@\w|@everyone|<@", told)
+    assert "ada@example.com" in told, "an address calls nobody"
 
 
 def test_who_is_watched_reaches_allowed_addresses_only_and_others_are_free() -> None:

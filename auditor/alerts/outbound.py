@@ -33,9 +33,12 @@ class Watch:
         self.refused: DeliveryError | None = None
         """Why the last connection that was not allowed was not."""
 
-    def begin(self, host: str, port: int) -> None:
-        """Raise as `allowed` does when `host` leads to no allowed address, unless a proxy is the one to look it up."""
-        if not self._proxies or is_address(host):
+    def begin(self, host: str, port: int, *, directly: bool) -> None:
+        """Raise as `allowed` does when `host` leads to no allowed address, unless a proxy is the one to look it up.
+
+        With `directly` no proxy is asked, whatever the environment says.
+        """
+        if directly or not self._proxies or is_address(host):
             allowed(host, port, self._allowance)
 
     def check(self, sock: Any, address: Any) -> None:

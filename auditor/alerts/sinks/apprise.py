@@ -3,7 +3,8 @@
 Apprise says whether a service took the message and not why it did not, so every failure is tried again. An answer that
 is cut off within its headers is a whole one to what Apprise is built on, and so confirms. It connects by itself, also
 to hosts that stand elsewhere in the address (`?smtp=`): each connection is checked when it is opened, and beforehand
-the host, which is all that is known of a service that works in threads of its own (XMPP).
+the host, which is all that is known of a service that works in threads of its own: XMPP, and MQTT when it connects
+anew.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ from auditor.terms import Level
 
 BODY_MAX = 2000
 LINES_MAX = 20
-_MENTION = re.compile(r"<(?=[!@#])|@(?=(?:all|channel|everyone|here)\b)", re.IGNORECASE)
+_DIRECTLY = frozenset({"xmpp", "xmpps", "mqtt", "mqtts"})
+"""Services that work in threads of their own, where nobody watches, and know no proxy of the environment."""
+_MENTION = re.compile(r"<(?=[!@#])|@(?=(?:all|channel|everyone|here)\b)|(?<!\w)@(?=\w)", re.IGNORECASE)
 
 # They log addresses, which are credentials; the outbox logs each failure itself.
 for _name in ("apprise", "urllib3.connectionpool"):
@@ -111,7 +114,8 @@ def _notify(config: Config, alert: Alert) -> bool:
     told = {"body": _body(alert), "title": _title(alert), "notify_type": _type(alert), "body_format": "text"}
     with watched(config.allowance) as watch:
         if host:
-            watch.begin(host, getattr(service, "port", None) or 443)
+            directly = not _DIRECTLY.isdisjoint(service.schemas())
+            watch.begin(host, getattr(service, "port", None) or 443, directly=directly)
         try:
             taken = bool(service.notify(**told))
         except Exception as error:  # noqa: BLE001 - its more than a hundred services trip over answers in as many ways
@@ -166,5 +170,8 @@ def _facts(alert: Alert) -> list[tuple[str, str]]:
 
 
 def _harmless(text: str) -> str:
-    """Nobody is called and nothing is a link, whatever the service makes of its texts."""
+    """Nobody is called by `@name` or in the way of Slack and Discord, and no address with a scheme stays one.
+
+    A service may still make a link of what looks like the name of a host, as `www.example.com`.
+    """
     return _MENTION.sub(lambda found: f"{found[0]} ", text).replace("://", "[:]//")
