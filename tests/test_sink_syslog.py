@@ -24,6 +24,7 @@ from alerts import ALERT, HOSTILE, hidden, hostile
 
 from auditor import __version__
 from auditor.alerts.compose import event
+from auditor.alerts.eventtext import event_text
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
@@ -294,6 +295,29 @@ def test_what_an_event_is_known_by_is_bounded_too() -> None:
         found = json.loads(read_cef(text)[1]["cs1"] if form == "cef" else text)
         assert len(message) <= 2048
         assert (found["id"], found["type"], found["truncated"]) == ("audit_log-1", "api_key.updated", True)
+
+
+@pytest.mark.parametrize("form", ["rfc5424", "cef"])
+@pytest.mark.parametrize("letter", ["n", "\U0001f600", "\\", "="])
+def test_ids_and_types_that_escape_to_many_bytes_exceed_nothing(letter: str, form: str) -> None:
+    name = letter * 100
+    told = {**audit_event({"id": name * 30}), "id": name, "type": name, "actor": {name: name}}
+    who = (("Who", name), ("From", "2001:db8:1111:2222:3333:4444:5555:6666"))
+    for text in (name, name[:30], name[:29]):
+        filled = replace(of_event(told), organization=text, title=text, resource_id=text, facts=who)
+        message = shown(filled, transport="udp", format=form)
+        assert len(message) <= 2048
+        seen = read(message).text
+        found = json.loads(read_cef(seen)[1]["cs1"] if form == "cef" else seen)
+        assert found["truncated"] is True
+        assert name.startswith(found.get("type", "").removesuffix("\u2026"))
+
+
+@pytest.mark.parametrize("room", range(19, 1300, 7))
+def test_an_event_fits_whatever_room_there_is(room: int) -> None:
+    raw = json.dumps({"id": "\U0001f600" * 100, "type": 10**400, "actor": {"\\" * 100: "\\" * 100}})
+    assert json.loads(event_text(raw, lambda text: len(text) <= room))["truncated"] is True
+    assert len(event_text(raw, lambda text: len(text) <= room)) <= room
 
 
 def test_an_event_in_cef_has_the_names_of_its_dictionary() -> None:

@@ -7,9 +7,13 @@ from typing import Any
 
 _KEPT = ("id", "type", "effective_at", "actor")
 """What an event is known by: it is shortened last."""
+_LAST = ("id", "type")
+LEAST = '{"truncated": true}'
+"""What is said of an event for which there is no room at all."""
 _SIZES = (1000, 300, 100, 30, 10)
 """Characters of a text and items of a list that are left, from try to try."""
-_KEPT_SIZE = 100
+_KEPT_SIZES = (100, 30, 10)
+"""The same for what an event is known by. A character may become twelve bytes, or more where a format escapes it."""
 _DEPTH = 20
 
 
@@ -17,17 +21,17 @@ def event_text(raw: str, fits: Callable[[str], bool]) -> str:
     """The event on one line of ASCII; whole when that `fits`.
 
     Else long texts end in an ellipsis, long lists early, and `"truncated": true` says so. Where nothing else is left to
-    shorten, the payload is left out, and then the actor.
+    shorten, the payload is left out, then the actor, and at last id and type: `LEAST` is what must always fit.
     """
     event = json.loads(raw)
     whole = _json(event)
     if fits(whole):
         return whole
-    known = {name: _short(event[name], _KEPT_SIZE) for name in _KEPT if name in event}
+    known = {name: _short(event[name], _KEPT_SIZES[0]) for name in _KEPT if name in event}
     tries = [{**known, **_short(_others(event), size)} for size in _SIZES]
-    tries += [known, {name: known[name] for name in ("id", "type") if name in known}]
-    texts = [_json({**each, "truncated": True}) for each in tries]
-    return next(filter(fits, texts), texts[-1])
+    tries += [known, *({name: _short(known[name], size) for name in _LAST if name in known} for size in _KEPT_SIZES)]
+    texts = (_json({**each, "truncated": True}) for each in tries)
+    return next(filter(fits, texts), LEAST)
 
 
 def _json(event: dict[str, Any]) -> str:

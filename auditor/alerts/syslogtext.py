@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 from auditor import __version__
 from auditor.alerts.document import moment
-from auditor.alerts.eventtext import event_text
+from auditor.alerts.eventtext import LEAST, event_text
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.untrusted import named, one_line
 from auditor.alerts.words import label
@@ -109,16 +109,17 @@ def _cef(alert: Alert, room: int) -> str:
     heads = ("auditor", "openai-org-auditor", __version__, kind, alert.title, str(_CEF_SEVERITY[_level(alert)]))
     wide, narrow = (f"CEF:0|{'|'.join(_head(text, width) for text in heads)}|" for width in (200, 50))
     head = wide if _size(wide) <= room // 3 else narrow
-    told, left = list[str](), room - _size(head)
+    event = f"{_labelled(1, 'event')}=" if alert.kind is AlertKind.EVENT else ""
+    told, left = list[str](), room - _size(head) - (_size(event + LEAST) if event else 0)
     for name, text in _extension(alert):
         # No value takes more than half of what is left, so that each has a place.
         fields = (f"{name}={_escaped(one_line(text, width))}" for width in _CEF_WIDTHS)
         field = next((field for field in fields if text and _size(field) < left // 2), "")
         told += [field] if field else []
         left -= _size(field) + 1
-    if alert.kind is AlertKind.EVENT:
-        name = f"{_labelled(1, 'event')}="
-        told.append(name + _escaped(event_text(alert.raw, lambda text: _size(name + _escaped(text)) <= left)))
+    if event:
+        left += _size(LEAST)
+        told.append(event + _escaped(event_text(alert.raw, lambda text: _size(_escaped(text)) <= left)))
     return head + " ".join(told)
 
 
