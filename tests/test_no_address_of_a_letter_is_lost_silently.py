@@ -12,6 +12,7 @@ import mail
 import pytest
 from alerts import ALERT
 from commands import auditor, configured
+from sqlalchemy import select, update
 
 from auditor.alerts.deliver import Delivered, Deliverer
 from auditor.alerts.lane import Terms
@@ -23,9 +24,10 @@ from auditor.alerts.sink import Context, Sink
 from auditor.errors import DeliveryError
 from auditor.jobs import surroundings
 from auditor.jobs.diagnosis import Mark
-from auditor.store import dead, outbox
+from auditor.store import dead, held, outbox
 from auditor.store.database import Store, open_store
-from auditor.store.outbox import Entry, Progress
+from auditor.store.outbox import Entry, Message, Progress
+from auditor.store.tables import outbox as rows
 
 pytest_plugins = ["databases"]
 
@@ -199,7 +201,55 @@ async def test_what_was_given_up_for_one_goes_out_again_for_that_one(store: Stor
     assert inbox.recipients == [[A], [B], *[[A, B]] * 3]
 
 
-async def test_a_digest_with_what_one_has_already_leaves_nobody_out(store: Store, inbox: mail.Inbox) -> None:
+@pytest.mark.parametrize("way", ["retried", "released"])
+async def test_who_is_put_off_is_waited_for_anew_once_the_letter_is_owed_again(
+    store: Store, inbox: mail.Inbox, way: str
+) -> None:
+    inbox.put_off = (B,)
+    sink = build("mail", settings(inbox, A, B))
+    put(store, ALERT)
+    await deliver(store, sink)
+    long_ago = int(time.time()) - PATIENCE - 60
+    with store.transaction() as tx:
+        kept = {**(tx.execute(select(rows.c.receipt)).scalar_one()), "since": long_ago}
+        tx.execute(update(rows).values(receipt=kept, due_at=0))
+        (leased,) = outbox.lease(tx, ["mail"], "one", 60, 1)
+        if way == "retried":
+            outbox.bury(tx, leased, "given up")
+            dead.revive(tx, ["mail"])
+        else:
+            outbox.suppress(tx, leased, "silence", final=False)
+            held.release(tx, [each.row for each in held.suppressed(tx, ALERT.organization)])
+    assert await deliver(store, sink) == Delivered(failed=1)
+    now_kept = entry(store).receipt or {}
+    assert (now_kept["taken"], now_kept["since"] > long_ago + PATIENCE) == ([A], True)
+    assert inbox.recipients == [[A]]
+
+
+async def test_what_one_has_already_is_told_with_nothing_that_he_has_not(store: Store) -> None:
+    now = time.time()
+    put_together = [
+        Message(name, "acme", "mail", b"{}", int(now), now - 60, group="g", flush_at=now - 60) for name in "abc"
+    ]
+    with store.transaction() as tx:
+        outbox.add(tx, put_together)
+        for leased in outbox.lease(tx, ["mail"], "one", 60, 3):
+            if leased.message.id != "b":
+                outbox.postpone(tx, leased, 0, "later", {"taken": [A], "since": 1})
+        tx.execute(update(rows).values(state=Progress.DEAD, owner=None, lease_until=None))
+        dead.revive(tx, ["mail"])
+    with store.transaction() as tx:
+        (first,) = outbox.lease(tx, ["mail"], "one", 60, 1)
+        assert [each.message.id for each in outbox.lease_rest(tx, first, "one", 60, 9)] == ["c"]
+        assert [each.message.id for each in outbox.lease(tx, ["mail"], "one", 60, 9)] == ["b"]
+        tx.execute(update(rows).values(owner=None, lease_until=None))
+    with store.transaction() as tx:
+        assert [each.message.id for each in outbox.lease(tx, ["mail"], "one", 60, 9)] == ["a", "c"]
+
+
+async def test_a_digest_repeats_nothing_that_one_has_already_and_leaves_nobody_out(
+    store: Store, inbox: mail.Inbox
+) -> None:
     inbox.put_off = (B,)
     sink = build("mail", settings(inbox, A, B))
     put(store, ALERT)
@@ -211,7 +261,9 @@ async def test_a_digest_with_what_one_has_already_leaves_nobody_out(store: Store
         dead.revive(tx, ["mail"])
     put(store, *(replace(ALERT, id=str(number), finding=str(number)) for number in range(3)))
     await deliver(store, sink, terms=replace(QUICK, storm_limit=1))
-    assert inbox.recipients == [[A], [A, B]]
+    assert inbox.recipients == [[A], [B]]
+    await deliver(store, sink, terms=replace(QUICK, storm_limit=2))
+    assert inbox.recipients == [[A], [B], [A, B]], "the fresh ones as one"
 
 
 async def test_a_refusal_for_one_is_listed(tmp_path: Path, inbox: mail.Inbox) -> None:

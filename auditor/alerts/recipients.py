@@ -7,6 +7,7 @@ from typing import Any
 
 from auditor.alerts.sink import Receipt
 from auditor.errors import DeliveryError
+from auditor.store.outbox import SINCE
 
 PATIENCE = 2 * 3600
 """Seconds after which an address that is put off is left out: no greylist holds a letter for longer than an hour.
@@ -34,7 +35,7 @@ class Recipients:
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> "Recipients":
         """As the error of an earlier try kept it; nobody has the letter when there is none."""
-        return cls(tuple(kept.get("taken", ())), dict(kept.get("refused", {})), since=int(kept.get("since", 0)))
+        return cls(tuple(kept.get("taken", ())), dict(kept.get("refused", {})), since=int(kept.get(SINCE, 0)))
 
     def left(self, to: Sequence[str]) -> tuple[str, ...]:
         """To whom the letter is owed."""
@@ -56,7 +57,7 @@ class Recipients:
             raise DeliveryError(
                 f"the mail server puts the letter off for {answers}; the others have it",
                 retryable=True,
-                kept={"taken": list(self.taken), "refused": dict(self.refused), "since": since},
+                kept={"taken": list(self.taken), "refused": dict(self.refused), SINCE: since},
             )
         late = {address: self.put_off.get(address, "no answer") for address in left}
         return Receipt({"message_id": message_id}, refused={**self.refused, **late})

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import and_, exists, or_, select
 
 from auditor.store import held, outbox
 from auditor.store.database import DatabaseTime, Transaction, slices
@@ -32,7 +32,7 @@ def revive(
     query = select(messages.c.row, overtaken.label("overtaken")).where(*given_up).with_for_update(of=messages)
     found = {row.row: row.overtaken for row in tx.execute(query.order_by(messages.c.row))}
     back = [row for row, late in found.items() if not late]
-    values = {**held.as_new(held.now(tx)), "settled_at": None}
+    at = held.now(tx)
     for some in slices(back):
-        tx.execute(update(messages).where(messages.c.row.in_(some)).values(values))
+        held.renew(tx, [messages.c.row.in_(some)], at)
     return outbox.of_rows(tx, back), outbox.of_rows(tx, [row for row, late in found.items() if late])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, or_, select, update
 
 from auditor.store.database import DatabaseTime, Transaction, slices
-from auditor.store.outbox import MARK, Progress
+from auditor.store.outbox import MARK, SINCE, Progress
 from auditor.store.tables import outbox
 
 
@@ -121,13 +121,20 @@ def release(tx: Transaction, rows: Iterable[int]) -> int:
 
     What was sent as one goes out as one.
     """
-    values = as_new(now(tx))
-    return sum(tx.execute(update(outbox).where(*_held(some)).values(values)).rowcount for some in slices(list(rows)))
+    at = now(tx)
+    return sum(renew(tx, _held(some), at) for some in slices(list(rows)))
 
 
-def as_new(at: float) -> dict[str, object]:
-    """The values of a message that is owed since `at` (Unix seconds), due then, and was never tried."""
-    return {
+def renew(tx: Transaction, which: Collection[ColumnElement[bool]], at: float) -> int:
+    """Let messages be owed since `at` (Unix seconds), due then, and as if never tried; returns how many.
+
+    Who got one already still does not get it again, and the others are waited for anew.
+    """
+    kept = select(outbox.c.row, outbox.c.receipt).where(*which, outbox.c.receipt.is_not(None))
+    for row in tx.execute(kept).all():
+        if SINCE in row.receipt:
+            tx.execute(update(outbox).where(outbox.c.row == row.row).values(receipt={**row.receipt, SINCE: int(at)}))
+    values = {
         "state": Progress.PENDING,
         "due_at": at,
         "flush_at": at,
@@ -135,7 +142,9 @@ def as_new(at: float) -> dict[str, object]:
         "attempts": 0,
         "tried_at": None,
         "error": "",
+        "settled_at": None,
     }
+    return tx.execute(update(outbox).where(*which).values(values)).rowcount
 
 
 def drop(tx: Transaction, rows: Iterable[int]) -> int:

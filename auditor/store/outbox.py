@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, exists, func, or_, select, update
 
 from auditor.errors import LeaseLost
 from auditor.store.database import DatabaseTime, Transaction, slices
@@ -28,6 +28,8 @@ MARK = "mark/"
 """How the id of a message begins that only marks, where it was told, what people here decided: no news."""
 DIGEST = "digest"
 """In the receipt of a message that went out folded into another one: the id of that one."""
+SINCE = "since"
+"""In what is kept of a message: since when the rest is waited for, in Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def lease(
 
     What was sent as one and not confirmed is taken as one, however much that is, and nothing else with it: it may have
     arrived, and must be known again by its id. With `probing` that comes first, due or not: each other message that is
-    tried at a sink which answers nothing would have to be repeated by itself, too.
+    tried at a sink which answers nothing would have to be repeated by itself, too. Nor is taken together what was
+    confirmed in part and what was not, or not so: who has a part already would get it again.
 
     A message waits while an older one of the same order key is owed to the same sink; with `apart`, while any other of
     its group is on its way.
@@ -141,7 +144,7 @@ def lease(
     if first and first[0].batch:
         return first + _taken(tx, _batch_of(first[0]), owner, seconds)
     if first and limit > 1:
-        others = mine.where(~sent)
+        others = mine.where(~sent, _kept_as(first[0].message))
         if apart:
             # Of its group nothing else was on its way before.
             others = others.where(or_(~_talked_of(), outbox.c.group_key == first[0].message.group))
@@ -152,7 +155,8 @@ def lease(
 def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit: int) -> list[Leased]:
     """Take at most `limit` of the messages that are to be told with `first`, which was leased in this transaction.
 
-    These are the others of its group that go out at the same time, and were never sent. Oldest first.
+    These are the others of its group that go out at the same time, and were never sent, or confirmed in part as it was.
+    Oldest first.
     """
     message = first.message
     together = (
@@ -161,6 +165,7 @@ def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit
         outbox.c.flush_at == message.flush_at,
         outbox.c.batch == "",
         outbox.c.due_at <= DatabaseTime(),
+        _kept_as(message),
     )
     found = tx.execute(_locked(select(outbox.c.row, outbox.c.order_key).where(*together, *_unleased()), limit)).all()
     blocked = _blocked(tx, message, {row.row: row.order_key for row in found})
@@ -198,6 +203,13 @@ def _batch_of(first: Leased) -> Select[Any]:
     message = first.message
     mates = outbox.c.sink == message.sink, outbox.c.batch == first.batch, outbox.c.id != message.id
     return _tried().where(*mates, *_unleased()).order_by(outbox.c.row).with_for_update(of=outbox)
+
+
+def _kept_as(first: Message) -> ColumnElement[bool]:
+    """Whether the same was confirmed of it as of `first`: nothing as a rule."""
+    its = outbox.alias("its")
+    kept = select(func.coalesce(cast(its.c.receipt, Text), "")).where(its.c.id == first.id, its.c.sink == first.sink)
+    return func.coalesce(cast(outbox.c.receipt, Text), "") == kept.scalar_subquery()
 
 
 def _talked_of() -> ColumnElement[bool]:
