@@ -28,6 +28,8 @@ class Inbox:
     """Addresses that do not exist here."""
     put_off: tuple[str, ...] = ()
     """Addresses that are on a greylist."""
+    closes_at: tuple[str, ...] = ()
+    """Addresses at which the server ends the talk."""
     busy: bool = False
     """No letter is taken now, whoever it is for."""
     port: int = 0
@@ -39,6 +41,8 @@ class Inbox:
             return "550 5.1.1 no such user canary"
         if address in self.put_off:
             return "450 4.2.0 greylisted canary"
+        if address in self.closes_at:
+            return "421 4.3.2 canary"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -174,9 +174,19 @@ async def test_who_is_put_off_for_hours_is_left_out_and_told_of(inbox: mail.Inbo
 async def test_a_letter_that_is_refused_later_was_still_delivered_to_the_others(inbox: mail.Inbox) -> None:
     kept = {"taken": [A], "refused": {}, "since": int(time.time())}
     for verb in ("MAIL", "RCPT", "DATA", "DOT"):
-        with mail.scripted({verb: b"554 5.7.1 canary\r\n"}) as (port, _):
+        with mail.scripted({verb: b"554 5.6.0 canary\r\n"}) as (port, _):
             sink = build("mail", {**settings(inbox, A, B), "port": port})
-            assert (await sink.send(ALERT, Context(kept=kept))).refused == {B: "554 5.7.1"}
+            assert (await sink.send(ALERT, Context(kept=kept))).refused == {B: "554 5.6.0"}
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "DATA", "DOT"])
+async def test_what_is_refused_later_for_a_setting_is_waited_for(inbox: mail.Inbox, verb: str) -> None:
+    kept = {"taken": [A], "refused": {}, "since": int(time.time())}
+    with mail.scripted({verb: b"530 5.7.0 canary\r\n"}) as (port, _):
+        sink = build("mail", {**settings(inbox, A, B), "port": port})
+        with pytest.raises(DeliveryError, match=f"puts the letter off for {B}: 530 5.7.0") as caught:
+            await sink.send(ALERT, Context(kept=kept))
+    assert caught.value.kept == kept
 
 
 async def test_an_address_that_is_not_configured_any_more_is_not_waited_for(inbox: mail.Inbox) -> None:

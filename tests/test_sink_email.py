@@ -201,8 +201,17 @@ async def test_one_refused_address_of_two_is_in_the_receipt_and_no_reason_to_rep
         receipt = await send(settings(inbox.port, to=["gone@example.com", "security@example.com"]))
         assert receipt.recorded["refused"] == "gone@example.com: 550 5.1.1"
         error = await refusal(settings(inbox.port, to=["gone@example.com"]))
-    assert not error.retryable
+    assert error.retryable, "somebody sets the address right"
     assert error.message == "the mail server refused all addresses (550)"
+    assert error.hint == "check username, sender, recipients and relay rules"
+
+
+async def test_a_server_that_closes_between_two_addresses_is_not_said_to_refuse_both() -> None:
+    with mail.serving() as inbox:
+        inbox.closes_at = ("security@example.com",)
+        error = await refusal(settings(inbox.port, to=["ada@example.com", "security@example.com"]))
+        assert inbox.letters == []
+    assert (error.message, error.retryable, error.hint) == ("the mail server closed the connection (421)", True, "")
 
 
 VERBS = ["GREETING", "EHLO", "MAIL", "RCPT", "DATA", "DOT"]
@@ -215,10 +224,34 @@ async def test_a_refusal_at_any_verb_is_told_apart(verb: str, code: int) -> None
     with mail.scripted({verb: reply, "HELO": reply}) as (port, heard):
         error = await refusal(settings(port))
         assert verb in heard
-    # 5xx about the letter or its addresses is final; about ourselves it is for somebody to set right.
-    assert error.retryable is (code < 500 or verb in ("GREETING", "EHLO"))
+    # Only what is about the letter itself is final; all else is for somebody to set right.
+    assert error.retryable is not (code == 552 and verb in ("DATA", "DOT"))
     assert str(code) in error.message
     assert "canary" not in error.message + error.hint
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "final"),
+    [
+        ("MAIL", "530 5.7.0 Authentication required", False),
+        ("RCPT", "554 5.7.1 Relay access denied", False),
+        ("DOT", "554 5.7.1 blocked: your IP is listed", False),
+        ("DOT", "554 transaction failed", False),
+        ("DOT", "554 5.3.40 no such code", False),
+        ("DOT", "451 5.6.0 of two minds", False),
+        ("MAIL", "552 5.3.4 too large for us", True),
+        ("MAIL", "552 no room", False),
+        ("DOT", "554 5.6.0 ill-formed", True),
+        ("DOT", "550 5.6.11 a form that we do not take", True),
+        ("DOT", "552 too large", True),
+    ],
+)
+async def test_only_what_is_about_the_letter_itself_is_final(verb: str, reply: str, final: bool) -> None:
+    with mail.scripted({verb: f"{reply}\r\n".encode()}) as (port, _):
+        error = await refusal(settings(port))
+    assert error.retryable is not final
+    set_right = not final and reply.startswith("5")
+    assert error.hint == ("check username, sender, recipients and relay rules" if set_right else "")
 
 
 @pytest.mark.parametrize("verb", VERBS)

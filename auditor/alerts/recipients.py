@@ -41,10 +41,13 @@ class Recipients:
         """To whom the letter is owed."""
         return tuple(address for address in to if address not in self.taken and address not in self.refused)
 
-    def after(self, asked: Sequence[str], answers: Answers) -> "Recipients":
-        """After a try that took the letter for all who were `asked` but those with `answers`."""
+    def after(self, asked: Sequence[str], answers: Answers, *, passes: bool = False) -> "Recipients":
+        """After a try that took the letter for all who were `asked` but those with `answers`.
+
+        One of 5xx is for good, unless it `passes`: it is about ourselves, and neither the letter nor the address.
+        """
         told = {address: _told(*answer) for address, answer in answers.items()}
-        final = {address: told[address] for address, (code, _) in answers.items() if 500 <= code < 600}
+        final = {address: told[address] for address, (code, _) in answers.items() if 500 <= code < 600 and not passes}
         taken = (*self.taken, *(address for address in asked if address not in answers))
         put_off = {address: answer for address, answer in told.items() if address not in final}
         return replace(self, taken=taken, refused={**self.refused, **final}, put_off=put_off)

@@ -1,7 +1,8 @@
 """Email by SMTP. Formats: https://www.rfc-editor.org/rfc/rfc5321 and https://www.rfc-editor.org/rfc/rfc5322
 
 Delivered means that the server took the letter after its final dot for every address that it did not refuse for good,
-and for at least one. An address that it puts off (4xx) is tried again without the others.
+and for at least one. An address that it puts off (4xx) is tried again without the others. Given up at once is only a
+letter that is refused for what it is: all else, as a login or a relay that is missing, is set right by somebody.
 """
 
 import re
@@ -29,6 +30,9 @@ from auditor.configtypes import one_or_many
 from auditor.errors import DeliveryError
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_CLOSES = 421
+_OF_THE_LETTER = re.compile(rb"5\.(3\.4|6\.\d{1,3})(?!\S)")
+"""Too large, or of a form that is not taken: https://www.rfc-editor.org/rfc/rfc3463"""
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -111,7 +115,8 @@ def render(config: Config, alert: Alert) -> str:
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     """Hand the letter to the server, for those who do not have it yet.
 
-    Raises DeliveryError: final when the letter or all addresses are refused (5xx), retryable while one is put off.
+    Raises DeliveryError: final when the letter is refused for its size or content, retryable when all is refused for
+    any other reason, and while an address is put off.
     """
     made, who = letter(alert, config.sender, config.to), Recipients.read(context.kept)
     left = who.left(config.to)
@@ -120,12 +125,12 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
         who = who.after(left, refused)
     except smtplib.SMTPRecipientsRefused as error:
         if not who.taken:
-            raise _refused("all addresses", min((code for code, _ in error.recipients.values()), default=450)) from None
+            raise _nobody(error.recipients) from None
         who = who.after((), error.recipients)
     except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
         if not who.taken:
-            raise _refused("the letter", error.smtp_code) from None
-        who = who.after((), dict.fromkeys(left, _answer_of(error)))
+            raise _refused("refused the letter", error.smtp_code, final=_is_about_the_letter(error)) from None
+        who = who.after((), dict.fromkeys(left, _answer_of(error)), passes=not _is_about_the_letter(error))
     except (smtplib.SMTPException, OSError, ValueError) as error:
         raise _turned_away(error) from None
     return who.receipt(config.to, str(made["Message-ID"]), int(clock.epoch(clock.now())))
@@ -160,8 +165,20 @@ def _enter(config: Config, smtp: smtplib.SMTP) -> None:
         smtp.login(config.username, credential("password", config.password, config.password_file))
 
 
-def _refused(what: str, code: int) -> DeliveryError:
-    return DeliveryError(f"the mail server refused {what} ({code})", retryable=not 500 <= code < 600)
+def _is_about_the_letter(error: smtplib.SMTPResponseException) -> bool:
+    too_long = isinstance(error, smtplib.SMTPDataError) and error.smtp_code == 552
+    return too_long or (500 <= error.smtp_code < 600 and bool(_OF_THE_LETTER.match(_answer_of(error)[1])))
+
+
+def _nobody(answers: Answers) -> DeliveryError:
+    """None of the addresses was taken: all were refused, or the server closed before it was asked for the last."""
+    code = min((code for code, _ in answers.values()), default=450)
+    return _refused("closed the connection" if code == _CLOSES else "refused all addresses", code)
+
+
+def _refused(what: str, code: int, *, final: bool = False) -> DeliveryError:
+    hint = "check username, sender, recipients and relay rules" if 500 <= code < 600 and not final else ""
+    return DeliveryError(f"the mail server {what} ({code})", hint=hint, retryable=not final)
 
 
 def _turned_away(error: Exception) -> DeliveryError:
