@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from slack import Server
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web import WebClient
+from slack_sdk.web import SlackResponse, WebClient
 from slack_sdk.webhook import WebhookClient
 
 from auditor.simulator.slack import WEBHOOK_PATH
@@ -125,9 +125,16 @@ def test_blocks_beyond_the_limits_are_refused_with_the_place(client: WebClient, 
 
 
 def test_the_largest_allowed_message_is_accepted(client: WebClient) -> None:
-    fields = {"type": "section", "fields": [plain("x" * 2000)] * 10}
-    blocks: Blocks = [{"type": "header", "text": plain("x" * 150)}, fields, *[section("x" * 3000)] * 48]
-    assert client.chat_postMessage(channel="C00000001", text="x" * 40_000, blocks=blocks)["ok"]
+    fields = {"type": "section", "fields": [plain("x" * 2000), *[plain("x" * 100)] * 9]}
+    blocks: Blocks = [{"type": "header", "text": plain("x" * 150)}, fields, *[section("x")] * 47]
+    long = [section("x" * 3000)] * 3, section("x" * 906)
+    blocks = [*blocks[:46], *long[0], long[1]]
+
+    def post(blocks: Blocks) -> SlackResponse:
+        return client.chat_postMessage(channel="C00000001", text="x" * 40_000, blocks=blocks)
+
+    assert post(blocks)["ok"]
+    assert refusal(lambda: post([*blocks[:-1], section("x" * 907)]))["error"] == "msg_blocks_too_long"
 
 
 @pytest.mark.parametrize(

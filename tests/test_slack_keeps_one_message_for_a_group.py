@@ -392,6 +392,7 @@ async def test_when_slack_takes_no_message_of_all_that_is_open_the_new_one_is_to
         slack.fail_next(Fault(FaultKind.REFUSED, error="msg_blocks_too_long"), method=method)
     assert await quick.tell(alert("c")) == Delivered(sent=1)
     assert shown(parents(slack)[-1]).splitlines()[0] == "🔺 High: Title"
+    assert ENDED in shown(parents(slack)[0])
 
 
 async def test_a_thread_that_is_gone_between_two_calls_is_begun_anew(quick: Watch, slack: FakeSlack) -> None:
@@ -408,6 +409,7 @@ async def test_a_channel_that_was_changed_in_the_configuration_gets_a_message_of
     quick.settings["channel"] = "#platform"
     await quick.tell(alert("b"))
     assert [posted.channel for posted in parents(slack)] == ["C00000001", "C00000002"]
+    assert [ENDED in shown(posted) for posted in parents(slack)] == [True, False]
 
 
 async def test_a_stored_state_that_cannot_be_read_is_begun_anew(

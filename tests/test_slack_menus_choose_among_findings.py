@@ -10,7 +10,7 @@ from deliveries import later, put, routing
 from slack import Server
 
 from auditor.alerts import board
-from auditor.alerts.buttons import ACKNOWLEDGE, OPTIONS_MAX, WAIVE, Buttons
+from auditor.alerts.buttons import ACKNOWLEDGE, MENUS_MAX, WAIVE, Buttons
 from auditor.alerts.conversation import Conversation
 from auditor.alerts.deliver import Deliverer
 from auditor.alerts.lane import Terms
@@ -103,14 +103,23 @@ def test_what_nothing_may_hold_back_is_acknowledged_only() -> None:
     assert offered == {ACKNOWLEDGE: [each.id for each in FINDINGS], WAIVE: [each.id for each in FINDINGS[1:]]}
 
 
+def texts(one: Conversation) -> list[str]:
+    """All words of the options of its first menu."""
+    shown = board.blocks(one, BOTH)
+    (menu, _) = next(block["elements"] for block in shown if block["type"] == "actions")
+    return [option[part]["text"] for option in menu["options"] for part in ("text", "description") if part in option]
+
+
 def test_menus_keep_the_limits_of_slack_whatever_the_names_are() -> None:
     many = [replace(alert_of(finding(f"k{n}")), resource_name=f"<!channel> {n} " + "x" * 500) for n in range(150)]
     one = Conversation(1).after(many)
     offered = menus(one)
-    assert len(offered[ACKNOWLEDGE]) == len(offered[WAIVE]) == OPTIONS_MAX
-    assert "The menus hold the 100 worst; the others follow as these are decided." in str(board.blocks(one, BOTH))
-    decided = one.after(replace(each, kind=AlertKind.WAIVED) for each in many[:60])
-    assert set(menus(decided)[WAIVE]) == {each.finding for each in many[60:]}
+    room = len(offered[WAIVE])
+    assert offered[ACKNOWLEDGE] == offered[WAIVE] == [each.finding for each in many[:room]]
+    assert MENUS_MAX * 0.9 < 2 * sum(map(len, texts(one))) <= MENUS_MAX
+    assert f"The menus hold the {room} worst; the others follow as these are decided." in str(board.blocks(one, BOTH))
+    decided = one.after(replace(each, kind=AlertKind.WAIVED) for each in many[:140])
+    assert set(menus(decided)[WAIVE]) == {each.finding for each in many[140:]}
     assert "The menus hold" not in str(board.blocks(decided, BOTH))
 
 
@@ -130,7 +139,14 @@ def test_options_of_one_name_are_told_apart_by_ids_that_are_never_cut() -> None:
     assert texts[4].startswith("🔺 xxxxx")
     assert texts[4].endswith("… (key_evil)")
     assert all(text.rstrip(")").endswith(("key_good", "key_evil", "_end")) for text in texts)
-    assert [option["description"]["text"] for option in menu["options"]] == [f"finding {each.finding}" for each in many]
+    assert not any("description" in option for option in menu["options"])
+
+
+def test_findings_of_one_resource_are_told_apart_by_their_own_ids() -> None:
+    two = [replace(alert_of(finding(f"of-{policy}")), resource_name="bot", resource_id="key_1") for policy in "ab"]
+    shown = board.blocks(Conversation(1).after(two), BOTH)
+    (menu, _) = next(block["elements"] for block in shown if block["type"] == "actions")
+    assert [option["description"]["text"] for option in menu["options"]] == [f"finding {each.finding}" for each in two]
 
 
 def test_a_message_that_is_not_kept_up_to_date_any_more_has_no_menus() -> None:

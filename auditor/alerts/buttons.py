@@ -3,8 +3,10 @@
 Limits: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from slack_sdk.models.blocks import (
     ActionsBlock,
@@ -28,6 +30,8 @@ WAIVE = "auditor.waive"
 """Ids of the buttons and menus, whose values are ids of findings."""
 OPTIONS_MAX = 100
 OPTION_MAX = 75
+MENUS_MAX = 3500
+"""Characters of all options: with the lines above them a message stays below what Slack refuses (blockkit.LIST_MAX)."""
 
 _UNDECIDED = frozenset({AlertKind.OPENED, AlertKind.REOPENED, AlertKind.OCCURRED})
 
@@ -49,19 +53,25 @@ class Buttons:
         return [ActionsBlock(elements=made)] if made else []
 
     def among(self, ranked: Sequence[Standing]) -> Sequence[Block]:
-        """Menus of several findings, in this order."""
-        known = [each for each in ranked if self._acknowledges(each.kind)]
-        accepted = [each for each in ranked if each.waivable and self._waives(each.kind)]
+        """Menus of several findings, in this order: as many as there is room for, the same in both."""
+        offered = [each for each in ranked if self._acknowledges(each.kind) or self._may_waive(each)]
+        options = _fitting(offered)
+        shown = list(zip(offered, options, strict=False))
+        known = [option for each, option in shown if self._acknowledges(each.kind)]
+        accepted = [option for each, option in shown if self._may_waive(each)]
         made = [
-            _menu(words, action, some)
+            StaticSelectElement(placeholder=_plain(words), action_id=action, options=some)
             for words, action, some in (("Acknowledge ...", ACKNOWLEDGE, known), ("Waive ...", WAIVE, accepted))
             if some
         ]
         menus: list[Block] = [ActionsBlock(elements=made)] if made else []
-        if max(len(known), len(accepted)) > OPTIONS_MAX:
-            words = f"The menus hold the {OPTIONS_MAX} worst; the others follow as these are decided."
+        if len(offered) > len(options):
+            words = f"The menus hold the {len(options)} worst; the others follow as these are decided."
             menus.append(ContextBlock(elements=[rich.plain(words, 2 * OPTION_MAX)]))
         return menus
+
+    def _may_waive(self, standing: Standing) -> bool:
+        return standing.waivable and self._waives(standing.kind)
 
     def _acknowledges(self, kind: AlertKind) -> bool:
         return self.acknowledge and kind in _UNDECIDED
@@ -86,9 +96,17 @@ def _plain(words: str) -> PlainTextObject:
     return rich.plain(words, OPTION_MAX)
 
 
-def _menu(words: str, action: str, some: Sequence[Standing]) -> StaticSelectElement:
-    options = [
-        Option(value=each.finding, text=_plain(_option(each.line)), description=_plain(f"finding {each.finding}"))
-        for each in some[:OPTIONS_MAX]
+def _fitting(offered: Sequence[Standing]) -> Sequence[Option]:
+    """An option for each finding, as many as two menus of a message hold.
+
+    What another one is called, too, is told apart by the finding's id.
+    """
+    names = [_option(each.line) for each in offered]
+    often = Counter(names)
+    more = [f"finding {each.finding}" if often[name] > 1 else "" for each, name in zip(offered, names, strict=True)]
+    sizes = accumulate(2 * (len(name) + len(words)) for name, words in zip(names, more, strict=True))
+    room = max(sum(size <= MENUS_MAX for size in sizes), 1)
+    return [
+        Option(value=each.finding, text=_plain(name), description=_plain(words) if words else None)
+        for each, name, words in list(zip(offered, names, more, strict=True))[: min(room, OPTIONS_MAX)]
     ]
-    return StaticSelectElement(placeholder=_plain(words), action_id=action, options=options)

@@ -97,6 +97,8 @@ class Talk:
                 if not _gone(error):
                     raise
                 log.info("conversation.ended", channel=turn.place["channel"], ts=turn.place["ts"], error=said(error))
+        if turn.news:
+            self._end(turn.standing, turn.place)
         return self._anew(alert, turn)
 
     def _anew(self, alert: Alert, turn: Turn) -> Receipt:
@@ -145,7 +147,6 @@ class Talk:
             if not turn.news:
                 # The message shows what somebody decided, and nobody has to be told.
                 return Receipt(place=place)
-            self._end(turn.standing, place)
             raise
         return Receipt({**_receipt(answer).details, "thread_ts": place["ts"]}, place)
 

@@ -7,6 +7,9 @@ of dialogs https://docs.slack.dev/reference/views
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 BLOCKS_MAX = 50
+WORDS_MAX = 13_000
+"""Characters of all texts, as was found out: https://github.com/slackapi/bolt-js/issues/2509. Whether those of options
+count, nobody says: here they do."""
 HEADER_MAX = 150
 SECTION_MAX = 3000
 FIELDS_MAX = 10
@@ -40,6 +43,15 @@ def faults(blocks: object) -> list[str]:
     if len(names) != len(set(map(str, names))):
         found.append(_fault("block_id must be unique", "/blocks"))
     return found
+
+
+def length(item: object) -> int:
+    """Characters of all texts in blocks."""
+    if isinstance(item, dict):
+        return sum(
+            len(each) if name == "text" and isinstance(each, str) else length(each) for name, each in item.items()
+        )
+    return sum(map(length, item)) if isinstance(item, list) else 0
 
 
 def view_faults(view: object) -> list[str]:

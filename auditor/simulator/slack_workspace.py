@@ -234,6 +234,8 @@ def checked(body: Body) -> tuple[list[dict[str, Any]], str]:
     faults = slack_blocks.faults(blocks)
     if faults:
         raise Refusal("invalid_blocks", faults)
+    if slack_blocks.length(blocks) > slack_blocks.WORDS_MAX:
+        raise Refusal("msg_blocks_too_long")
     return blocks, text
 
 
