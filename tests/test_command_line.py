@@ -420,7 +420,7 @@ def test_what_files_answer_needs_no_store(tmp_path: Path, arguments: tuple[str, 
 
     assert done.code == code
     assert answer in done.out
-    assert f"note: there is no store yet, {tmp_path}/auditor.db does not exist: only files are asked" in done.err
+    assert f"note: there is no store yet ({tmp_path}/auditor.db): this is what the files say" in done.err
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -180,7 +180,10 @@ async def _heard(sink: Sink) -> bool:
     help="Which kind of alert, or several of one group.",
 )
 def preview(config_path: Path | None, name: str, kind: str) -> None:
-    """Show what a sink would send for a made-up alert, with its templates; nothing is sent and no secret is shown."""
+    """Show what would go out, in its words.
+
+    The alert is made up; nothing is sent, and no secret is shown.
+    """
     loaded = options.load_config(config_path, need_keys=False)
     organization = next(iter(loaded.config.organizations))
     sink, made_up = _chosen(loaded, name), (organization, clock.epoch(clock.now()), loaded.config.web.external_url)

@@ -25,7 +25,7 @@ def existing_or_empty(loaded: Loaded) -> Iterator[Store]:
     """The store, or for a file that is missing an empty one in memory, which is said: for what files answer, too."""
     missing = _missing(loaded)
     if missing:
-        click.echo(plain(f"note: there is no store yet, {missing} does not exist: only files are asked"), err=True)
+        click.echo(plain(f"note: there is no store yet ({missing}): this is what the files say"), err=True)
     with _closing(open_store("sqlite://" if missing else loaded.config.store)) as store:
         yield store
 

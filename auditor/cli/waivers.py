@@ -51,7 +51,7 @@ def listing(config_path: Path | None, form: str, organization: str | None) -> No
 @options.output
 @_organization
 def lint(config_path: Path | None, form: str, organization: str | None) -> int:
-    """Name the waivers that are over, unused, too broad, void, or about policies that do not exist.
+    """Name the waivers that are over, unused, too broad, too long, void, or about policies that do not exist.
 
     Ends with 3 when there are any.
     """
