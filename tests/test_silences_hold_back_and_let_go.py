@@ -565,6 +565,29 @@ async def test_what_a_clock_told_that_was_ahead_is_told_again_all_the_same(servi
     assert service.review() == 1
 
 
+async def test_what_came_back_in_a_digest_is_told_again_a_day_after_that(service: Service) -> None:
+    begun(service)
+    service.change(NEW)
+    service.change(resolved(NEW), Reason.COMPLIES)
+    await service.send()
+    service.passes(10 * 86_400)
+    now = int(service.moment.timestamp())
+    with service.store.transaction() as tx:
+        findings.save(tx, [replace(NEW, state=State.REOPENED, changed_at=now)])
+    service.passes(300)
+    assert service.review() == 0
+    service.passes(86_200)
+    assert service.review() == 1
+
+
+async def test_a_change_that_a_clock_wrote_which_was_ahead_is_told_again_all_the_same(service: Service) -> None:
+    begun(service)
+    service.change(replace(NEW, changed_at=int(service.moment.timestamp()) + 30 * 86_400))
+    await service.send()
+    service.passes(86_401)
+    assert service.review() == 1
+
+
 async def test_a_digest_is_let_go_only_while_something_in_it_is_open(service: Service) -> None:
     some = [replace(NEW, id=f"f{number}") for number in range(5)]
     for finding in some:

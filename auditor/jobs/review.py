@@ -190,12 +190,13 @@ def _standing(tx: Transaction, audit: Audit, begun: int, now: int) -> Iterator[_
         told = telling.told(tx, sink, {alert.finding for alert, _ in mine}, at)
         for alert, goes in mine:
             before = told.get(alert.finding)
-            # What a digest of many told stands in no message of its own. By the clock of the daemon, like the change.
-            since = max(begun, alert.at)
+            # What a digest of many told stands in no message of its own. By the clock of the daemon, which may have
+            # been ahead, like the change.
+            since = max((each for each in (begun, alert.at) if each <= now), default=now)
             if before is None:
                 yield _Open(alert, goes, since, now - since)
             elif not before.owed:
-                elapsed = now - since if before.at is None else at - before.at
+                elapsed = now - since if before.at is None else min(now - since, at - before.at)
                 yield _Open(alert, goes, before.queued, elapsed)
 
 
