@@ -81,7 +81,7 @@ async def test_a_letter_tells_the_finding_whole_as_text_and_as_html() -> None:
     assert text == (
         "🔺 High: Project API key unused for 90 days\n\n"
         "ci-bot of Ada in payments: last used 91 days ago\n\n"
-        "Project API key: ci-bot key_1\n"
+        "Project API key: ci-bot (key_1)\n"
         "Who: ada@example.com\n"
         "From: 192.0.2.7\n\n"
         "What to do: Delete the key, or have its owner record a waiver with an end date.\n\n"

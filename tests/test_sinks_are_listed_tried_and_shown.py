@@ -14,7 +14,7 @@ from slack import Server, by_token, by_webhook
 from auditor.alerts.message import AlertKind
 from auditor.alerts.outgoing import queue
 from auditor.alerts.registry import build
-from auditor.alerts.samples import samples
+from auditor.alerts.samples import group, samples
 from auditor.errors import ConfigError
 from auditor.simulator.slack_workspace import Fault, FaultKind
 from auditor.store import outbox
@@ -198,7 +198,29 @@ def test_a_preview_of_a_group_shows_what_stands_of_all_of_it(config: Path) -> No
     assert kept.code == 0, kept.err
     assert "1 open, 1 resolved" in kept.document["blocks"][0]["text"]["text"]
     digest = auditor("sinks", "preview", "hook", "--kind", "group", cwd=config.parent)
-    assert [line["resource"] for line in digest.document["data"]["lines"]] == ["ci-bot", "deploy-bot", "ci-bot"]
+    lines = digest.document["data"]["lines"]
+    assert [line["resource"] for line in lines] == ["ci-bot", "deploy-bot", "ci-bot"]
+    assert [f"{line['resource']} of " in line["message"] for line in lines] == [True] * 3
+
+
+def test_a_group_of_samples_happened_until_now() -> None:
+    told = group("acme", 1_767_225_600, "https://auditor.example.com")
+    assert [alert.at for alert in told] == [1_767_222_000, 1_767_222_000, 1_767_225_600]
+    assert [alert.link.rpartition("/")[2] for alert in told] == [alert.finding for alert in told]
+    assert len({alert.id for alert in told}) == 3
+
+
+def test_a_preview_of_a_digest_names_ids_beside_names() -> None:
+    digest = samples("acme", 1_767_225_600)[AlertKind.DIGEST.value]
+    shown = build("out", {"type": "console"}).preview(digest)
+    assert "ci-bot (key_1): last used" in shown
+    assert "the whole organization: the allowlist is off" in shown
+
+
+def test_the_list_of_commands_tells_each_in_a_whole_sentence(config: Path) -> None:
+    shown = auditor("sinks", "--help", cwd=config.parent)
+    assert "Show what a sink would send.\n" in shown.out
+    assert "..." not in shown.out.partition("Commands:")[2]
 
 
 def test_the_command_shows_what_would_go_out(config: Path, server: Server) -> None:

@@ -217,7 +217,7 @@ async def test_a_card_tells_the_finding_whole(teams: tuple[FakeTeams, Settings])
     assert fake.texts() == [
         "🔺 High: Project API key unused for 90 days",
         "ci-bot of Ada in payments: last used 91 days ago",
-        "Project API key: ci-bot key_1",
+        "Project API key: ci-bot (key_1)",
         "Who: ada@example.com",
         "From: 192.0.2.7",
         "What to do: Delete the key, or have its owner record a waiver with an end date.",

@@ -86,9 +86,7 @@ def _table(facts: Iterable[tuple[str, str]]) -> str:
 
 def _facts(alert: Alert) -> Iterable[tuple[str, str]]:
     if alert.resource_id:
-        named = alert.resource_name not in ("", alert.resource_id)
-        name = f"{one_line(alert.resource_name, VALUE_MAX)} " if named else ""
-        yield thing(alert.resource_kind) or "Resource", f"{name}{one_line(alert.resource_id, VALUE_MAX)}"
+        yield thing(alert.resource_kind) or "Resource", named(alert.resource_name, alert.resource_id, VALUE_MAX)
     yield from ((one_line(name, 40), one_line(value, VALUE_MAX)) for name, value in alert.facts[:FACTS_MAX])
     if alert.counts:
         yield "Numbers", ", ".join(f"{number:,} {name}" for name, number in alert.counts.items())

@@ -29,9 +29,15 @@ def samples(organization: str, at: int, link: str = "") -> Mapping[str, Alert]:
     """One alert of each kind, by its name."""
     told = {kind.value: _finding(kind, organization, at, link) for kind in _OF_FINDINGS}
     lines = (
-        Line(Level.CRITICAL, "ip-allowlist-deactivated", "acme", "the allowlist is off"),
-        Line(Level.HIGH, "project-key-stale", "ci-bot", "last used 91 days ago"),
-        Line(Level.LOW, "key-without-name", "key_2", "has no name"),
+        Line(
+            Level.CRITICAL,
+            "ip-allowlist-deactivated",
+            "the whole organization",
+            "the allowlist is off",
+            resource_id="*",
+        ),
+        Line(Level.HIGH, "project-key-stale", "ci-bot", "last used 91 days ago", resource_id="key_1"),
+        Line(Level.LOW, "key-without-name", "key_2", "has no name", resource_id="key_2"),
     )
     digest = Alert(
         id="sample-digest",
@@ -51,15 +57,18 @@ def samples(organization: str, at: int, link: str = "") -> Mapping[str, Alert]:
 
 
 def group(organization: str, at: int, link: str = "") -> Sequence[Alert]:
-    """What becomes of two keys that one policy finds: one of them is mended."""
-    first, second = (
-        replace(
-            _finding(AlertKind.OPENED, organization, at, link), finding=finding, resource_id=key, resource_name=name
-        )
-        for finding, key, name in (("5a3b1e", "key_1", "ci-bot"), ("77c0d4", "key_2", "deploy-bot"))
+    """What became until `at` of two keys that one policy finds: one of them is mended."""
+    first = _finding(AlertKind.OPENED, organization, at - 3600, link)
+    second = replace(
+        first,
+        id=f"77c0d4.opened.{at - 3600}",
+        finding="77c0d4",
+        text="deploy-bot of Bo in payments: last used 120 days ago",
+        resource_id="key_2",
+        resource_name="deploy-bot",
+        link=first.link.replace(first.finding, "77c0d4"),
     )
-    mended = replace(first, id=f"{first.finding}.resolved.{at + 3600}", kind=AlertKind.RESOLVED, at=at + 3600)
-    return first, replace(second, id=f"{second.finding}.opened.{at}"), mended
+    return first, second, _finding(AlertKind.RESOLVED, organization, at, link)
 
 
 def _event(organization: str, at: int) -> Alert:

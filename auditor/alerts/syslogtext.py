@@ -64,7 +64,7 @@ def _plain(alert: Alert, room: int) -> str:
 
 def _structured(alert: Alert, room: int) -> str:
     """What does not fit any more is left out, the facts first."""
-    named = {
+    known = {
         "id": alert.id,
         "organization": alert.organization,
         "level": alert.level.value,
@@ -76,7 +76,7 @@ def _structured(alert: Alert, room: int) -> str:
     }
     facts = {f"fact{number}": f"{name}: {value}" for number, (name, value) in enumerate(alert.facts[:4], 1)}
     told = f"[auditor@{_ENTERPRISE}"
-    for name, text in {**named, **facts}.items():
+    for name, text in {**known, **facts}.items():
         parameter = f' {name}="{_value(text)}"' if text else ""
         if _size(told + parameter) < room:
             told += parameter

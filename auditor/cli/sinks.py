@@ -180,9 +180,9 @@ async def _heard(sink: Sink) -> bool:
     help="Which kind of alert, or several of one group.",
 )
 def preview(config_path: Path | None, name: str, kind: str) -> None:
-    """Show what would go out, in its words.
+    """Show what a sink would send.
 
-    The alert is made up; nothing is sent, and no secret is shown.
+    The alert is made up and told with the sink's templates; nothing is sent and no secret is shown.
     """
     loaded = options.load_config(config_path, need_keys=False)
     organization = next(iter(loaded.config.organizations))

@@ -92,9 +92,7 @@ def _body(alert: Alert) -> Iterable[str]:
     if alert.text:
         yield one_line(alert.text, 1000)
     if alert.resource_id:
-        named = alert.resource_name not in ("", alert.resource_id)
-        name = f"{one_line(alert.resource_name, 200)} ({one_line(alert.resource_id, 200)})" if named else ""
-        yield f"{thing(alert.resource_kind)}: {name or one_line(alert.resource_id, 200)}"
+        yield f"{thing(alert.resource_kind)}: {named(alert.resource_name, alert.resource_id, 300)}"
     yield from (f"{one_line(name, 40)}: {one_line(value, 300)}" for name, value in alert.facts)
     if alert.counts:
         yield ", ".join(f"{number:,} {name}" for name, number in alert.counts.items())

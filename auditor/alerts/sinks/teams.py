@@ -107,8 +107,7 @@ def _blocks(alert: Alert, lines: int) -> Iterable[dict[str, Any]]:
 
 def _facts(alert: Alert) -> Iterable[tuple[str, str]]:
     if alert.resource_id:
-        name = alert.resource_name if alert.resource_name not in ("", alert.resource_id) else ""
-        yield thing(alert.resource_kind) or "Resource", f"{one_line(name, 120)} {one_line(alert.resource_id, 120)}"
+        yield thing(alert.resource_kind) or "Resource", named(alert.resource_name, alert.resource_id, 240)
     yield from alert.facts[:FACTS_MAX]
 
 
