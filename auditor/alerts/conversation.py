@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from auditor.alerts.message import DECIDED, Alert, AlertKind, Line
+from auditor.alerts.message import DECIDED, Alert, AlertKind, Line, decoded
 from auditor.alerts.words import counted
 
 LONGEST = 14 * 86_400
@@ -224,4 +224,4 @@ def encode(conversation: Conversation) -> bytes:
 
 def decode(data: bytes) -> Conversation:
     """The conversation that `encode` wrote. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(data, type=Conversation)
+    return decoded(data, Conversation)

@@ -74,7 +74,7 @@ def _known(tx: Transaction, sink: str, keys: Collection[str]) -> dict[str, tuple
     for key, stored in conversations.read(tx, sink, keys).items():
         try:
             found[key] = decode(stored.state), stored.place
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except msgspec.DecodeError as error:
             _log.error("conversation.unreadable", sink=sink, conversation=key, error=str(error))
     return found
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
 
@@ -28,6 +29,8 @@ class AlertKind(StrEnum):
     NOTICE = "notice"
     """About the auditor itself: a gap in the audit log, a dead letter."""
 
+
+T = TypeVar("T")
 
 DECIDED = frozenset({AlertKind.ACKNOWLEDGED, AlertKind.WAIVED})
 """What people here decided themselves."""
@@ -129,8 +132,13 @@ def encode(alert: Alert) -> bytes:
 
 def decode(data: bytes) -> Alert:
     """The alert that `encode` wrote. Raises msgspec.DecodeError."""
+    return decoded(data, Alert)
+
+
+def decoded(data: bytes, kind: type[T]) -> T:
+    """What was stored as JSON of a `kind`. Raises msgspec.DecodeError, whatever stands there instead."""
     try:
-        return msgspec.json.decode(data, type=Alert)
+        return msgspec.json.decode(data, type=kind)
     except (UnicodeDecodeError, RecursionError) as error:
         raise msgspec.DecodeError(str(error)) from None
 
