@@ -13,13 +13,30 @@ from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.outgoing import gather
 from auditor.alerts.route import Routing
 from auditor.alerts.sink import Context, Receipt, Sink, SinkConfig
+from auditor.findings.model import Finding
 from auditor.routing import RoutingConfig
 from auditor.store import held, outbox
 from auditor.store.database import Store
 from auditor.store.outbox import Entry
-from auditor.terms import Level
+from auditor.terms import Level, State
 
 ALERT = Alert("f0.open.1", AlertKind.OPENED, "acme", Level.HIGH, "Title", "Text", 1_767_225_600, "stale", "f0")
+UNUSED = Finding(
+    id="f0",
+    organization="acme",
+    policy="project-key-stale",
+    kind="project_api_key",
+    ids=("proj_1", "key_1"),
+    name="ci-bot",
+    level=Level.HIGH,
+    state=State.OPEN,
+    title="Title",
+    message="Text",
+    opened_at=1000,
+    seen_at=1000,
+    changed_at=1000,
+    evidence={"project": {"id": "proj_1"}, "owner": "ada@example.com"},
+)
 
 
 class Channel:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from audits import POLICIES, SQLITE_ONLY
-from deliveries import Channel, deliver, later, routing, rows
+from deliveries import UNUSED, Channel, deliver, later, routing, rows
 
 from auditor.adminapi.client import AdminClient
 from auditor.alerts import digests
@@ -21,7 +21,7 @@ from auditor.jobs.context import Audit
 from auditor.store import findings, outbox, silences
 from auditor.store.database import Store, Transaction
 from auditor.store.outbox import Message
-from auditor.terms import Level, State
+from auditor.terms import Level
 
 pytest_plugins = ["databases"]
 
@@ -34,20 +34,9 @@ ALWAYS = [{"name": "always", "time_intervals": [{}]}]
 AT_ONCE: dict[str, Any] = {"to": ["chat"], "group_by": ["..."], "group_wait": "0s", "group_interval": "0s"}
 MUTED: dict[str, Any] = {**AT_ONCE, "mute_time_intervals": ["always"]}
 
-KEY = Finding(
-    id="f0",
-    organization="acme",
-    policy="project-key-stale",
-    kind="project_api_key",
+KEY = replace(
+    UNUSED,
     ids=("proj_build", "key_1"),
-    name="ci-bot",
-    level=Level.HIGH,
-    state=State.OPEN,
-    title="Title",
-    message="Text",
-    opened_at=1000,
-    seen_at=1000,
-    changed_at=1000,
     evidence={"project": {"id": "proj_build", "name": "Build"}, "owner": "ada@example.com"},
 )
 LABELS = {

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from audits import POLICIES, SQLITE_ONLY
-from deliveries import Channel, deliver, routing, rows
+from deliveries import UNUSED, Channel, deliver, routing, rows
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -28,22 +28,6 @@ CLIENT = cast(AdminClient, None)
 """Nothing here asks the API."""
 SINKS = ["chat", "else"]
 ALONE: dict[str, Any] = {"group_by": ["..."], "group_wait": "0s", "group_interval": "0s"}
-UNUSED = Finding(
-    id="f0",
-    organization="acme",
-    policy="project-key-stale",
-    kind="project_api_key",
-    ids=("proj_1", "key_1"),
-    name="ci-bot",
-    level=Level.HIGH,
-    state=State.OPEN,
-    title="Title",
-    message="Text",
-    opened_at=1000,
-    seen_at=1000,
-    changed_at=1000,
-    evidence={"project": {"id": "proj_1"}, "owner": "ada@example.com"},
-)
 OPENED, RESOLVED = AlertKind.OPENED, AlertKind.RESOLVED
 
 
