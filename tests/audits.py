@@ -21,7 +21,7 @@ from auditor.routing import Match, Root, Route, RoutingConfig
 from auditor.simulator import auditlog
 from auditor.simulator.auditlog import Actor, Event
 from auditor.simulator.model import Organization
-from auditor.store import events, organizations, outbox
+from auditor.store import events, organizations, tally
 from auditor.store.database import Store, open_store
 from auditor.terms import Level
 
@@ -146,4 +146,4 @@ def stored(store: Store) -> set[str]:
 def told(store: Store) -> dict[str, int]:
     """Messages that wait, by sink."""
     with store.transaction() as tx:
-        return dict(outbox.pending(tx))
+        return dict(tally.pending(tx))

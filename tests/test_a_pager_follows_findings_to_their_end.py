@@ -24,7 +24,7 @@ from auditor.jobs.snapshot import take
 from auditor.routing import Match, Route
 from auditor.simulator.model import Organization
 from auditor.simulator.wire import User
-from auditor.store import findings, outbox
+from auditor.store import findings, outbox, tally
 from auditor.store.database import Store
 from auditor.terms import Level, State
 
@@ -139,7 +139,7 @@ async def test_what_was_only_newly_seen_is_told_of_each_where_each_has_a_state(
             known = findings.active(tx, "acme").values()
             changes = [Transition(each, None, Reason.DETECTED, NOW + 5000) for each in known]
             told = announce.transitions(tx, replace(audit, keeping=keeping), changes, NOW + 5000, fold=True)
-            pending = outbox.pending(tx)["here"]
+            pending = tally.pending(tx)["here"]
     assert len(changes) > announce.FEW
     assert pending == (len(changes) if keeping else 1)
     assert told >= pending

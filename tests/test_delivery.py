@@ -28,7 +28,7 @@ from auditor.alerts.teller import Teller
 from auditor.errors import DeliveryError, StoreError
 from auditor.routing import RoutingConfig
 from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind
-from auditor.store import outbox
+from auditor.store import outbox, tally
 from auditor.store.database import Store, Transaction, open_store
 from auditor.store.outbox import Message
 from auditor.store.tables import outbox as messages
@@ -69,7 +69,7 @@ def put(store: Store, alerts: list[Alert], *sinks: str, created_at: int | None =
 
 def pending(store: Store) -> dict[str, int]:
     with store.transaction() as tx:
-        return dict(outbox.pending(tx))
+        return dict(tally.pending(tx))
 
 
 def numbered(count: int) -> list[Alert]:
@@ -275,7 +275,7 @@ async def test_a_message_that_was_given_back_was_not_tried(store: Store) -> None
         (late,) = outbox.lease(tx, ["a"], "one", 60, 1)
         assert late.tried_for == pytest.approx(7200, abs=60)
         outbox.give_back(tx, late)
-        assert outbox.tried_since(tx)["a"] == pytest.approx(time.time() - 7200, abs=60)
+        assert tally.tried_since(tx)["a"] == pytest.approx(time.time() - 7200, abs=60)
 
 
 async def test_what_is_owed_to_a_sink_that_is_gone_is_given_up_as_late_and_told(store: Store) -> None:

@@ -21,7 +21,7 @@ from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import take
 from auditor.routing import Match, Route, RoutingConfig
 from auditor.simulator.model import Organization
-from auditor.store import findings, outbox, transitions
+from auditor.store import findings, outbox, tally, transitions
 from auditor.store.database import Store, open_store
 from auditor.terms import Level, State
 
@@ -139,7 +139,7 @@ async def test_what_no_route_takes_is_not_told_to_everybody_when_it_is_overdue(s
     told = [level for alert in notices(store) for level in ([each.level for each in alert.lines] or [alert.level])]
     assert set(told) == {Level.CRITICAL}
     with store.transaction() as tx:
-        assert "there" not in outbox.pending(tx)
+        assert "there" not in tally.pending(tx)
 
 
 def test_notices_about_a_finding_go_where_the_finding_goes() -> None:

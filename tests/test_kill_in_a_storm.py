@@ -15,7 +15,7 @@ from auditor.alerts.lane import Terms
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.outgoing import queue
 from auditor.alerts.sink import Context, Receipt, Sink, SinkConfig
-from auditor.store import outbox
+from auditor.store import outbox, tally
 from auditor.store.database import Store, open_store
 from auditor.store.outbox import Progress
 from auditor.terms import Level
@@ -141,7 +141,7 @@ async def test_what_went_out_as_one_digest_counts_once(store: Store) -> None:
     put(store, 0, 30)
     await deliver(store, Channel())
     with store.transaction() as tx:
-        assert len(outbox.delivered_ages(tx, "chat", 600)) == 5
+        assert len(tally.delivered_ages(tx, "chat", 600)) == 5
         digests = {str(entry.receipt) for entry in outbox.listing(tx, Progress.DELIVERED) if entry.receipt}
         assert len(digests) == 1
-        assert outbox.delivered_ages(tx, "chat", 0) == []
+        assert tally.delivered_ages(tx, "chat", 0) == []

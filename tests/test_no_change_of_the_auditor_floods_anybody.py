@@ -19,7 +19,7 @@ from auditor.jobs.poll import poll
 from auditor.jobs.review import release, repeat
 from auditor.jobs.snapshot import take
 from auditor.simulator.slack_workspace import TOKEN, FakeSlack, Fault, FaultKind
-from auditor.store import findings, outbox
+from auditor.store import findings, outbox, tally
 from auditor.store.database import Store, open_store
 
 pytest_plugins = ["databases"]
@@ -176,7 +176,7 @@ async def test_an_outage_of_three_days_ends_below_the_cap(watch: Watch, figure: 
     assert max(up) <= CAP
     assert {name for name in watch.named() if name.startswith("extra")} == {f"extra-{n}" for n in range(60)}
     with watch.store.transaction() as tx:
-        assert outbox.pending(tx) == {}
+        assert tally.pending(tx) == {}
         assert outbox.listing(tx, "dead") == []
 
 

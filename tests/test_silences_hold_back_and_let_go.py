@@ -29,7 +29,7 @@ from auditor.jobs.review import release, repeat
 from auditor.policy.load import PolicySet
 from auditor.reporting.build import build
 from auditor.routing import InhibitRule
-from auditor.store import findings, organizations, outbox, silences
+from auditor.store import findings, organizations, silences, tally
 from auditor.store.database import Store
 from auditor.terms import Level, State
 
@@ -113,7 +113,7 @@ async def test_what_is_silenced_is_not_sent_and_kept_as_suppressed(service: Serv
     (held,) = rows(service.store, "suppressed")
     assert held.error == f"silence {name} by ada: known"
     with service.store.transaction() as tx:
-        assert outbox.pending(tx) == {}
+        assert tally.pending(tx) == {}
     (row,) = build(service.store, "acme", {}, Findings(), start=0, now=int(time.time()) + 1).deliveries
     assert (row.delivered, row.waiting, row.dead, row.suppressed) == (1, 0, 0, 1)
 

@@ -29,7 +29,7 @@ from auditor.alerts.registry import build
 from auditor.alerts.route import Routing
 from auditor.alerts.sink import Context
 from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind, Posted, Refusal
-from auditor.store import conversations, outbox, tables
+from auditor.store import conversations, outbox, tables, tally
 from auditor.store.database import Store, open_store
 from auditor.store.outbox import Progress
 from auditor.terms import Level
@@ -228,7 +228,7 @@ async def test_a_mark_of_what_was_never_told_here_is_told_nowhere(watch: Watch, 
     assert len(slack.messages) == 1
     assert [entry.error for entry in rows(watch.store, "suppressed")] == ["nothing to mark"] * 2
     with watch.store.transaction() as tx:
-        assert outbox.counts(tx, "acme", 0) == {("chat", Progress.DELIVERED): 1}
+        assert tally.counts(tx, "acme", 0) == {("chat", Progress.DELIVERED): 1}
 
 
 async def test_a_mark_does_not_hold_back_what_comes_next(watch: Watch) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 
 from auditor.errors import LeaseLost, StoreError
-from auditor.store import events, outbox, work
+from auditor.store import events, outbox, tally, work
 from auditor.store.database import Store, Transaction, open_store
 from auditor.store.events import StoredEvent
 from auditor.store.outbox import Leased, Message, Progress
@@ -115,7 +115,7 @@ def test_a_message_is_queued_once_for_each_sink(store: Store) -> None:
     put(store, message("a"), message("a"), message("a", sink="console"))
     put(store, message("a"))
     with store.transaction() as tx:
-        assert outbox.pending(tx) == {"slack": 1, "console": 1}
+        assert tally.pending(tx) == {"slack": 1, "console": 1}
 
 
 def test_a_message_is_leased_sent_and_settled(store: Store) -> None:
@@ -149,7 +149,7 @@ def test_a_message_that_was_not_confirmed_is_due_again_later(store: Store) -> No
         outbox.bury(tx, again, "400")
         (dead,) = outbox.listing(tx, "dead")
         assert (dead.state, dead.error, dead.attempts) == (Progress.DEAD, "400", 2)
-        assert outbox.pending(tx) == {}
+        assert tally.pending(tx) == {}
     assert lease(store) == []
 
 
@@ -342,7 +342,7 @@ def test_kill_9_in_the_middle_of_a_transaction_leaves_nothing(store: Store, data
         assert writer.stdout.readline() == b"written\n"
         os.kill(writer.pid, signal.SIGKILL)
     with store.transaction() as tx:
-        assert outbox.pending(tx) == {}
+        assert tally.pending(tx) == {}
     put(store, message("a"))
     assert names(lease(store)) == ["a"]
 

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 import auditor.store
 from auditor.errors import StoreError
-from auditor.store import organizations, outbox
+from auditor.store import organizations, outbox, tally
 from auditor.store.database import Store, open_store
 from auditor.store.outbox import Message
 from auditor.store.sqlite import wal_is_safe
@@ -223,18 +223,18 @@ def test_a_full_disk_loses_nothing_that_was_written_and_work_resumes(store: Stor
         fill(store, 1000)
     assert caught.value.retryable
     with store.transaction() as tx:
-        assert outbox.pending(tx) == {"slack": 1000}
+        assert tally.pending(tx) == {"slack": 1000}
         tx.execute(text("PRAGMA max_page_count = 1000000"))
     fill(store, 1000)
     with store.transaction() as tx:
-        assert outbox.pending(tx) == {"slack": 2000}
+        assert tally.pending(tx) == {"slack": 2000}
         assert tx.execute(text("PRAGMA integrity_check")).scalar() == "ok"
 
 
 LIMITED = """
     import resource, signal, sys
     from auditor.errors import StoreError
-    from auditor.store import outbox
+    from auditor.store import outbox, tally
     from auditor.store.database import open_store
     from auditor.store.outbox import Message
     store = open_store(sys.argv[1])
@@ -248,7 +248,7 @@ LIMITED = """
             print(start, error.retryable, error.message, flush=True)
             break
     with store.transaction() as tx:
-        print(outbox.pending(tx)["slack"])
+        print(tally.pending(tx)["slack"])
 """
 
 
@@ -260,7 +260,7 @@ def test_a_file_that_may_not_grow_keeps_what_was_committed(sqlite_url: str) -> N
     assert "disk" in message
     store = open_store(sqlite_url)
     with store.transaction() as tx:
-        assert outbox.pending(tx) == {"slack": int(kept)}
+        assert tally.pending(tx) == {"slack": int(kept)}
     store.close()
 
 
@@ -288,7 +288,7 @@ def test_kill_9_between_any_writes_keeps_whole_transactions(sqlite_url: str, mil
         confirmed += writer.stdout.readlines()
     store = open_store(sqlite_url)
     with store.transaction() as tx:
-        kept = outbox.pending(tx)["slack"]
+        kept = tally.pending(tx)["slack"]
         assert tx.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     store.close()
     assert kept % 10 == 0

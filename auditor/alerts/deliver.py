@@ -23,7 +23,7 @@ from auditor.alerts.load import Load, loaded
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.sink import Context, Receipt, Sink
 from auditor.errors import DeliveryError, StoreError
-from auditor.store import outbox
+from auditor.store import outbox, tally
 from auditor.store.database import Store, Transaction
 from auditor.store.outbox import Leased, Message
 
@@ -324,7 +324,7 @@ class Deliverer:
         Until then a sink may come back: it was renamed by mistake, say.
         """
         given_up = Delivered()
-        pending = await self._transact(outbox.pending)
+        pending = await self._transact(tally.pending)
         for name in sorted(pending.keys() - self._sinks.keys()):
             _log.warning("alerts.without_sink", sink=name, messages=pending[name])
             while old := await self._too_old_for(name):

@@ -13,7 +13,7 @@ from auditor.alerts.lane import Lane
 from auditor.alerts.message import decode
 from auditor.alerts.sink import Sink
 from auditor.errors import AuditorError
-from auditor.store import outbox
+from auditor.store import outbox, tally
 from auditor.store.database import Transaction
 from auditor.store.outbox import Leased
 
@@ -84,7 +84,7 @@ def _may_take(tx: Transaction, lane: Lane, limit: int, now: float, *, marks: boo
     """Whether the sink may still take `limit` messages, with what other processes, and earlier ones, sent it."""
     if not lane.limited:
         return True
-    lane.recall(now, outbox.delivered_ages(tx, lane.sink, lane.terms.storm_window, marks=marks))
+    lane.recall(now, tally.delivered_ages(tx, lane.sink, lane.terms.storm_window, marks=marks))
     return lane.takes(now) == limit
 
 

@@ -10,7 +10,7 @@ from auditor.alerts.outgoing import queue
 from auditor.alerts.untrusted import bounded
 from auditor.alerts.words import counted, moment
 from auditor.errors import DeliveryError
-from auditor.store import outbox
+from auditor.store import outbox, tally
 from auditor.store.database import Transaction
 from auditor.terms import Level
 
@@ -27,7 +27,7 @@ def tell(tx: Transaction, sink: str, load: Load, error: DeliveryError, others: S
     key = f"{notices.OUTAGE}/{sink}/{now // _DAY}"
     if outbox.is_queued(tx, f"notice/{key}"):
         return
-    owed, since = outbox.pending(tx).get(sink, 0), outbox.tried_since(tx).get(sink, now)
+    owed, since = tally.pending(tx).get(sink, 0), tally.tried_since(tx).get(sink, now)
     patience = f"They are tried again, each for {GIVE_UP_AFTER // 3600} hours, and then given up."
     facts = [("Sink", sink), ("Error", error.message), ("Since", moment(since)), ("Owed", counted(owed, "message"))]
     notice = notices.notice(

@@ -8,7 +8,7 @@ from auditor.clock import from_epoch
 from auditor.findings.model import Finding
 from auditor.findings.waiverbook import Known
 from auditor.reporting.view import DeliveryRow, StreamRow, Tally
-from auditor.store import events, findings, intervals, outbox, runs, settings, transitions, waivers, watermarks
+from auditor.store import events, findings, intervals, runs, settings, tally, transitions, waivers, watermarks
 from auditor.store.database import Transaction
 from auditor.store.outbox import Progress
 from auditor.store.runs import Judgement, Run
@@ -85,7 +85,7 @@ def _date(seconds: int) -> str:
 
 def _deliveries(tx: Transaction, organization: str, start: int) -> tuple[DeliveryRow, ...]:
     """Messages of the period by sink, and older ones that still wait."""
-    told = outbox.counts(tx, organization, start)
+    told = tally.counts(tx, organization, start)
     return tuple(
         DeliveryRow(
             sink,

@@ -335,56 +335,9 @@ def of_rows(tx: Transaction, rows: Sequence[int]) -> list[Entry]:
     ]
 
 
-def pending(tx: Transaction) -> dict[str, int]:
-    """How many messages are owed to each sink that is owed any."""
-    owed = select(outbox.c.sink, func.count().label("number")).where(outbox.c.state == Progress.PENDING)
-    return {row["sink"]: row["number"] for row in tx.execute(owed.group_by(outbox.c.sink)).mappings()}
-
-
-def tried_since(tx: Transaction) -> dict[str, int]:
-    """Since when, in Unix seconds, what is owed to each sink is tried in vain; sinks that nothing was tried at lack."""
-    since = select(outbox.c.sink, func.min(outbox.c.tried_at).label("since"))
-    failing = since.where(outbox.c.state == Progress.PENDING, outbox.c.error != "", outbox.c.tried_at.is_not(None))
-    return {row["sink"]: int(row["since"]) for row in tx.execute(failing.group_by(outbox.c.sink)).mappings()}
-
-
 def is_queued(tx: Transaction, id_: str) -> bool:
     """Whether a message of this id was queued for some sink, whatever became of it."""
     return tx.execute(select(outbox.c.row).where(outbox.c.id == id_).limit(1)).first() is not None
-
-
-def counts(tx: Transaction, organization: str, since: int) -> dict[tuple[str, Progress], int]:
-    """Messages of an organization by sink and progress: those queued since `since`, and older ones still owed.
-
-    A mark that found nothing to mark is no message that was held back.
-    """
-    query = (
-        select(outbox.c.sink, outbox.c.state, func.count().label("number"))
-        .where(
-            outbox.c.organization == organization,
-            or_(outbox.c.created_at >= since, outbox.c.state == Progress.PENDING),
-            or_(outbox.c.state != Progress.SUPPRESSED, ~outbox.c.id.startswith(MARK, autoescape=True)),
-        )
-        .group_by(outbox.c.sink, outbox.c.state)
-    )
-    return {(row.sink, Progress(row.state)): row.number for row in tx.execute(query)}
-
-
-def delivered_ages(tx: Transaction, sink: str, seconds: float, *, marks: bool = True) -> list[float]:
-    """How many seconds ago `sink` confirmed each message of the last `seconds`, oldest first.
-
-    What went out folded into one digest counts once; without `marks` they do not count.
-    """
-    age = (DatabaseTime() - outbox.c.settled_at).label("age")
-    # A clock that was ahead may have written a time to come.
-    recent = outbox.c.settled_at.between(DatabaseTime() - seconds, DatabaseTime())
-    confirmed = [outbox.c.sink == sink, outbox.c.state == Progress.DELIVERED, recent]
-    if not marks:
-        confirmed.append(~outbox.c.id.startswith(MARK, autoescape=True))
-    ages: dict[str, float] = {}
-    for row in tx.execute(select(outbox.c.id, outbox.c.receipt, age).where(*confirmed).order_by(age.desc())):
-        ages.setdefault((row.receipt or {}).get(DIGEST, row.id), row.age)
-    return list(ages.values())
 
 
 def _change(tx: Transaction, leased: Leased, **values: object) -> None:

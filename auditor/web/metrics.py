@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from auditor import __version__
 from auditor.errors import StoreError
-from auditor.store import findings, outbox, runs, watermarks
+from auditor.store import findings, runs, tally, watermarks
 from auditor.store.database import Store, Transaction
 from auditor.store.watermarks import Watermark
 from auditor.terms import Level, Outcome, State, Status, Stream
@@ -130,9 +130,9 @@ class _StoreCollector(Collector):
             with self._store.transaction() as tx:
                 for organization in self._organizations:
                     _add_organization(families, tx, organization, self._now())
-                for sink, count in outbox.pending(tx).items():
+                for sink, count in tally.pending(tx).items():
                     families["outbox"].add_metric([sink], count)
-                for sink, since in outbox.tried_since(tx).items():
+                for sink, since in tally.tried_since(tx).items():
                     families["failing"].add_metric([sink], since)
         except StoreError:
             yield _up(0)
