@@ -11,11 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from auditor.errors import LeaseLost, StoreError
-from auditor.store import events, outbox, tally, work
+from auditor.store import events, outbox, tables, tally, work
 from auditor.store.database import Store, Transaction, open_store
 from auditor.store.events import StoredEvent
 from auditor.store.outbox import Leased, Message, Progress
@@ -25,8 +27,8 @@ from auditor.terms import Stream
 pytest_plugins = ["databases"]
 
 KINDS = ("poll", "snapshot")
-SHORT = 0.2
-"""Seconds of a lease that shall run out during the test."""
+LEASE = 60
+"""Seconds of a lease, which no test lasts; with `passes` it runs out."""
 
 
 def message(name: str, sink: str = "slack", due_at: float = 1, order_key: str = "") -> Message:
@@ -38,7 +40,7 @@ def put(store: Store, *messages: Message) -> None:
         outbox.add(tx, messages)
 
 
-def lease(store: Store, seconds: float = 60, limit: int = 10, sinks: tuple[str, ...] = ("slack",)) -> list[Leased]:
+def lease(store: Store, seconds: float = LEASE, limit: int = 10, sinks: tuple[str, ...] = ("slack",)) -> list[Leased]:
     with store.transaction() as tx:
         return outbox.lease(tx, sinks, "me", seconds, limit)
 
@@ -47,9 +49,17 @@ def names(leased: list[Leased]) -> list[str]:
     return [each.message.id for each in leased]
 
 
-def claim(store: Store, owner: str = "me", seconds: float = 60) -> Lease | None:
+def claim(store: Store, owner: str = "me", seconds: float = LEASE) -> Lease | None:
     with store.transaction() as tx:
         return work.claim(tx, owner, ["acme"], KINDS, seconds)
+
+
+def passes(store: Store, seconds: float = LEASE) -> None:
+    """What waits for a time comes `seconds` closer to it."""
+    with store.transaction() as tx:
+        for table in (tables.outbox, tables.work):
+            nearer = {"due_at": table.c.due_at - seconds, "lease_until": table.c.lease_until - seconds}
+            tx.execute(update(table).values(nearer))
 
 
 def fails(store: Store, act: Callable[[Transaction], None]) -> None:
@@ -68,9 +78,9 @@ def test_work_is_claimed_once_until_it_is_due_again(store: Store) -> None:
     assert claim(store, "you") is None
     with store.transaction() as tx:
         work.verify(tx, mine)
-        work.complete(tx, mine, time.time() + 0.3)
+        work.complete(tx, mine, time.time() + LEASE)
     assert claim(store, "you") is None
-    time.sleep(0.35)
+    passes(store)
     again = claim(store, "you")
     assert again is not None
     assert again.fence == 2
@@ -89,9 +99,9 @@ def test_several_pieces_of_work_are_claimed_in_one_transaction(store: Store) -> 
 def test_a_paused_owner_cannot_write_once_another_took_over(store: Store, next_owner: str) -> None:
     with store.transaction() as tx:
         work.ensure(tx, "acme", "poll", 5)
-    mine = claim(store, seconds=SHORT)
+    mine = claim(store)
     assert mine is not None
-    time.sleep(SHORT + 0.05)
+    passes(store)
     with store.transaction() as tx:
         work.verify(tx, mine)  # late, but nobody else is at it
     assert claim(store, next_owner) is not None
@@ -103,11 +113,11 @@ def test_a_paused_owner_cannot_write_once_another_took_over(store: Store, next_o
 def test_a_lease_that_is_renewed_is_kept(store: Store) -> None:
     with store.transaction() as tx:
         work.ensure(tx, "acme", "poll", 5)
-    mine = claim(store, seconds=SHORT)
+    mine = claim(store)
     assert mine is not None
     with store.transaction() as tx:
-        work.renew(tx, mine, 60)
-    time.sleep(SHORT + 0.05)
+        work.renew(tx, mine, 2 * LEASE)
+    passes(store)
     assert claim(store, "you") is None
 
 
@@ -139,9 +149,9 @@ def test_a_message_that_was_not_confirmed_is_due_again_later(store: Store) -> No
     put(store, message("a"))
     (leased,) = lease(store)
     with store.transaction() as tx:
-        outbox.postpone(tx, leased, SHORT, "503")
+        outbox.postpone(tx, leased, LEASE, "503")
     assert lease(store) == []
-    time.sleep(SHORT + 0.05)
+    passes(store)
     (again,) = lease(store)
     assert (again.attempts, again.fence) == (2, 2)
     with store.transaction() as tx:
@@ -155,8 +165,8 @@ def test_a_message_that_was_not_confirmed_is_due_again_later(store: Store) -> No
 
 def test_a_message_whose_sender_died_is_leased_by_another(store: Store) -> None:
     put(store, message("a"))
-    (old,) = lease(store, seconds=SHORT)
-    time.sleep(SHORT + 0.05)
+    (old,) = lease(store)
+    passes(store)
     (new,) = lease(store)
     assert new.fence == old.fence + 1
     fails(store, lambda tx: outbox.settle(tx, old, {}))
@@ -170,16 +180,16 @@ def test_a_message_whose_sender_died_is_leased_by_another(store: Store) -> None:
 def sent_as_one(store: Store, limit: int) -> list[Leased]:
     """Leased and bound, and the lease of whoever sent them has run out."""
     with store.transaction() as tx:
-        leased = outbox.lease(tx, ["slack"], "dead", SHORT, limit)
+        leased = outbox.lease(tx, ["slack"], "dead", LEASE, limit)
         outbox.bind(tx, leased)
-    time.sleep(SHORT + 0.05)
+    passes(store)
     return leased
 
 
 def test_what_was_sent_as_one_is_leased_as_one_and_nothing_with_it(store: Store) -> None:
     put(store, *(message(name) for name in "abc"))
     sent_as_one(store, limit=3)
-    put(store, message("older", due_at=0), message("newer", due_at=2))
+    put(store, message("older", due_at=-2 * LEASE), message("newer", due_at=2))
     assert names(lease(store)) == ["older", "newer"], "the oldest is of no batch"
     again = lease(store, limit=1)
     assert names(again) == ["a", "b", "c"]
@@ -216,10 +226,20 @@ def test_of_two_who_ask_one_gets_all_that_was_sent_as_one(store: Store) -> None:
     with ThreadPoolExecutor(4) as several:
         with store.transaction() as tx:
             for limit in (7, 33):
-                outbox.bind(tx, outbox.lease(tx, ["slack"], "dead", SHORT, limit))
-        time.sleep(SHORT + 0.05)
+                outbox.bind(tx, outbox.lease(tx, ["slack"], "dead", LEASE, limit))
+        passes(store)
         got = [names(leased) for leased in several.map(lambda _: lease(store, limit=1), range(4))]
     assert sorted(len(some) for some in got) == [0, 0, 7, 33]
+
+
+def test_a_message_is_leased_once_where_its_lease_ran_out_meanwhile(store: Store) -> None:
+    grouped = [replace(message(name), group="g", flush_at=1) for name in "abc"]
+    put(store, *grouped)
+    slept = -1
+    assert names(lease(store, slept)) == ["a", "b", "c"]
+    with store.transaction() as tx:
+        (first,) = outbox.lease(tx, ["slack"], "me", slept, 1)
+        assert names(outbox.lease_rest(tx, first, "me", slept, 10)) == ["b", "c"]
 
 
 def test_messages_of_one_finding_reach_a_sink_in_their_order(store: Store) -> None:

@@ -144,7 +144,7 @@ def lease(
     if first and first[0].batch:
         return first + _taken(tx, _batch_of(first[0]), owner, seconds)
     if first and limit > 1:
-        others = mine.where(~sent, _kept_as(first[0].message))
+        others = mine.where(~sent, ~_is(first[0].message), _kept_as(first[0].message))
         if apart:
             # Of its group nothing else was on its way before.
             others = others.where(or_(~_talked_of(), outbox.c.group_key == first[0].message.group))
@@ -165,6 +165,7 @@ def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit
         outbox.c.flush_at == message.flush_at,
         outbox.c.batch == "",
         outbox.c.due_at <= DatabaseTime(),
+        ~_is(message),
         _kept_as(message),
     )
     found = tx.execute(_locked(select(outbox.c.row, outbox.c.order_key).where(*together, *_unleased()), limit)).all()
@@ -203,6 +204,11 @@ def _batch_of(first: Leased) -> Select[Any]:
     message = first.message
     mates = outbox.c.sink == message.sink, outbox.c.batch == first.batch, outbox.c.id != message.id
     return _tried().where(*mates, *_unleased()).order_by(outbox.c.row).with_for_update(of=outbox)
+
+
+def _is(message: Message) -> ColumnElement[bool]:
+    """Whether it is this one: where the machine slept since it was leased, it is free to be leased already."""
+    return and_(outbox.c.sink == message.sink, outbox.c.id == message.id)
 
 
 def _kept_as(first: Message) -> ColumnElement[bool]:
