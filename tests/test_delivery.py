@@ -423,6 +423,29 @@ async def test_a_storm_is_told_in_few_messages_that_name_everything(
     assert await delivery.deliver_due() == Delivered()
 
 
+async def test_what_nothing_may_hold_back_waits_behind_no_storm(store: Store) -> None:
+    sink = Recorder()
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, storm_limit=3))
+    put(store, numbered(9), "a")
+    await delivery.deliver_due()
+    more = [replace(each, id=f"more/{each.id}", finding="") for each in numbered(4)]
+    protected = [replace(each, id=f"protected/{each.id}", finding="", protected=True) for each in numbered(6)]
+    put(store, more, "a")
+    put(store, protected, "a")
+    await delivery.deliver_due()
+    # A new process knows what was sent, and keeps to it.
+    again = deliverer(store, sink.named("a"), owner="two", terms=replace(QUICK, storm_limit=3))
+    assert await again.deliver_due() == Delivered()
+    alone = ["00.open.1", "01.open.1"]
+    assert [each.id for each in sink.got if each.kind is not AlertKind.DIGEST] == [
+        *alone,
+        "protected/00.open.1",
+        "protected/01.open.1",
+    ]
+    assert [len(each.lines) for each in sink.got if each.kind is AlertKind.DIGEST] == [7, 4]
+    assert pending(store) == {"a": 4}
+
+
 @pytest.mark.parametrize("place", [0, 19, 20, 41, 59])
 async def test_a_message_that_is_refused_for_good_takes_none_of_its_storm_with_it(store: Store, place: int) -> None:
     alerts = numbered(60)

@@ -151,8 +151,7 @@ class Deliverer:
 
     async def _turn(self, lane: Lane) -> Delivered | None:
         """Lease and handle one message, or many as one digest. None when there is nothing to do now."""
-        limit = lane.takes(self._seconds())
-        taken = await self._lease(lane, limit) if limit else Taken(again=False)
+        taken = await self._taken(lane)
         held_back = Delivered(suppressed=taken.suppressed)
         if not taken.leased:
             return held_back if taken.again else None
@@ -303,9 +302,16 @@ class Deliverer:
             self.wake()
         return Delivered(dead=dead)
 
-    async def _lease(self, lane: Lane, limit: int) -> Taken:
+    async def _taken(self, lane: Lane) -> Taken:
+        """What may go out now; when the sink took all it takes for a while, of what nothing may hold back."""
         now = self._seconds()
-        return await self._transact(lambda tx: self._leaser.take(tx, lane, limit, now))
+        for protected in (False, True):
+            if limit := lane.takes(now, protected=protected):
+                return await self._lease(lane, limit, now, protected=protected)
+        return Taken(again=False)
+
+    async def _lease(self, lane: Lane, limit: int, now: float, *, protected: bool) -> Taken:
+        return await self._transact(lambda tx: self._leaser.take(tx, lane, limit, now, protected=protected))
 
     async def _look_for_orphans(self) -> None:
         """See now and then to what is owed to sinks that are not configured any more."""

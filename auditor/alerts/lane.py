@@ -70,13 +70,17 @@ class Lane:
     _asked_at: float = 0
     _at_work_since: float = 0
 
-    def takes(self, now: float) -> int:
-        """How many messages to lease: 0 while the sink rests, many when they must be folded into one."""
+    def takes(self, now: float, *, protected: bool = False) -> int:
+        """How many messages to lease: 0 while the sink rests, many when they must be folded into one.
+
+        What nothing may hold back is `protected`: it has as many messages again for itself when the others are used up.
+        """
         self._follow(now)
         for times in (self._sent, self._partly):
             while times and times[0] <= now - self.terms.storm_window:
                 times.popleft()
-        free = self.terms.storm_limit - len(self._sent) - len(self._partly)
+        limit = self.terms.storm_limit * (2 if protected else 1)
+        free = limit - len(self._sent) - len(self._partly)
         if now < self._rests_until or free <= 0:
             return 0
         return self.folds("") if free == 1 and not self._failures else 1

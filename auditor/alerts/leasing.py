@@ -43,14 +43,23 @@ class Leaser:
     """How long a lease lasts."""
     gate: Gate | None = None
 
-    def take(self, tx: Transaction, lane: Lane, limit: int, now: float) -> Taken:
-        """At most `limit` messages, or one with the rest of its group or batch."""
+    def take(self, tx: Transaction, lane: Lane, limit: int, now: float, *, protected: bool) -> Taken:
+        """At most `limit` messages, or one with the rest of its group or batch; of those that are `protected` alone."""
         sink = self.sinks[lane.sink]
         probing = lane.probing and not lane.asks_anew
-        leased = outbox.lease(tx, [lane.sink], self.owner, self.seconds, limit, apart=sink.converses, probing=probing)
+        leased = outbox.lease(
+            tx,
+            [lane.sink],
+            self.owner,
+            self.seconds,
+            limit,
+            apart=sink.converses,
+            probing=probing,
+            protected=protected,
+        )
         if not leased:
             return Taken(again=False)
-        if not _may_take(tx, lane, limit, now, marks=not sink.keeps_state):
+        if not _may_take(tx, lane, limit, now, protected=protected, marks=not sink.keeps_state):
             each_of(leased, lambda one: outbox.give_back(tx, one))
             return Taken()
         if limit == 1 and not leased[0].batch and leased[0].message.group:
@@ -80,12 +89,12 @@ class Leaser:
         return free
 
 
-def _may_take(tx: Transaction, lane: Lane, limit: int, now: float, *, marks: bool) -> bool:
+def _may_take(tx: Transaction, lane: Lane, limit: int, now: float, *, protected: bool, marks: bool) -> bool:
     """Whether the sink may still take `limit` messages, with what other processes, and earlier ones, sent it."""
     if not lane.limited:
         return True
     lane.recall(now, tally.delivered_ages(tx, lane.sink, lane.terms.storm_window, marks=marks))
-    return lane.takes(now) == limit
+    return lane.takes(now, protected=protected) == limit
 
 
 def _hold(judge: Judge, leased: Leased) -> Hold | None:

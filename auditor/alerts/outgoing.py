@@ -23,9 +23,8 @@ def queue(tx: Transaction, alert: Alert, sinks: Iterable[str], now: int) -> None
     by the clock of the database, and one that is ahead of it must not hold the alert back.
     """
     body, at = encode(alert), held.now(tx)
-    outbox.add(
-        tx, [Message(alert.id, alert.organization, sink, body, now, at, order_key=alert.finding) for sink in sinks]
-    )
+    like = Message(alert.id, alert.organization, "", body, now, at, order_key=alert.finding, protected=alert.protected)
+    outbox.add(tx, [replace(like, sink=sink) for sink in sinks])
 
 
 def mark(tx: Transaction, alert: Alert, destination: Destination, now: int) -> int:
@@ -60,7 +59,8 @@ def gather(tx: Transaction, routed: Sequence[Routed], now: int) -> None:
 
 
 def _message(alert: Alert, sink: str, group: str, now: int, told: float) -> Message:
-    return Message(alert.id, alert.organization, sink, encode(alert), now, told, _order_key(alert), group, told)
+    body, key = encode(alert), _order_key(alert)
+    return Message(alert.id, alert.organization, sink, body, now, told, key, group, told, alert.protected)
 
 
 def _order_key(alert: Alert) -> str:

@@ -50,6 +50,8 @@ class Message:
     """Those of one group with the same `flush_at` are told in one message. Empty for a message of its own."""
     flush_at: float | None = None
     """When the group is told; unlike `due_at` it stays as it is when the message is tried again."""
+    protected: bool = False
+    """Whether it may be leased before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def add(tx: Transaction, messages: Sequence[Message]) -> int:
             "error": "",
             "group_key": message.group,
             "flush_at": message.flush_at,
+            "protected": message.protected,
         }
         for message in messages
     ]
@@ -116,6 +119,7 @@ def lease(
     *,
     apart: bool = False,
     probing: bool = False,
+    protected: bool = False,
 ) -> list[Leased]:
     """Take at most `limit` messages that are due for `sinks`, for `seconds`; the longest due first.
 
@@ -125,7 +129,7 @@ def lease(
     confirmed in part and what was not, or not so: who has a part already would get it again.
 
     A message waits while an older one of the same order key is owed to the same sink; with `apart`, while any other of
-    its group is on its way.
+    its group is on its way. With `protected` what is not protected is left where it is, but for what was sent with it.
     """
     older = outbox.alias("older")
     owed = exists().where(
@@ -137,6 +141,8 @@ def lease(
     sent = outbox.c.batch != ""
     due = or_(outbox.c.due_at <= DatabaseTime(), sent) if probing else outbox.c.due_at <= DatabaseTime()
     mine = _tried().where(outbox.c.sink.in_(list(sinks)), *_unleased(), due, ~owed)
+    if protected:
+        mine = mine.where(outbox.c.protected)
     by_age = (outbox.c.due_at, outbox.c.row)
     free = mine.where(~_talked_of()) if apart else mine
     heads = free.where(or_(~sent, ~_follows())).order_by(*((~sent, *by_age) if probing else by_age))
@@ -371,6 +377,7 @@ def _message(row: Row[Any]) -> Message:
         order_key=row.order_key,
         group=row.group_key,
         flush_at=row.flush_at,
+        protected=row.protected,
     )
 
 

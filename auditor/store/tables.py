@@ -19,9 +19,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
-HEAD = "0011"
+HEAD = "0012"
 """Revision that these tables are; a test holds it equal to the newest migration."""
 
 
@@ -328,6 +329,8 @@ outbox = Table(
     Column("batch", Words, nullable=False, server_default=""),
     # When it was first tried; NULL before.
     Column("tried_at", Double),
+    # What no storm of others may hold up.
+    Column("protected", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("id", "sink"),
     Index(None, "state", "due_at"),
     Index(None, "sink", "order_key", "row"),
@@ -335,6 +338,7 @@ outbox = Table(
     Index(None, "sink", "batch"),
     Index(None, "sink", "settled_at"),
 )
+Index("ix_outbox_protected", outbox.c.sink, sqlite_where=outbox.c.protected, postgresql_where=outbox.c.protected)
 
 conversations = Table(
     "conversations",
