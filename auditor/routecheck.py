@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from auditor import globs
 from auditor.config import Config
 from auditor.errors import did_you_mean
-from auditor.routing import Match, Route
+from auditor.routing import Labels, Match, Route
 
 Place = tuple[str | int, ...]
 Found = tuple[Place, str, str]
@@ -28,14 +28,18 @@ def faults(config: Config) -> Iterator[Found]:
 
 
 def strangers(config: Config, known: Names) -> Iterator[Found]:
-    """Names in the matchers of routes and inhibition that nothing has: what asks for one never matches."""
+    """Names in the matchers of routes and inhibition that nothing has: what asks for one never matches, or always."""
     for place, match in _matchers(config):
-        for key, number, message, hint in unknown(match, known):
-            yield (*place, key, number), message, hint
+        for where, labels in ((place, match), ((*place, "not"), match.excluded)):
+            for key, number, message, hint in unknown(labels, known):
+                yield (*where, key, number), message, hint
 
 
-def unknown(match: Match, known: Names) -> Iterator[tuple[str, int, str, str]]:
-    """Key, number, message and hint of each name in `match` that none of the known ones is; `*` and `?` may be any."""
+def unknown(match: Labels, known: Names) -> Iterator[tuple[str, int, str, str]]:
+    """Key, number, message and hint of each name in `match` that none of the known ones is; `*` and `?` may be any.
+
+    What the matcher takes out is looked at by itself: its `excluded`.
+    """
     for key, values in match.given():
         for number, name in enumerate(values if key in known else ()):
             if name not in known[key] and not globs.is_pattern(name):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -30,11 +30,8 @@ class AlertClass(StrEnum):
     """The auditor itself: a policy that fails, a gap in the audit log, a message that is lost."""
 
 
-class Match(Section):
-    """What is taken; an empty matcher takes everything.
-
-    Every key that is given must match, one of its values suffices. All but `level` and `class` may hold `*` and `?`.
-    """
+class Labels(Section):
+    """Values by the keys of a matcher. All but `level` and `class` may hold `*` and `?`."""
 
     level: tuple[Level, ...] | None = None
     policy: tuple[str, ...] | None = None
@@ -65,14 +62,41 @@ class Match(Section):
 
     def given(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The keys that are given, in the order of their declaration, with their values."""
-        for name, field in type(self).model_fields.items():
+        for name, field in Labels.model_fields.items():
             values = getattr(self, name)
             if values is not None:
                 yield field.alias or name, values
 
+
+class Match(Labels):
+    """What is taken; an empty matcher takes everything.
+
+    Every key that is given must match, one of its values suffices. Of `not` no key may match.
+    """
+
+    not_: Labels | None = Field(default=None, alias="not")
+
+    @field_validator("not_")
+    @classmethod
+    def _not_nothing(cls, value: Labels | None) -> Labels | None:
+        if value is not None and not any(value.given()):
+            raise ValueError("is empty, and would take out nothing; name what is not meant: {level: low}")
+        return value
+
+    @property
+    def excluded(self) -> Labels:
+        """What of `not` is taken out; nothing without it."""
+        return self.not_ or Labels()
+
+    def written(self) -> dict[str, Any]:
+        """As in a file, and as JSON: each key with the list of its values, and those of `not` below it."""
+        here, out = ({key: list(map(str, values)) for key, values in each.given()} for each in (self, self.excluded))
+        return here | ({"not": out} if out else {})
+
     def __str__(self) -> str:
-        """`level=high,critical policy=project-*`; `everything` when empty."""
-        return " ".join(f"{key}={','.join(values)}" for key, values in self.given()) or "everything"
+        """`level=high,critical policy=project-* team!=platform`; `everything` when empty."""
+        taken = [f"{key}={','.join(values)}" for key, values in self.given()]
+        return " ".join(taken + [f"{key}!={','.join(values)}" for key, values in self.excluded.given()]) or "everything"
 
 
 Label = Literal["organization", "policy", "level", "kind", "project", "owner", "team", "resource", "class"]

@@ -149,6 +149,15 @@ MATCHES = [
     ({"class": "finding"}, True),
     ({"class": ["occurrence", "notice"]}, False),
     ({}, True),
+    ({"not": {"level": "low"}}, True),
+    ({"not": {"level": ["low", "high"]}}, False),
+    ({"not": {"team": "ml"}}, False),
+    ({"not": {"team": "finance", "owner": "bob@*"}}, True),
+    ({"not": {"team": "finance", "owner": "ADA@*"}}, False),
+    ({"level": "high", "not": {"policy": "key-*"}}, True),
+    ({"level": "low", "not": {"policy": "key-*"}}, False),
+    ({"policy": "project-*", "not": {"policy": "*-stale"}}, False),
+    ({"not": {"class": "finding"}}, False),
 ]
 
 
@@ -168,6 +177,7 @@ def test_a_matcher_takes_what_it_says(match: dict[str, Any], expected: bool) -> 
 def test_what_is_not_known_of_an_alert_matches_no_value_of_it() -> None:
     for key in ("project", "owner", "team", "tag"):
         assert sinks(routing({"match": {key: "*"}, "to": ["oncall"]}), ALERT) == ()
+        assert sinks(routing({"match": {"not": {key: "*"}}, "to": ["oncall"]}), ALERT) == ("oncall",)
 
 
 # The tree of Alertmanager's own documentation of routing, with our labels: a team's route, below it two stages, a
@@ -297,6 +307,7 @@ def test_a_team_is_whose_project_or_person_it_is() -> None:
 def test_why_a_node_did_not_take_an_alert_is_said() -> None:
     table = routing(
         {"match": {"level": "critical", "team": "ml"}, "to": ["oncall"]},
+        {"match": {"not": {"level": ["low", "high"]}}, "to": ["oncall"]},
         {"match": {"level": "high"}, "to": ["security"]},
         {"to": ["console"]},
     )
@@ -304,7 +315,8 @@ def test_why_a_node_did_not_take_an_alert_is_said() -> None:
     assert tried == [
         ("route", "", False),
         ("routes.0", "level is high, not critical; team is not known, not ml", False),
-        ("routes.1", "", True),
+        ("routes.1", "level is high, and must not be low or high", False),
+        ("routes.2", "", True),
     ]
 
 
@@ -321,6 +333,10 @@ FAULTS = {
     "a route to nowhere": ("routes: [{match: {level: high}}]", "`to` is missing here and in the routes above", 3),
     "a route without sinks": ("routes: [{to: []}]", "must not be empty", 3),
     "an unknown key of a matcher": ("routes: [{to: [a], match: {levle: high}}]", "unknown key", 3),
+    "an unknown team that is not meant": ("routes: [{to: [a], match: {not: {team: ml}}}]", "no team is named `ml`", 3),
+    "nothing that is not meant": ("routes: [{to: [a], match: {not: {}}}]", "`routes.0.match.not`: is empty", 3),
+    "a word that is not meant": ("routes: [{to: [a], match: {not: low}}]", "must be a mapping", 3),
+    "what is not meant twice": ("routes: [{to: [a], match: {not: {not: {level: low}}}}]", "unknown key", 3),
     "a matcher without values": ("routes: [{to: [a], match: {level: []}}]", "`routes.0.match.level`: is empty", 3),
     "a matcher with an empty value": ("routes: [{to: [a], match: {tag: ''}}]", "`routes.0.match.tag`: is empty", 3),
     "a matcher with one empty value": ("routes: [{to: [a], match: {tag: [x, '']}}]", "nothing would match", 3),
@@ -353,7 +369,9 @@ def test_a_team_may_be_a_pattern() -> None:
 
 
 _levels = st.lists(st.sampled_from(list(Level)), min_size=1, max_size=3)
-_match = st.fixed_dictionaries({}, optional={"level": _levels, "policy": st.lists(st.sampled_from("ab"), min_size=1)})
+_labels = {"level": _levels, "policy": st.lists(st.sampled_from("ab"), min_size=1)}
+_not = st.sampled_from(list(Level)).map(lambda level: {"level": [level]})
+_match = st.fixed_dictionaries({}, optional=_labels | {"not": _not})
 _flat = st.fixed_dictionaries(
     {"continue": st.booleans()},
     optional={"match": _match, "to": st.lists(st.sampled_from(SINKS), min_size=1, max_size=3)},
@@ -367,6 +385,8 @@ def _definition(route: dict[str, Any], above: tuple[str, ...], alert: Alert) -> 
     """Alertmanager's `Route.Match`, word for word: None when it does not match, else who gets it."""
     match = route.get("match", {})
     if alert.level not in match.get("level", [alert.level]) or alert.policy not in match.get("policy", alert.policy):
+        return None
+    if alert.level in match.get("not", {}).get("level", []):
         return None
     to = tuple(route.get("to", above))
     found: list[tuple[str, ...]] = []

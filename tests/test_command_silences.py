@@ -56,6 +56,15 @@ def test_a_silence_is_added_listed_and_expired(capsys: pytest.CaptureFixture[str
     assert call(["silences", "expire", made["id"], "-c", str(file)]) == 2
 
 
+def test_a_silence_may_leave_something_out(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    words = ["--match", "policy = key-*", "--match", "level!=high", "--match", "team!=core", "--match", "level!=low"]
+    made = added(capsys, file, *words, "--for", "2h")
+    assert made["match"] == {"policy": ["key-*"], "not": {"level": ["high", "low"], "team": ["core"]}}
+    assert listed(capsys, file) == [made]
+    assert call(["silences", "list", "-c", str(file)]) == 0
+    assert {"policy=key-*", "level!=high,", "low", "team!=core"} <= set(capsys.readouterr().out.split())
+
+
 def test_a_silence_may_begin_later(capsys: pytest.CaptureFixture[str], file: Path) -> None:
     assert added(capsys, file, "--match", "level=low", "--for", "2h", "--in", "1h")["state"] == "pending"
 
@@ -96,9 +105,13 @@ FAULTS = {
         "no such class: known values: digest",
     ),
     "a word of Alertmanager's": (["--match", "alertname=x", "--for", "1h"], "`alertname` is `policy` here"),
-    "a regular expression": (["--match", "policy=~key.*", "--for", "1h"], "write policy=VALUE, where * and ?"),
-    "a value that is not": (["--match", "level!=low", "--for", "1h"], "repeat --match level=VALUE for each value"),
-    "an expression that is not": (["--match", "owner!~a.*", "--for", "1h"], "`!~` is not known"),
+    "a regular expression": (["--match", "policy=~key.*", "--for", "1h"], "write policy=VALUE, with * and ?"),
+    "only what is not": (["--match", "level!=low", "--for", "1h"], "would silence all the rest"),
+    "an expression that is not": (["--match", "owner!~a.*", "--for", "1h"], "write owner!=VALUE, with * and ?"),
+    "a level that is not, nor anything": (
+        ["--match", "policy=x", "--match", "level!=lwo", "--for", "1h"],
+        "no such level: did you mean `low`?",
+    ),
     "a matcher without a value": (["--match", "level", "--for", "1h"], "write level=VALUE"),
     "an organization that is none": (["--match", "organization=acne", "--for", "1h"], "did you mean `acme`?"),
     "a flood of a comment": (["--match", "level=low", "--for", "1h", "--comment", "x" * 1001], "1 to 1000 characters"),
@@ -156,8 +169,10 @@ PLAIN = Policy("plain", "T", "project_api_key", Level.LOW)
         ({"kind": "audit_log", "level": "low"}, []),
         ({"organization": "other"}, []),
         ({"tag": "auditor.*"}, ["mine"]),
+        ({"policy": "*", "not": {"policy": "audit-*"}}, ["mine"]),
+        ({"policy": "*", "not": {"project": "proj_1"}}, ["audit-log-hole", "mine"]),
     ],
 )
-def test_what_a_silence_cannot_hold_back_is_known_before_it_happens(match: dict[str, str], expected: list[str]) -> None:
+def test_what_a_silence_cannot_hold_back_is_known_before_it_happens(match: dict[str, Any], expected: list[str]) -> None:
     found = beyond(Match.model_validate(match), [HOLE, MARKED, PLAIN], ["acme"])
     assert [name.split()[0] for name in found] == expected

@@ -40,16 +40,19 @@ def labels(alert: Alert) -> dict[str, tuple[str, ...]]:
 
 
 def matches(match: Match, alert: Alert) -> bool:
-    """Whether every key that the matcher gives has a value that the alert has."""
+    """Whether every key that the matcher gives has a value that the alert has, and none of what it takes out does."""
     return not any(mismatches(match, alert))
 
 
 def mismatches(match: Match, alert: Alert) -> Iterator[str]:
-    """What of the matcher the alert does not have: `level is low, not high or critical`."""
+    """What the alert lacks of the matcher, or has of what that takes out: `level is low, not high or critical`."""
     given = labels(alert)
     for key, wanted in match.given():
         if not _any(key, wanted, given[key]):
             yield f"{key} is {', '.join(given[key]) or 'not known'}, not {' or '.join(wanted) or 'any'}"
+    for key, unwanted in match.excluded.given():
+        if _any(key, unwanted, given[key]):
+            yield f"{key} is {', '.join(given[key])}, and must not be {' or '.join(unwanted)}"
 
 
 def parts(alert: Alert) -> Iterator[Alert]:

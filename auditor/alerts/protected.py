@@ -24,7 +24,8 @@ def _beyond(match: Match, policies: Iterable[Policy], organization: str) -> Iter
     if matches(match, notice):
         yield _NOTICES
     # Whose resource a finding will be about is not known yet, and so not what may keep the silence from it.
-    anybody = match.model_copy(update={"project": None, "team": None, "owner": None, "resource": None})
+    unknown = dict.fromkeys(("project", "team", "owner", "resource"))
+    anybody = match.model_copy(update={**unknown, "not_": match.excluded.model_copy(update=unknown)})
     for policy in policies:
         if is_protected(policy.kind, policy.tags):
             alert = Alert("", AlertKind.OPENED, organization, policy.level, "", "", 0, policy.name)

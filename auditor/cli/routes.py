@@ -71,7 +71,7 @@ def _walk(node: Node, depth: int) -> Iterator[tuple[int, Node]]:
 def _document(node: Node) -> dict[str, Any]:
     return {
         "name": node.name,
-        "match": dict(node.match.given()),
+        "match": node.match.written(),
         "to": node.to,
         "continue": node.continues,
         "group_by": node.group_by,

@@ -22,7 +22,7 @@ from auditor.cli.render import console, plain
 from auditor.errors import ConfigError, did_you_mean
 from auditor.policy.configured import policies_of
 from auditor.routecheck import Names, unknown
-from auditor.routing import Match
+from auditor.routing import Labels, Match
 from auditor.store import silences
 from auditor.store.silences import Phase, Silence
 from auditor.validation import explained, meant
@@ -30,8 +30,8 @@ from auditor.validation import explained, meant
 TEXT_MAX = 1000
 """Characters of a comment or a value: enough for people, not for floods."""
 
-_FOREIGN = re.compile(r"([a-z_]+)\s*(=~|!=|!~)")
-"""Alertmanager's other operators."""
+_WRITTEN = re.compile(r"\s*(?P<key>\w*)\s*(?P<operator>=~|!~|!=|=|$)\s*(?P<value>.*)", re.DOTALL)
+"""A matcher as Alertmanager writes it."""
 
 _STYLES = {Phase.ACTIVE: "green", Phase.PENDING: "yellow", Phase.EXPIRED: "dim"}
 
@@ -69,7 +69,7 @@ def listing(config_path: Path | None, form: str, expired: bool) -> None:
     required=True,
     metavar="KEY=VALUE",
     help="What is silenced: level, policy, tag, organization, project, team, owner, kind, resource, class. Another key "
-    "must match, too; another value of a key may.",
+    "must match, too; another value of a key may. What is KEY!=VALUE is not silenced.",
 )
 @click.option("--for", "lasts", metavar="DURATION", required=True, help="How long: 2h, 3d.")
 @click.option("--in", "begins", metavar="DURATION", default="0s", show_default=True, help="When it begins.")
@@ -92,10 +92,9 @@ def add(
     now = clock.epoch(clock.now())
     starts_at = now + _seconds(begins, "--in")
     ends_at = starts_at + _length(lasts, loaded.config.silences.maximum)
-    values = {key: list(map(str, given)) for key, given in match.given()}
     words = _words(author or getpass.getuser(), "--author"), _words(comment, "--comment")
     with stores.existing(loaded) as store, store.transaction() as tx:
-        made = silences.add(tx, values, *words, now=now, starts_at=starts_at, ends_at=ends_at)
+        made = silences.add(tx, match.written(), *words, now=now, starts_at=starts_at, ends_at=ends_at)
     if form == "json":
         click.echo(json.dumps(_document(made, now), indent=2))
     else:
@@ -123,36 +122,44 @@ def expire(config_path: Path | None, name: str) -> None:
 
 def _match(matchers: Iterable[str]) -> Match:
     """Raises BadParameter."""
-    given: dict[str, list[str]] = {}
-    keys = [field.alias or name for name, field in Match.model_fields.items()]
-    for text in matchers:
-        if found := _FOREIGN.match(text):
-            raise click.BadParameter(_ours(*found.groups()), param_hint="--match")
-        key, _, value = text.partition("=")
-        if key not in keys:
-            raise click.BadParameter(f"no such key: {meant(key, keys, 'keys')}", param_hint="--match")
-        if not value:
-            raise click.BadParameter(f"{text!r} has no value: write {key}=VALUE", param_hint="--match")
-        given.setdefault(key, []).append(_words(value, "--match"))
+    taken: dict[str, list[str]] = {}
+    out: dict[str, list[str]] = {}
+    for key, operator, value in map(_split, matchers):
+        (out if operator == "!=" else taken).setdefault(key, []).append(value)
+    if not taken:
+        words = "says only what is not silenced, and would silence all the rest: say what is, with KEY=VALUE"
+        raise click.BadParameter(words, param_hint="--match")
     try:
-        return Match.model_validate(given)
+        return Match.model_validate(taken | ({"not": out} if out else {}))
     except ValidationError as error:
         wrong = explained(error, Match)[0]
-        raise click.BadParameter(f"no such {wrong.place[0]}: {wrong.hint}", param_hint="--match") from None
+        key = next(str(part) for part in wrong.place if part != "not")
+        raise click.BadParameter(f"no such {key}: {wrong.hint}", param_hint="--match") from None
 
 
-def _ours(key: str, operator: str) -> str:
-    if operator == "=~":
-        return f"`=~` and regular expressions are not known: write {key}=VALUE, where * and ? stand for anything"
-    return f"`{operator}` is not known: name what is meant, and repeat --match {key}=VALUE for each value"
+def _split(text: str) -> tuple[str, str, str]:
+    """Key, operator and value. Raises BadParameter."""
+    found = _WRITTEN.fullmatch(text)
+    key, operator, value = found.group("key", "operator", "value") if found else (text, "", "")
+    keys = [field.alias or name for name, field in Labels.model_fields.items()]
+    if operator in {"=~", "!~"}:
+        ours = "!=" if operator == "!~" else "="
+        words = f"`{operator}` and regular expressions are not known: write {key}{ours}VALUE, with * and ? for anything"
+        raise click.BadParameter(words, param_hint="--match")
+    if key not in keys:
+        raise click.BadParameter(f"no such key: {meant(key, keys, 'keys')}", param_hint="--match")
+    if not value:
+        raise click.BadParameter(f"{text!r} has no value: write {key}=VALUE", param_hint="--match")
+    return key, operator, _words(value, "--match")
 
 
 def _look_up(match: Match, known: Names) -> Iterator[str]:
     """Names that nothing has yet. Raises ConfigError for an organization, which no file but the configuration adds."""
-    for key, _, message, hint in unknown(match, known):
-        if key == "organization":
-            raise ConfigError(message, hint=hint)
-        yield f"{message}, so it holds back nothing until there is one ({hint})"
+    for labels, words in ((match, "it holds back nothing until there is one"), (match.excluded, "it lets nothing by")):
+        for key, _, message, hint in unknown(labels, known):
+            if key == "organization":
+                raise ConfigError(message, hint=hint)
+            yield f"{message}, so {words} ({hint})"
 
 
 def _seconds(text: str, option: str) -> int:

@@ -1,7 +1,7 @@
 """Silences: who asked that which alerts are not sent, why, and until when."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,8 +11,8 @@ from sqlalchemy import Row, select, update
 from auditor.store.database import Transaction
 from auditor.store.tables import silences
 
-Matchers = Mapping[str, Sequence[str]]
-"""Key of a matcher to the values that are taken."""
+Matchers = Mapping[str, Any]
+"""A matcher as it is written: each key with the values that are taken, and below `not` those that are not."""
 
 
 class Phase(StrEnum):
