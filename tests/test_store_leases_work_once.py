@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from deliveries import later
 from sqlalchemy import update
 
 from auditor.errors import LeaseLost, StoreError
@@ -57,9 +58,9 @@ def claim(store: Store, owner: str = "me", seconds: float = LEASE) -> Lease | No
 def passes(store: Store, seconds: float = LEASE) -> None:
     """What waits for a time comes `seconds` closer to it."""
     with store.transaction() as tx:
-        for table in (tables.outbox, tables.work):
-            nearer = {"due_at": table.c.due_at - seconds, "lease_until": table.c.lease_until - seconds}
-            tx.execute(update(table).values(nearer))
+        due, leased = (column - seconds for column in (tables.work.c.due_at, tables.work.c.lease_until))
+        tx.execute(update(tables.work).values(due_at=due, lease_until=leased))
+    later(store, seconds)
 
 
 def fails(store: Store, act: Callable[[Transaction], None]) -> None:
