@@ -23,6 +23,7 @@ from auditor.alerts.route import Routing
 from auditor.alerts.teller import Teller
 from auditor.config import Findings
 from auditor.errors import DeliveryError
+from auditor.findings.expiry import Ending
 from auditor.findings.model import Finding, Reason, Transition
 from auditor.jobs.context import Audit
 from auditor.jobs.review import release, repeat
@@ -316,6 +317,35 @@ async def test_a_notice_that_is_not_protected_can_be_silenced(service: Service) 
     assert await service.send() == Delivered(suppressed=1)
     service.passes(3601)
     assert service.review() == 1, "a notice is of no finding, and told late"
+
+
+async def test_a_notice_that_was_refused_is_not_told_after_the_end_of_its_finding(service: Service) -> None:
+    other = replace(NEW, id="f1", ids=("u1",))
+    teller = service.audit.teller
+    late, soon = teller.overdue(NEW, 1500), teller.ending(Ending(NEW, 90_000, 1), 1500)
+    both = digests.digest("acme", [late, teller.overdue(other, 1500)], {}, 1500)
+
+    async def down(alert: Alert) -> None:
+        if alert.kind is not RESOLVED:
+            raise DeliveryError("503", retryable=True)
+
+    service.change(NEW)
+    service.change(other)
+    await service.send()
+    service.channel.trouble = down
+    put(service.store, service.audit.routing, late, soon, both)
+    assert await service.send() == Delivered(failed=3)
+    service.change(resolved(NEW), Reason.COMPLIES)
+    await service.send()
+    service.channel.trouble = None
+    service.passes(1000)
+    service.channel.got.clear()
+    assert await service.send() == Delivered(sent=1, suppressed=2)
+    assert [each.id for each in service.channel.got] == [both.id]
+    assert {each.error for each in rows(service.store, "suppressed")} == {"what it is about is over"}
+    assert service.review() == 0
+    put(service.store, service.audit.routing, teller.flapping(NEW, 5, 1500))
+    assert await service.send() == Delivered(sent=1)
 
 
 async def test_a_digest_is_silenced_only_when_all_that_it_tells_is(service: Service) -> None:

@@ -65,6 +65,8 @@ class Judge:
             return None
         if alert.kind is AlertKind.RESOLVED and not self._known_open(alert, sink):
             return Hold("what it ends was never told", final=True)
+        if self._is_over(alert):
+            return Hold("what it is about is over", final=True)
         reasons = (self._reason(part, sink) for part in parts(alert))
         first = next(reasons)
         return Hold(first) if first and all(reasons) else None
@@ -85,6 +87,18 @@ class Judge:
         if before.last is None or is_end(before.last):
             return True
         return before.told is None and before.first is not None and is_end(before.first)
+
+    def _is_over(self, alert: Alert) -> bool:
+        """Whether it is a notice about a finding that has ended meanwhile, or tells of nothing but such.
+
+        It is of no order with the finding's own messages, and may have been refused while the end was told. That a
+        finding comes and goes is told all the same: that notice promises how it ends.
+        """
+        about = [_subject(alone(part)) for part in parts(alert)]
+        if not all(about):
+            return False
+        known = findings.by_ids(self._tx, about)
+        return all(id_ in known and not known[id_].state.active for id_ in about)
 
     def _silenced(self, part: Alert, _sink: str) -> str:
         for silence, match in self._silences:
@@ -118,6 +132,12 @@ class Judge:
                 self._standing[organization] = [self._teller.standing(each) for each in firing]
             self._inhibitions[key] = Inhibition(rule, self._standing[organization])
         return self._inhibitions[key]
+
+
+def _subject(alert: Alert) -> str:
+    """The finding that a notice is about; empty for another one, and for one that outlives it."""
+    outlives = alert.id.startswith(notices.of_flapping(alert.about))
+    return "" if alert.kind is not AlertKind.NOTICE or outlives else alert.about or alert.finding
 
 
 def is_end(stored: bytes) -> bool:
