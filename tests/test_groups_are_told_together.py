@@ -75,6 +75,20 @@ async def test_what_is_urgent_goes_out_in_its_time_and_takes_along_what_waits(st
     assert [sorted(each) for each in channel.told] == [["a", "b", "c"], ["d", "e"]]
 
 
+async def test_what_nothing_may_hold_back_waits_for_no_group(store: Store) -> None:
+    slow = {"to": ["chat"], "group_by": ["organization"], "group_wait": "3650d", "group_interval": "12h"}
+    table, channel = routing(slow), Channel()
+    put(store, table, alert("a"))
+    put(store, table, replace(alert("b"), protected=True))
+    later(store, 2)
+    await deliver(store, channel)
+    put(store, table, alert("c"))
+    put(store, table, replace(alert("d"), protected=True))
+    later(store, 2)
+    await deliver(store, channel)
+    assert [sorted(each) for each in channel.told] == [["a", "b"], ["c", "d"]]
+
+
 def test_repeating_is_counted_from_the_last_message() -> None:
     assert not repeats(86_399, Timing(repeat=86_400))
     assert repeats(86_400, Timing(repeat=86_400))

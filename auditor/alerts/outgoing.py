@@ -46,7 +46,7 @@ def gather(tx: Transaction, routed: Sequence[Routed], now: int) -> None:
         by_sink[destination.sink].append((alert, destination))
     at = held.now(tx) if by_sink else 0
     for sink, mine in by_sink.items():
-        grouped = [(alert, goes.group(alert), goes.node.timing(alert.level)) for alert, goes in mine]
+        grouped = [(alert, goes.group(alert), goes.timing(alert)) for alert, goes in mine]
         known = telling.flushes(tx, sink, {group for _, group, timing in grouped if timing.gathers}, at)
         told: dict[str, float] = {}
         for _, group, timing in grouped:

@@ -81,6 +81,11 @@ class Destination:
         """The person with whose alerts alone it may be told; empty for nobody's, and where it does not matter."""
         return alert.person if self.personal else ""
 
+    def timing(self, alert: Alert) -> Timing:
+        """How the alert is gathered there: what nothing may hold back waits for nothing, whatever the route says."""
+        timing = self.node.timing(alert.level)
+        return replace(timing, wait=min(timing.wait, URGENT_WAIT), interval=0) if alert.protected else timing
+
     def group(self, alert: Alert) -> str:
         """The group of the alert in this sink: 32 hex digits; hostile names are of any length."""
         if self.joins:
