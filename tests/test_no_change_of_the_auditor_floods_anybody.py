@@ -18,6 +18,9 @@ from auditor.configfile import read
 from auditor.jobs.poll import poll
 from auditor.jobs.review import release, repeat
 from auditor.jobs.snapshot import take
+from auditor.simulator.dice import Dice
+from auditor.simulator.model import Organization
+from auditor.simulator.people import new_user
 from auditor.simulator.slack_workspace import TOKEN, FakeSlack, Fault, FaultKind
 from auditor.store import findings, outbox, tally
 from auditor.store.database import Store, open_store
@@ -57,6 +60,7 @@ class Watch:
     folder: Path
     store: Store
     slack: FakeSlack
+    organization: Organization
     now: int = NOW
     told: list[Alert] = field(default_factory=list)
 
@@ -98,6 +102,12 @@ class Watch:
         with self.store.transaction() as tx:
             return sum(each.policy.startswith(prefix) for each in findings.active(tx, "acme").values())
 
+    def hire(self) -> None:
+        """Somebody new, whom each policy about users finds."""
+        dice = Dice(self.organization.seed, "somebody", 0)
+        user = new_user(dice, name="New", email="new@example.com", role="reader", added_at=self.now)
+        self.organization.users[user.id] = user
+
     def add_policies(self, count: int, resource: str = "project") -> None:
         for number in range(count):
             level = ("low", "medium", "high", "critical")[number % 4]
@@ -108,10 +118,11 @@ class Watch:
 @pytest.fixture
 def watch(tmp_path: Path, sqlite_url: str) -> Iterator[Watch]:
     store = open_store(sqlite_url)
-    with served(small()) as (api, _), serving() as slack:
+    organization = small()
+    with served(organization) as (api, _), serving() as slack:
         (tmp_path / "policies").mkdir()
         _configure(tmp_path, api, sqlite_url, slack.address)
-        yield Watch(tmp_path, store, slack.slack)
+        yield Watch(tmp_path, store, slack.slack, organization)
     store.close()
 
 
@@ -140,16 +151,41 @@ async def test_a_policy_that_many_resources_fail_is_one_message(watch: Watch, fi
     assert watch.named().count("extra-0") == watch.open("extra") > 10
 
 
-async def test_many_new_policies_stay_below_the_cap_and_every_finding_is_told(watch: Watch, figure: Figure) -> None:
+async def test_many_new_policies_are_one_message_that_tells_every_finding(watch: Watch, figure: Figure) -> None:
     await watch.step()
-    later(watch.store, 601, aging=False)
     watch.add_policies(60)
-    counts = [await watch.step(), await watch.deliver(1), await watch.deliver(620), await watch.deliver(620)]
+    counts = [await watch.step(), await watch.deliver(1), await watch.deliver(620)]
     tell(figure, f"60 new policies with {watch.open('extra')} findings, and the windows after it", counts)
-    assert max(counts) <= CAP
+    assert counts == [1, 0, 0]
+    assert watch.told[-1].title == f"{watch.open('extra')} findings of 60 new or changed policies"
     told = [name for name in watch.named() if name.startswith("extra")]
     assert len(told) == watch.open("extra") > 60
     assert len(set(told)) == 60
+
+
+async def test_many_policies_that_are_changed_are_one_message(watch: Watch, figure: Figure) -> None:
+    watch.add_policies(60)
+    for file in (watch.folder / "policies").iterdir():
+        file.write_text(file.read_text().replace("id|startswith: ''", "id|startswith: ingest"))
+    await watch.step()
+    assert watch.open("extra") == 0
+    watch.add_policies(60)
+    counts = [await watch.step(), await watch.step()]
+    tell(figure, f"60 changed policies with {watch.open('extra')} findings, and the pass after it", counts)
+    assert counts == [1, 0]
+
+
+async def test_what_many_policies_find_at_once_stays_below_the_cap_and_all_of_it_is_told(
+    watch: Watch, figure: Figure
+) -> None:
+    watch.add_policies(60, "user")
+    await watch.step()
+    watch.hire()
+    watch.told.clear()
+    counts = [await watch.step(), await watch.deliver(1), await watch.deliver(620)]
+    tell(figure, "somebody new whom 60 policies find, and the windows after it", counts)
+    assert max(counts) <= CAP
+    assert {name for name in watch.named() if name.startswith("extra")} == {f"extra-{n}" for n in range(60)}
 
 
 async def test_policies_that_are_taken_away_end_their_findings_below_the_cap(watch: Watch, figure: Figure) -> None:
@@ -164,8 +200,10 @@ async def test_policies_that_are_taken_away_end_their_findings_below_the_cap(wat
 
 
 async def test_an_outage_of_three_days_ends_below_the_cap(watch: Watch, figure: Figure) -> None:
+    watch.add_policies(60, "user")
     await watch.step()
-    watch.add_policies(60)
+    watch.hire()
+    watch.told.clear()
     watch.slack.fail_next(Fault(FaultKind.SERVER_ERROR), times=1_000)
     down = [await watch.step(16 * 3600) for _ in range(4)]
     while watch.slack.next_fault():
@@ -181,13 +219,14 @@ async def test_an_outage_of_three_days_ends_below_the_cap(watch: Watch, figure: 
 
 
 async def test_the_cap_of_a_sink_is_its_own(watch: Watch, figure: Figure) -> None:
+    watch.add_policies(30, "user")
     await watch.step()
     text = (watch.folder / "auditor.yaml").read_text()
     (watch.folder / "auditor.yaml").write_text(text.replace("true}", "true, storm: {messages: 3, window: 1h}}"))
-    watch.add_policies(30)
+    watch.hire()
+    watch.told.clear()
     counts = [await watch.step(3700), await watch.deliver(1200), await watch.deliver(3700)]
-    tell(figure, "30 new policies to a sink that takes 3 an hour, 20 minutes later, an hour later", counts)
+    tell(figure, "30 findings to a sink that takes 3 an hour, 20 minutes later, an hour later", counts)
     assert counts[:2] == [3, 0]
     assert watch.told[-1].kind is AlertKind.DIGEST
-    told = [name for name in watch.named() if name.startswith("extra")]
-    assert len(told) == watch.open("extra")
+    assert {name for name in watch.named() if name.startswith("extra")} == {f"extra-{n}" for n in range(30)}

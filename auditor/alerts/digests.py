@@ -61,6 +61,14 @@ def merged(alerts: Sequence[Alert], at: int) -> Alert:
     return _folded("storm", f"{counted(len(alerts), 'alert')} at once", text, alerts, at)
 
 
+def introduced(alerts: Sequence[Alert], at: int) -> Alert:
+    """One digest of what policies find that judge from now on, every finding a line."""
+    number = len({alert.policy for alert in alerts})
+    policies = "1 new or changed policy" if number == 1 else f"{number:,} new or changed policies"
+    text = "What is found by policies that judge from now on may have stood for long."
+    return _folded("introduced", f"{counted(len(alerts), 'finding')} of {policies}", text, alerts, at)
+
+
 def together(alerts: Sequence[Alert], at: int) -> Alert:
     """One digest of the alerts of one group, every one a line."""
     titles = list(dict.fromkeys(alert.title for alert in alerts))

@@ -1,7 +1,8 @@
 """From changes of findings to rows of the outbox, in the same transaction as the changes."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from auditor.alerts import compose, digests, marking, notices
 from auditor.alerts.message import Alert, AlertKind
@@ -12,7 +13,8 @@ from auditor.alerts.words import counted
 from auditor.findings.expiry import Ending
 from auditor.findings.model import Collapse, Finding, Reason, Transition
 from auditor.fingerprint import fingerprint
-from auditor.inventory.model import Collection, Gap, Record
+from auditor.inventory import model as inventory
+from auditor.inventory.model import Gap, Record
 from auditor.inventory.settingtypes import Standing
 from auditor.jobs.context import Audit
 from auditor.store.database import Transaction
@@ -30,15 +32,27 @@ _ENDS = frozenset({AlertKind.RESOLVED})
 """What such a sink must hear of each finding, however many there are."""
 
 
-def transitions(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int, *, fold: bool = False) -> int:
+def transitions(
+    tx: Transaction,
+    audit: Audit,
+    changes: Iterable[Transition],
+    now: int,
+    *,
+    fold: bool = False,
+    introduced: Collection[str] = (),
+) -> int:
     """Queue an alert for each change that is news; returns how many messages were queued.
 
-    With `fold`, more than FEW to one sink become one digest: most of them stood already and were only seen now. A sink
-    that keeps the state of each finding would know none of them: it gets up to FEW_KEPT, and every end.
+    With `fold`, more than FEW to one sink become one digest: most of them stood already and were only seen now. So does
+    what policies find that are `introduced` with this picture, when it would make more than FEW messages. A sink that
+    keeps the state of each finding would know none of them: it gets up to FEW_KEPT, and every end.
     """
     teller = audit.teller
     alerts = [alert for change in changes if (alert := teller.of(change))]
-    return _told(tx, audit, alerts, now, fold=fold, kept=FEW_KEPT)
+    stood = [each for each in alerts if each.kind is AlertKind.OPENED and each.policy in introduced and not each.once]
+    others = [each for each in alerts if each not in stood]
+    told = _told(tx, audit, stood, now, _Fold(FEW_KEPT, digests.introduced, groups=True))
+    return told + _told(tx, audit, others, now, _Fold(FEW_KEPT) if fold else None)
 
 
 def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int) -> int:
@@ -53,16 +67,33 @@ def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int
     return queued
 
 
-def _told(tx: Transaction, audit: Audit, alerts: Sequence[Alert], now: int, *, fold: bool, kept: int = FEW) -> int:
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """What becomes one digest for a sink: more than FEW alerts, or more than `kept` where each has a state."""
+
+    kept: int = FEW
+    merge: Callable[[Sequence[Alert], int], Alert] = digests.merged
+    groups: bool = False
+    """Whether alerts that the routes tell together count as one."""
+
+    def takes(self, routed: Sequence[Routed], *, keeps: bool) -> bool:
+        """Whether they are too many for one sink."""
+        if keeps:
+            return len(routed) > self.kept
+        return len({goes.group(alert) for alert, goes in routed} if self.groups else routed) > FEW
+
+
+def _told(tx: Transaction, audit: Audit, alerts: Sequence[Alert], now: int, fold: _Fold | None) -> int:
     by_sink: dict[tuple[str, str], list[Routed]] = {}
     for alert, goes in _routed(tx, audit, alerts):
         by_sink.setdefault((goes.sink, goes.whose(alert)), []).append((alert, goes))
     queued = 0
     for (sink, _), routed in by_sink.items():
-        few, alone = (kept, _ENDS) if sink in audit.keeping else (FEW, frozenset())
-        many = [each for each in routed if each[0].kind not in alone] if fold else []
-        if len(many) > few:
-            queue(tx, digests.merged([alert for alert, _ in many], now), [sink], now)
+        keeps = sink in audit.keeping
+        alone = _ENDS if keeps else frozenset()
+        many = [each for each in routed if each[0].kind not in alone]
+        if fold and fold.takes(many, keeps=keeps):
+            queue(tx, fold.merge([alert for alert, _ in many], now), [sink], now)
             routed = [each for each in routed if each[0].kind in alone]  # noqa: PLW2901
             queued += 1
         gather(tx, routed, now)
@@ -168,7 +199,7 @@ def misconfigured(tx: Transaction, audit: Audit, reason: str, now: int) -> None:
     at_once(tx, audit, alert, now)
 
 
-def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) -> None:
+def contradicted(tx: Transaction, audit: Audit, settings: inventory.Collection, now: int) -> None:
     """Queue a notice for each attestation that an event contradicts; once for one statement and one event."""
     for record in settings.records:
         fields = record.fields
@@ -190,13 +221,13 @@ def contradicted(tx: Transaction, audit: Audit, settings: Collection, now: int) 
 def overdue(tx: Transaction, audit: Audit, findings: Iterable[Finding], now: int) -> int:
     """Queue a notice for each finding that was not mended in time; more than FEW at once are one digest a sink."""
     teller = audit.teller
-    return _told(tx, audit, [teller.overdue(finding, now) for finding in findings], now, fold=True)
+    return _told(tx, audit, [teller.overdue(finding, now) for finding in findings], now, _Fold())
 
 
 def ending(tx: Transaction, audit: Audit, endings: Iterable[Ending], now: int) -> int:
     """Queue a notice for each finding of something that ends soon; more than FEW at once are one digest a sink."""
     teller = audit.teller
-    return _told(tx, audit, [teller.ending(each, now) for each in endings], now, fold=True)
+    return _told(tx, audit, [teller.ending(each, now) for each in endings], now, _Fold())
 
 
 def flapping(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, int]], now: int) -> int:
@@ -204,7 +235,7 @@ def flapping(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, int]]
 
     None is folded: each promises how its finding stands in the end, and is looked up then.
     """
-    return _told(tx, audit, [audit.teller.flapping(finding, times, now) for finding, times in found], now, fold=False)
+    return _told(tx, audit, [audit.teller.flapping(finding, times, now) for finding, times in found], now, None)
 
 
 def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:
@@ -213,7 +244,7 @@ def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> in
     More than FEW at once are one digest for each sink: a log that is read for the first time may be full of them.
     """
     alerts = [_unheard(audit, kind, now) for kind in sorted(types)]
-    return _told(tx, audit, alerts, now, fold=True)
+    return _told(tx, audit, alerts, now, _Fold())
 
 
 def _unheard(audit: Audit, kind: str, now: int) -> Alert:

@@ -118,11 +118,24 @@ def _healed(run: Run, before: Run | None) -> bool:
     return bool(hidden - {line.gap.key for line in run.coverage if line.gap})
 
 
+def _introduced(run: Run, before: Run | None) -> frozenset[str]:
+    """The policies that did not judge the picture before, or judged it by another text or other parameters.
+
+    Where that is not known, none is.
+    """
+    if before is None:
+        return frozenset()
+    judged = {line.policy: line.digest for line in before.policies}
+    return frozenset(line.policy for line in run.policies if judged.get(line.policy) not in {"", line.digest})
+
+
 def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run, before: Run | None, now: int) -> int:
     """Queue what is news; of the baseline one digest. Returns how many messages were queued."""
     if organizations.read(tx, audit.organization).baseline_at is not None:
         told = flapping.calmed(tx, audit, changes, now)
-        return announce.transitions(tx, audit, told, now, fold=_healed(run, before))
+        return announce.transitions(
+            tx, audit, told, now, fold=_healed(run, before), introduced=_introduced(run, before)
+        )
     if not _is_baseline(run, before):
         return 0
     organizations.mark_baseline(tx, audit.organization, now)
