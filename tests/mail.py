@@ -21,6 +21,8 @@ class Inbox:
     """What the server took, parsed by the standard library."""
 
     letters: list[EmailMessage] = field(default_factory=list)
+    wire: list[bytes] = field(default_factory=list)
+    """The same, as they came."""
     recipients: list[list[str]] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Inbox:
         if self.busy:
             return "451 4.3.0 canary"
         content = envelope.content if isinstance(envelope.content, bytes) else b""
+        self.wire.append(content)
         self.letters.append(message_from_bytes(content, policy=policy.default))
         self.recipients.append(list(envelope.rcpt_tos))
         self.encrypted.append(session.ssl is not None)

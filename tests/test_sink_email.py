@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -130,6 +131,45 @@ async def test_hostile_text_adds_no_header_no_element_and_no_recipient(case: str
     assert not hidden(text + page + letter["Subject"])
     assert len(letter["Subject"]) <= 150
     assert len(bytes(letter)) < 100_000
+
+
+ENCODED = {
+    "headers and a body": "ci =?utf-8?q?=0D=0AReply-To:_evil@example.net=0D=0A=0D=0AAll_is_well.?=",
+    "a bare line feed": "ci =?us-ascii?q?x=0ABcc:_evil@example.net?=",
+    "terminal escapes and a direction": "=?utf-8?q?=1B[31mred=E2=80=AE=00bidi?=",
+    "another text": "plain =?utf-8?b?WE9Y?= =?UTF-8*en?Q?Resolved:_all_good?=",
+    "encoded twice": "=?utf-8?q?=3D=3Futf-8=3Fq=3Fx=3D0ABcc:_evil=3F=3D?=",
+    "one word in two": "=?utf-8?q?x=0D=0A?==?utf-8?q?Bcc:_evil@example.net?= é",
+    "a charset that is none": "=?x-none?q?=0ABcc:_evil?= =?utf-16?b?AA==?= =?utf-8?b?!!!?=",
+    "long": "=?utf-8?q?=0ABcc:_evil@example.net?= " * 100,
+}
+"""Encoded as RFC 2047 has it for headers: harmless to look at, and more than that once somebody decodes it."""
+
+
+@pytest.mark.parametrize("text", ENCODED.values(), ids=ENCODED)
+@pytest.mark.parametrize(
+    ("place", "alert"),
+    [
+        ("title", lambda text: replace(ALERT, title=text)),
+        ("organization", lambda text: replace(ALERT, organization=text)),
+        ("resource.name", lambda text: replace(ALERT, resource_name=text)),
+    ],
+)
+async def test_what_looks_encoded_is_shown_as_it_stands(text: str, place: str, alert: Callable[[str], Alert]) -> None:
+    with mail.serving() as inbox:
+        raw: Settings = {"templates": {"title": "{{ resource.name }}: {{ title }}"}} if place == "resource.name" else {}
+        sink = build("mail", settings(inbox.port, **raw))
+        await sink.send(alert(text), Context())
+        await send(settings(inbox.port))
+    letter, plain = inbox.letters
+    assert [name for name, _ in letter.items()] == [name for name, _ in plain.items()]
+    assert text[:100].strip() in letter["Subject"]
+    assert letter["Subject"] in sink.preview(alert(text)), "a preview shows what will be read"
+    assert not hidden(letter["Subject"])
+    assert letter["Subject"].defects == ()
+    head = inbox.wire[0].partition(b"\r\n\r\n")[0]
+    assert head.isascii()
+    assert max(map(len, head.split(b"\r\n"))) <= 76, "as RFC 2047 limits lines with encoded words"
 
 
 async def test_lines_of_a_letter_are_no_longer_than_a_server_takes() -> None:

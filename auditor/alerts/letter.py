@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 from html import escape
 
 from auditor import clock
+from auditor.alerts.mailheaders import LETTER
 from auditor.alerts.message import Alert, AlertKind, key
 from auditor.alerts.untrusted import named, one_line, paragraph
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
@@ -33,7 +33,7 @@ def letter(alert: Alert, sender: str, to: Sequence[str]) -> EmailMessage:
     All letters about a finding refer to one id, so that mail programs show them as one thread.
     """
     domain = sender.rpartition("@")[2]
-    made = EmailMessage(policy=SMTP)
+    made = EmailMessage(policy=LETTER)
     made["From"] = Address("auditor", addr_spec=sender)
     made["To"] = [Address(addr_spec=address) for address in to]
     made["Subject"] = one_line(f"[{alert.organization}] {sign(alert)} {label(alert)}: {alert.title}", SUBJECT_MAX)
