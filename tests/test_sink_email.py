@@ -264,8 +264,7 @@ async def test_a_refusal_at_any_verb_is_told_apart(verb: str, code: int) -> None
     with mail.scripted({verb: reply, "HELO": reply}) as (port, heard):
         error = await refusal(settings(port))
         assert verb in heard
-    # Only what is about the letter itself is final; all else is for somebody to set right.
-    assert error.retryable is not (code == 552 and verb in ("DATA", "DOT"))
+    assert error.retryable, "somebody sets right what is not about the letter itself"
     assert str(code) in error.message
     assert "canary" not in error.message + error.hint
 
@@ -284,6 +283,17 @@ async def test_a_refusal_at_any_verb_is_told_apart(verb: str, code: int) -> None
         ("DOT", "554 5.6.0 ill-formed", True),
         ("DOT", "550 5.6.11 a form that we do not take", True),
         ("DOT", "552 too large", True),
+        ("DATA", "552 too large", True),
+        ("DOT", "552 5.3.4 too large", True),
+        ("DOT", "552 message size exceeds my limit (#5.3.4)", True),
+        ("DOT", "552 #5.3.4 message size exceeds limit", True),
+        ("DOT", "552-5.3.4 too\r\n552 5.3.4 large", True),
+        ("DOT", "552 5.2.2 mailbox full", False),
+        ("DOT", "552 5.2.2: mailbox full", False),
+        ("DOT", "552 #5.2.2 mailbox full", False),
+        ("DOT", "552-5.2.2 The account that you tried to reach\r\n552 5.2.2 is over quota", False),
+        ("DOT", "552-The account that you tried to reach\r\n552 5.2.2 is over quota", False),
+        ("DOT", "552 5.7.1 quota of the sender", False),
     ],
 )
 async def test_only_what_is_about_the_letter_itself_is_final(verb: str, reply: str, final: bool) -> None:

@@ -14,7 +14,8 @@ PATIENCE = 2 * 3600
 
 Until then the next letter about the same finding waits, for all addresses.
 """
-_REFINED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
+_REFINED = re.compile(rb"(?:^|#)([245]\.\d{1,3}\.\d{1,3})(?!\d)", re.MULTILINE)
+"""At the head of a line (RFC 2034), or `#5.3.4` in it, as qmail and others have it."""
 
 Answers = Mapping[str, tuple[int, bytes]]
 """What the server said, by address."""
@@ -66,7 +67,12 @@ class Recipients:
         return Receipt({"message_id": message_id}, refused={**self.refused, **late})
 
 
+def refinement(said: bytes) -> str:
+    """The code of RFC 3463 in an answer, as `5.2.2`; empty where there is none."""
+    found = _REFINED.search(said)
+    return found[1].decode() if found else ""
+
+
 def _told(code: int, said: bytes) -> str:
-    """The code with its refinement (RFC 3463); the words are the server's, and nobody's business."""
-    refined = _REFINED.match(said)
-    return f"{code} {refined[0].decode()}" if refined else str(code)
+    """The code with its refinement; the words are the server's, and nobody's business."""
+    return f"{code} {refinement(said)}".rstrip()

@@ -23,7 +23,7 @@ from auditor.alerts.destination import connected
 from auditor.alerts.letter import letter
 from auditor.alerts.message import Alert
 from auditor.alerts.post import ANSWER_MAX
-from auditor.alerts.recipients import Answers, Recipients
+from auditor.alerts.recipients import Answers, Recipients, refinement
 from auditor.alerts.remote import RemoteConfig, credential
 from auditor.alerts.sink import Context, Example, Receipt, require_one
 from auditor.configtypes import one_or_many
@@ -31,7 +31,7 @@ from auditor.errors import DeliveryError
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _CLOSES = 421
-_OF_THE_LETTER = re.compile(rb"5\.(3\.4|6\.\d{1,3})(?!\S)")
+_OF_THE_LETTER = re.compile(r"5\.(3\.4|6\.\d+)")
 """Too large, or of a form that is not taken: https://www.rfc-editor.org/rfc/rfc3463"""
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
@@ -166,8 +166,11 @@ def _enter(config: Config, smtp: smtplib.SMTP) -> None:
 
 
 def _is_about_the_letter(error: smtplib.SMTPResponseException) -> bool:
-    too_long = isinstance(error, smtplib.SMTPDataError) and error.smtp_code == 552
-    return too_long or (500 <= error.smtp_code < 600 and bool(_OF_THE_LETTER.match(_answer_of(error)[1])))
+    code, refined = error.smtp_code, refinement(_answer_of(error)[1])
+    if not refined:
+        # Too large where the letter is sent; but with a refinement it may be a mailbox that is full.
+        return code == 552 and isinstance(error, smtplib.SMTPDataError)
+    return 500 <= code < 600 and bool(_OF_THE_LETTER.fullmatch(refined))
 
 
 def _nobody(answers: Answers) -> DeliveryError:
