@@ -105,6 +105,18 @@ async def test_the_letters_of_a_finding_are_a_thread_and_a_repeat_has_the_same_i
     assert resolved["Subject"].startswith("[acme] ✅ Resolved")
 
 
+@pytest.mark.parametrize("domain", ["a" * 50 + ".example.com", ".".join(["a" * 60] * 4) + ".example"])
+async def test_ids_are_written_out_however_long_the_domain_of_the_sender_is(domain: str) -> None:
+    address = f"{'b' * 64}@{domain}"
+    with mail.serving() as inbox:
+        await send(settings(inbox.port, sender=address, to=[address, "ada@example.com"]))
+    head = inbox.wire[0].partition(b"\r\n\r\n")[0].decode()
+    assert f"\r\nReferences: <finding.00ff@{domain}>\r\n" in head
+    assert f"\r\nMessage-ID: <{key(ALERT)}@{domain}>\r\n" in head
+    assert head.startswith(f"From: auditor <{address}>\r\nTo: {address},\r\n ada@example.com\r\n")
+    assert max(map(len, head.split("\r\n"))) <= 998
+
+
 async def test_a_digest_lists_two_hundred_and_counts_the_rest() -> None:
     lines = tuple(Line(Level.HIGH, "project-key-stale", f"key_{index}", "stale") for index in range(5000))
     with mail.serving() as inbox:

@@ -9,8 +9,11 @@ LINE_MAX = 76
 """Of encoded words: https://www.rfc-editor.org/rfc/rfc2047#section-2"""
 
 
-class _Shown(BaseHeader):
-    """Text that is shown as it stands: the usual header reads RFC 2047 in it, and so lets a text make headers."""
+class _Written(BaseHeader):
+    """An id: no line breaks it and nothing encodes it, as else it is none to many mail programs, and makes no thread.
+
+    It is shorter than a line may be at most (998), because the domain of an address is.
+    """
 
     max_count = 1
 
@@ -20,6 +23,14 @@ class _Shown(BaseHeader):
         kwds.update(decoded=value, parse_tree=None)
 
     def fold(self, *, policy: Policy) -> str:
+        """The whole line."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+class _Shown(_Written):
+    """Text that is shown as it stands: the usual header reads RFC 2047 in it, and so lets a text make headers."""
+
+    def fold(self, *, policy: Policy) -> str:
         """Encoded as a whole, also where it looks as if it was already."""
         words = Header(self, "utf-8", LINE_MAX, self.name)
         return f"{self.name}: {words.encode(linesep=policy.linesep)}{policy.linesep}"
@@ -27,6 +38,8 @@ class _Shown(BaseHeader):
 
 _REGISTRY = HeaderRegistry()
 _REGISTRY.map_to_type("subject", _Shown)
+_REGISTRY.map_to_type("message-id", _Written)
+_REGISTRY.map_to_type("references", _Written)
 
 LETTER = SMTP.clone(header_factory=_REGISTRY)
 """How a letter is written."""
