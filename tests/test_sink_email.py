@@ -385,6 +385,47 @@ def test_a_wrong_setting_is_told(more: Settings, message: str) -> None:
     assert not re.search("canary|evil", caught.value.message)
 
 
+@pytest.mark.parametrize("key", ["sender", "to"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a..b@example.com",
+        ".a@example.com",
+        "a.@example.com",
+        "a@b..c",
+        "a@b...example.com",
+        "=?utf-8?q?a?=@example.com",
+        "a=?utf-8?q?=0D=0ABcc:_evil?=@example.com",
+        "=?us-ascii?q?a=40example.net?=.b@example.com",
+    ],
+)
+def test_an_address_that_no_letter_bears_is_refused_with_the_configuration(key: str, address: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build("mail", settings(25, **{key: address}))
+    assert f"{key if key == 'sender' else 'to.0'}`: is no address" in caught.value.message
+    assert "@example.com" in caught.value.message, "how one is written"
+    assert address not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a.b@example.com",
+        "o'brien+x@mail.example.com",
+        "!#$%&'*/?=^_`{|}~-@example.com",
+        "a=b?c=@localhost",
+        "-a-@example--x.com",
+        "a" * 64 + "@" + ".".join(["b" * 63] * 3),
+    ],
+)
+async def test_an_address_that_is_taken_arrives_as_it_is_written(address: str) -> None:
+    with mail.serving() as inbox:
+        await send(settings(inbox.port, sender=address, to=[address, "ada@example.com"]))
+    assert inbox.letters[0]["From"].addresses[0].addr_spec == address
+    assert inbox.letters[0]["To"].addresses[0].addr_spec == address
+    assert inbox.recipients == [[address, "ada@example.com"]]
+
+
 async def test_no_letter_goes_unencrypted_over_the_internet() -> None:
     error = await refusal(settings(25, host="192.0.2.1", allow_private=["10.0.0.0/8"]))
     assert "without TLS" in error.message

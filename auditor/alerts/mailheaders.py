@@ -1,7 +1,8 @@
 """What the headers of a letter are made of, so that they arrive as what they are."""
 
+from email.errors import MessageError
 from email.header import Header
-from email.headerregistry import BaseHeader, HeaderRegistry
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.policy import SMTP, Policy
 from typing import Any
 
@@ -43,3 +44,13 @@ _REGISTRY.map_to_type("references", _Written)
 
 LETTER = SMTP.clone(header_factory=_REGISTRY)
 """How a letter is written."""
+
+
+def bears(address: str) -> bool:
+    """Whether an address stands in `From` and `To` as it is, with nothing in it that anybody decodes."""
+    try:
+        read = Address(addr_spec=address)
+    except (MessageError, ValueError, IndexError):
+        # The parser has one of them for each way to be none, and they have no other root.
+        return False
+    return f"{read.username}@{read.domain}" == address and "=?" not in address

@@ -21,6 +21,7 @@ from auditor.alerts.answers import unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import connected
 from auditor.alerts.letter import letter
+from auditor.alerts.mailheaders import bears
 from auditor.alerts.message import Alert
 from auditor.alerts.post import ANSWER_MAX
 from auditor.alerts.recipients import Answers, Recipients, refinement
@@ -39,6 +40,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-
 def _address(text: str) -> str:
     if not _ADDRESS.fullmatch(text):
         raise ValueError("is no address of the form name@example.com")
+    if not bears(text):
+        raise ValueError("is no address; write single dots between other signs, as first.last@example.com, and no `=?`")
     return text
 
 
