@@ -16,7 +16,7 @@ from slack import serving as serving_slack
 
 from auditor import clock
 from auditor.alerts.deliver import Deliverer
-from auditor.alerts.document import RAW_MAX, document
+from auditor.alerts.document import RAW_MAX, compact, document
 from auditor.alerts.gate import Gate
 from auditor.alerts.lane import Terms
 from auditor.alerts.message import AlertKind, decode
@@ -216,6 +216,14 @@ def test_an_event_that_is_too_long_is_named() -> None:
     told = document(huge)
     assert told["event"] == {"id": "audit_log-1", "type": "api_key.created"}
     assert told["event_omitted"] > RAW_MAX
+
+
+@pytest.mark.parametrize("letter", ["x", "\x7f", "\u2028", "\N{PILE OF POO}", "\ud800", '"'])
+def test_an_event_of_any_letters_fits_into_every_document(letter: str) -> None:
+    event = samples("acme", NOW)["event"]
+    for number in (20_000, 199_000):
+        huge = replace(event, raw=json.dumps({"id": event.resource_id, "x": letter * number}))
+        assert len(compact(document(huge))) < RAW_MAX + 2_000
 
 
 def test_syslog_carries_the_event_as_json() -> None:

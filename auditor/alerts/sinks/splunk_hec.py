@@ -35,7 +35,7 @@ _WORDS = {
     23: "the server is shutting down",
     24: "its queue is full",
     26: "its queue is at capacity",
-    27: "its queue is at capacity",
+    27: "the event is too large",
 }
 """By the code in the answer: our words, its own are not repeated."""
 
