@@ -61,7 +61,11 @@ def serving(service: Service) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+        """Five are too few for what a sink asks at once."""
+
+    served = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{served.server_address[1]}"

@@ -277,7 +277,12 @@ async def test_after_a_cut_in_the_middle_all_is_told_again_and_nothing_twice(
     fake.asked = 0
     fake.refuse = lambda number, _key: 503 if number > 7 else 0
     assert await tell(store, sink, *map(ended, names[:15]), *map(alert, names[15:])) == Delivered(failed=30)
-    assert fake.asked == 20, "three of the first ten were lost, all of the second, and the rest was not tried"
+    assert fake.asked == 30, "some of the first got through, so the rest was tried"
+    fake.asked, fake.refuse = 0, lambda _number, _key: 503
+    later(store, 1000)
+    assert await deliver(store, sink) == Delivered(failed=30)
+    assert fake.asked == pagerduty.AT_ONCE, "nothing got through, and the rest was not tried"
+    later(store, 1000)
     fake.refuse = lambda _number, _key: 0
     assert await deliver(store, sink) == Delivered(sent=1)
     assert fake.open == set(names[15:])

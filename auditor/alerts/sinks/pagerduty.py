@@ -30,8 +30,9 @@ KEY_MAX = 255
 ROUTING_KEY = 32
 PAGES_MAX = 20
 """Incidents that one message opens; more at once are one incident, whose findings are listed in it."""
-AT_ONCE = 10
-"""Events on their way at a time: the many of one message must get there within the time that it has."""
+AT_ONCE = 25
+"""Events on their way at a time: the many of one message must get there within the time that it has, slow as they are.
+Two rounds take all of them."""
 
 _SEVERITY = {
     Level.CRITICAL: "critical",
