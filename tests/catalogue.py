@@ -9,7 +9,7 @@ COVERED: Mapping[str, tuple[str, ...]] = {
     "KEY-04": ("key-owner-left-organization",),
     "KEY-05": ("api-key-without-expiry",),
     "KEY-06": ("key-never-rotated",),
-    "KEY-07": ("key-expiring",),
+    "KEY-07": ("key-expiring", "admin-key-expiring"),
     "KEY-08": ("personal-key-in-production",),
     "KEY-10": ("key-without-name",),
     "KEY-11": ("too-many-keys-of-one-owner",),
