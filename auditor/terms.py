@@ -41,6 +41,10 @@ class State(StrEnum):
         return self is not State.RESOLVED
 
 
+UNDECIDED = frozenset({State.OPEN, State.REOPENED})
+"""What nobody has taken on, and no risk was accepted of."""
+
+
 class Status(StrEnum):
     """How the reading of one collection ended. Only COMPLETE may resolve a finding."""
 

@@ -24,6 +24,7 @@ from auditor.simulator.people import new_user
 from auditor.simulator.slack_workspace import TOKEN, FakeSlack, Fault, FaultKind
 from auditor.store import findings, outbox, tally
 from auditor.store.database import Store, open_store
+from auditor.terms import Level
 
 pytest_plugins = ["databases"]
 
@@ -172,6 +173,34 @@ async def test_many_policies_that_are_changed_are_one_message(watch: Watch, figu
     watch.add_policies(60)
     counts = [await watch.step(), await watch.step()]
     tell(figure, f"60 changed policies with {watch.open('extra')} findings, and the pass after it", counts)
+    assert counts == [1, 0]
+
+
+def _raise_levels(watch: Watch, *names: str) -> None:
+    text = (watch.folder / "auditor.yaml").read_text()
+    said = ", ".join(f"{name}: {{level: critical}}" for name in names)
+    (watch.folder / "auditor.yaml").write_text(text.replace("overrides: {", f"overrides: {{{said}, "))
+
+
+async def test_what_is_worse_by_a_new_configuration_is_told_again_at_once(watch: Watch) -> None:
+    watch.add_policies(1)
+    await watch.step()
+    watch.told.clear()
+    _raise_levels(watch, "extra-0")
+    assert [await watch.step(), await watch.step()] == [1, 0]
+    (told,) = watch.told
+    assert told.level is Level.CRITICAL
+    assert {line.policy for line in told.lines} == {"extra-0"}
+    assert len(told.lines) == watch.open("extra") > 3
+    assert "Now critical: Policy number 0" in told.title
+
+
+async def test_many_levels_that_are_raised_are_one_message(watch: Watch, figure: Figure) -> None:
+    watch.add_policies(60)
+    await watch.step()
+    _raise_levels(watch, *(f"extra-{number}" for number in range(60)))
+    counts = [await watch.step(), await watch.step()]
+    tell(figure, "60 policies that are critical now, and the pass after it", counts)
     assert counts == [1, 0]
 
 

@@ -110,6 +110,18 @@ def again(alert: Alert, last: float) -> Alert:
     )
 
 
+def raised(alert: Alert, before: Level, at: int) -> Alert:
+    """The alert of what is still open, and worse than it was `before`, as was seen `at`: others may hear of it now."""
+    since = ("Open since", moment(alert.at))
+    return replace(
+        alert,
+        id=f"{alert.id}{REPEATED}{alert.level}.{at}",
+        title=f"Now {alert.level}: {alert.title}",
+        at=at,
+        facts=(("Level before", before.value), since, *(fact for fact in alert.facts if fact[0] != "Since")),
+    )
+
+
 def _project(finding: Finding, key: str) -> str:
     project = finding.evidence.get("project")
     value = project.get(key) if isinstance(project, Mapping) else None

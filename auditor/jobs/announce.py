@@ -55,6 +55,15 @@ def transitions(
     return told + _told(tx, audit, others, now, _Fold(FEW_KEPT) if fold else None)
 
 
+def raised(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, Level]], now: int) -> int:
+    """Queue an alert for each finding that is worse than it was, with the level of before: others may be told of it.
+
+    Returns how many messages were queued.
+    """
+    alerts = [compose.raised(audit.teller.standing(finding), before, now) for finding, before in found]
+    return _told(tx, audit, alerts, now, _Fold(FEW_KEPT, groups=True))
+
+
 def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int) -> int:
     """Queue a mark for each change that a person decided, for sinks that show or keep it where the finding was told.
 

@@ -15,7 +15,7 @@ from auditor.jobs import announce
 from auditor.jobs.context import Audit
 from auditor.store import organizations, waivers
 from auditor.store.database import Transaction
-from auditor.terms import Level
+from auditor.terms import UNDECIDED, Level
 
 
 def waivers_of(tx: Transaction, audit: Audit) -> list[Waiver]:
@@ -75,6 +75,21 @@ def ending(tx: Transaction, audit: Audit, standing: Iterable[Finding], facts: Fa
     soon = newly_ending({each.id: each for each in standing}.values(), ends, now)
     announce.ending(tx, audit, soon, now)
     return [each.finding for each in soon]
+
+
+Worse = tuple[Finding, Level]
+"""A finding, and the lower level that it had."""
+
+
+def raised(active: Mapping[str, Finding], standing: Iterable[Finding]) -> list[Worse]:
+    """What nobody took on and is worse than it was, with its level before: policies were changed.
+
+    `active` is how it stood before, of several `standing` with one id the last counts. What comes and goes all day is
+    told of once a day anyway.
+    """
+    latest = {each.id: each for each in standing if each.id in active}.values()
+    found = [(each, active[each.id].level) for each in latest if each.state in UNDECIDED]
+    return [(each, before) for each, before in found if each.level.rank > before.rank and each.flapping_since is None]
 
 
 def news(changed: Iterable[Transition], decided: Decided) -> list[Transition]:

@@ -19,7 +19,7 @@ from auditor.log import get
 from auditor.store import findings, held, organizations, telling, transitions
 from auditor.store.database import Transaction
 from auditor.store.held import Held
-from auditor.terms import State
+from auditor.terms import UNDECIDED
 
 log = get(__name__)
 
@@ -27,7 +27,6 @@ LATELY = 3 * 86_400
 """Seconds for which decisions are looked for after a start: longer than a daemon stands still."""
 SINCE_LAST = 900
 """The same after the last look: whoever decides may have a clock that is behind."""
-_UNDECIDED = frozenset({State.OPEN, State.REOPENED})
 
 
 def release(audit: Audit, gate: Gate) -> int:
@@ -140,7 +139,7 @@ def _is_news(tx: Transaction, each: Held, alert: Alert, known: Mapping[str, Find
         return False
     if alert.kind is AlertKind.RESOLVED:
         return not finding.state.active
-    if finding.state not in _UNDECIDED:
+    if finding.state not in UNDECIDED:
         return False
     # A reminder was due, and nothing was said since.
     return compose.REPEATED in alert.id or not held.was_told(tx, each.sink, each.order_key, alert.id)
@@ -201,7 +200,7 @@ def _standing(tx: Transaction, audit: Audit, begun: int, now: int) -> Iterator[_
 
 
 def _lasting(tx: Transaction, audit: Audit) -> Iterable[Finding]:
-    found = findings.search(tx, audit.organization, states=_UNDECIDED, levels=audit.routing.repeated)
+    found = findings.search(tx, audit.organization, states=UNDECIDED, levels=audit.routing.repeated)
     return (finding for finding in found if not finding.occurrence and finding.flapping_since is None)
 
 

@@ -129,13 +129,21 @@ def _introduced(run: Run, before: Run | None) -> frozenset[str]:
     return frozenset(line.policy for line in run.policies if judged.get(line.policy) not in {"", line.digest})
 
 
-def _tell(tx: Transaction, audit: Audit, changes: Sequence[Transition], run: Run, before: Run | None, now: int) -> int:
+def _tell(
+    tx: Transaction,
+    audit: Audit,
+    changes: Sequence[Transition],
+    worse: Sequence[lifecycle.Worse],
+    run: Run,
+    before: Run | None,
+    now: int,
+) -> int:
     """Queue what is news; of the baseline one digest. Returns how many messages were queued."""
     if organizations.read(tx, audit.organization).baseline_at is not None:
         told = flapping.calmed(tx, audit, changes, now)
-        return announce.transitions(
-            tx, audit, told, now, fold=_healed(run, before), introduced=_introduced(run, before)
-        )
+        fresh = _introduced(run, before)
+        queued = announce.transitions(tx, audit, told, now, fold=_healed(run, before), introduced=fresh)
+        return queued + announce.raised(tx, audit, worse, now)
     if not _is_baseline(run, before):
         return 0
     organizations.mark_baseline(tx, audit.organization, now)
@@ -204,7 +212,8 @@ def _write(
     transitions.add(tx, (*changed.transitions, *old.transitions, *decided.transitions), run.id)
     lifecycle.keep(tx, audit, decided, now)
     before = runs.latest(tx, organization, "snapshot")
-    alerts = _tell(tx, audit, lifecycle.news(changed.transitions, decided), run, before, now)
+    worse = lifecycle.raised(active, (*standing, *decided.findings))
+    alerts = _tell(tx, audit, lifecycle.news(changed.transitions, decided), worse, run, before, now)
     _tell_of_gaps(tx, audit, run, before, snapshot.coverage, now)
     runs.add(tx, run)
     announce.contradicted(tx, audit, snapshot.collection(SETTING), now)
