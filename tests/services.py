@@ -41,7 +41,7 @@ class Service(Protocol):
 
 @contextmanager
 def serving(service: Service) -> Iterator[str]:
-    """The address of a running service."""
+    """The address of a running service; `headers` that it has are answered, too."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -50,6 +50,8 @@ def serving(service: Service) -> Iterator[str]:
             status, told = service.answer(Call(self.path, headers, body))
             data = told if isinstance(told, bytes) else json.dumps(told).encode()
             self.send_response(status)
+            for name, value in getattr(service, "headers", {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -1,18 +1,22 @@
 """The bridge to other services: real Apprise, with its plain JSON service on loopback as the other side."""
 
 import contextlib
+import gzip
 import logging
 import re
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import mail
 import pytest
+import trustme
 from alerts import ALERT, HOSTILE, hidden, hostile
 from services import Call, Reply, serving
 
@@ -30,11 +34,12 @@ CANARY = "canary0123456789"
 
 @dataclass
 class Plain:
-    """Takes whatever comes, or answers `status` and `body`, after `delay` seconds."""
+    """Takes whatever comes, or answers `status`, `headers` and `body`, after `delay` seconds."""
 
     status: int = 200
     delay: float = 0
     body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
 
     def answer(self, call: Call) -> Reply:
@@ -117,6 +122,84 @@ async def test_a_service_that_does_not_answer_ends_in_time(service: tuple[Plain,
     with pytest.raises(DeliveryError):
         await send(url, timeout=1)
     assert time.monotonic() - started < 8
+
+
+@contextlib.contextmanager
+def endless(
+    said: bytes, again: bytes, pause: float, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[int, list[int]]]:
+    """A port where `said` and then `again` and again is heard, and the bytes of each connection that ended."""
+    ended: list[int] = []
+
+    def answer(connection: socket.socket) -> None:
+        sent = 0
+        with contextlib.suppress(OSError), tls.wrap_socket(connection, True) if tls else connection as peer:
+            peer.sendall(said)
+            while sent < 512 * 1024 * 1024:
+                peer.sendall(again)
+                sent += len(again)
+                time.sleep(pause)
+        ended.append(sent)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1], ended
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 10
+    while not true() and time.monotonic() < until:
+        time.sleep(0.05)
+    return true()
+
+
+async def test_of_an_answer_without_end_the_beginning_is_read() -> None:
+    with endless(CHUNKED, b"10000\r\n" + b"x" * 0x10000 + b"\r\n", 0) as (port, ended):
+        await send(f"json://127.0.0.1:{port}", timeout=30)
+        assert soon(lambda: bool(ended))
+    assert ended[0] < 32 * 1024 * 1024, "what the buffers of two sockets hold, and no more"
+
+
+async def test_of_an_answer_that_unpacks_to_more_the_beginning_is_read(service: tuple[Plain, str]) -> None:
+    fake, url = service
+    fake.body, fake.headers = gzip.compress(gzip.compress(bytes(256 * 1024 * 1024))), {"Content-Encoding": "gzip, gzip"}
+    tracemalloc.start()
+    await send(url, timeout=30)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 * 1024 * 1024
+
+
+@pytest.mark.parametrize("scheme", ["json", "jsons", "mailto"])
+async def test_when_the_time_is_over_nothing_is_left_of_the_exchange(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slowly it is answered, and however often it is tried."""
+    said, again = (b"", b"220-\r\n") if scheme == "mailto" else (CHUNKED, b"1\r\nx\r\n")
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    with (
+        authority.cert_pem.tempfile() as file,
+        endless(said, again, 0.1, tls if scheme == "jsons" else None) as (port, ended),
+    ):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", file)
+        monkeypatch.delenv("HTTPS_PROXY", raising=False)
+        for _ in range(3):
+            with pytest.raises(DeliveryError, match="could not deliver") as caught:
+                await send(f"{scheme}://127.0.0.1:{port}?from=a@example.com&to=b@example.com", timeout=1)
+            assert caught.value.retryable
+        assert soon(lambda: len(ended) == 3)
+    assert all(ended), "each was being read"
+    assert soon(lambda: not [each for each in threading.enumerate() if each.name in ("aside", "outbound")])
 
 
 async def test_a_private_host_is_refused_unless_it_is_allowed(service: tuple[Plain, str]) -> None:
@@ -211,7 +294,7 @@ def test_who_is_watched_reaches_allowed_addresses_only_and_others_are_free() -> 
             came.append(name)
 
     def library(port: int) -> None:
-        with watched(Allowance()) as watch:
+        with watched(Allowance(), 60) as watch:
             watching.set()
             done.wait(10)
             connect("watched", port)
@@ -238,7 +321,7 @@ def test_who_is_watched_sends_no_datagram_and_reaches_no_socket_of_this_machine(
     ):
         server.bind(str(tmp_path / "socket"))
         server.listen()
-        with watched(Allowance()) as watch:
+        with watched(Allowance(), 60) as watch:
             for act in (
                 lambda: datagram.sendto(b"x", (host, 9)),
                 lambda: datagram.sendmsg([b"x"], [], 0, (host, 9)),
@@ -248,7 +331,7 @@ def test_who_is_watched_sends_no_datagram_and_reaches_no_socket_of_this_machine(
                 with pytest.raises(PermissionError):
                     act()
                 assert watch.refused
-        with watched(Allowance(private=True)):
+        with watched(Allowance(private=True), 60):
             assert datagram.sendto(b"x", (host, 9)) == 1
             local.connect(str(tmp_path / "socket"))
 

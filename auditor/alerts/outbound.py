@@ -1,4 +1,4 @@
-"""Holds a library that opens its connections itself to the addresses that a sink may speak to.
+"""Holds a library that opens its connections itself to the addresses that a sink may speak to, and to its time.
 
 What is checked is each connection, and not what the library was told: it may be told of other hosts than the one that
 is seen. Python asks before it connects: https://docs.python.org/3/library/audit_events.html
@@ -22,6 +22,8 @@ from auditor.errors import DeliveryError
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _HERE = "127.0.0.1"
 """What a socket of this machine, which has a path, is judged as."""
+_AGAIN = 0.2
+"""Seconds between looks for connections that were only beginning when the time was over."""
 
 
 class Watch:
@@ -30,8 +32,11 @@ class Watch:
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
         self._proxies = _proxies()
+        self._opened: list[tuple[int, os.stat_result]] = []
         self.refused: DeliveryError | None = None
         """Why the last connection that was not allowed was not."""
+        self.late = False
+        """Whether its time was over before it was done: whatever the library says then, it read no whole answer."""
 
     def begin(self, host: str, port: int, *, directly: bool) -> None:
         """Raise as `allowed` does when `host` leads to no allowed address, unless a proxy is the one to look it up.
@@ -43,6 +48,9 @@ class Watch:
 
     def check(self, sock: Any, address: Any) -> None:
         """Raise OSError when nothing may be sent to `address` of `sock`."""
+        if self.late:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        self._opened.append((sock.fileno(), os.fstat(sock.fileno())))
         if address is None:
             return  # it is connected already, and was checked then
         inside = sock.family in (socket.AF_INET, socket.AF_INET6)
@@ -57,6 +65,21 @@ class Watch:
             self.refused = error
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
+    def end(self, done: threading.Event, seconds: float) -> None:
+        """End all that is connected unless it is `done` after `seconds`, and then whatever was just being connected."""
+        while not done.wait(_AGAIN if self.late else seconds):
+            self.late = True
+            for opened in tuple(self._opened):
+                _cut(*opened)
+
+
+def _cut(descriptor: int, was: os.stat_result) -> None:
+    # By number, since TLS takes the socket from who connected; a twin held from the beginning would keep open what the
+    # library closes. Where sockets have no inode (macOS) nothing tells that the number is not another's by now.
+    with suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as twin:
+        if was.st_ino and os.path.samestat(os.fstat(twin.fileno()), was):
+            twin.shutdown(socket.SHUT_RDWR)
+
 
 class _Watched(threading.local):
     by: Watch | None = None
@@ -66,13 +89,20 @@ _watched = _Watched()
 
 
 @contextmanager
-def watched(allowance: Allowance) -> Iterator[Watch]:
-    """This thread connects to allowed addresses only. Others, also those that it starts, are free."""
+def watched(allowance: Allowance, seconds: float) -> Iterator[Watch]:
+    """This thread connects to allowed addresses only, and what it connected ends after `seconds`.
+
+    Others, also those that it starts, are free. A time limit of a library is one for each read, and holds nobody who
+    sends a byte now and then.
+    """
     _install()
-    _watched.by = Watch(allowance)
+    watch, done = Watch(allowance), threading.Event()
+    threading.Thread(target=watch.end, args=(done, seconds), name="outbound", daemon=True).start()
+    _watched.by = watch
     try:
-        yield _watched.by
+        yield watch
     finally:
+        done.set()
         _watched.by = None
 
 

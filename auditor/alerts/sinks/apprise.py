@@ -54,9 +54,12 @@ class Config(RemoteConfig):
         """The service of the address, from Apprise. Raises ConfigError."""
         try:
             import apprise  # noqa: PLC0415 - an extra, and slow to import
+
+            from auditor.alerts import bounded  # noqa: PLC0415 - needs the extra
         except ImportError:
             hint = "pip install 'openai-org-auditor[apprise]'"
             raise ConfigError("Apprise is not installed", hint=hint) from None
+        bounded.install()
         asset = apprise.AppriseAsset(
             app_id="auditor",
             app_desc="OpenAI organization auditor",
@@ -112,7 +115,7 @@ def _notify(config: Config, alert: Alert) -> bool:
     service = config.service()
     host = _host(service)
     told = {"body": _body(alert), "title": _title(alert), "notify_type": _type(alert), "body_format": "text"}
-    with watched(config.allowance) as watch:
+    with watched(config.allowance, config.timeout) as watch:
         if host:
             directly = not _DIRECTLY.isdisjoint(service.schemas())
             watch.begin(host, getattr(service, "port", None) or 443, directly=directly)
@@ -123,7 +126,7 @@ def _notify(config: Config, alert: Alert) -> bool:
             raise watch.refused or DeliveryError(reason, hint="try: apprise -vvv URL", retryable=True) from None
     if watch.refused and not taken:
         raise watch.refused
-    return taken
+    return taken and not watch.late
 
 
 def _host(service: Any) -> str:
