@@ -124,6 +124,29 @@ async def test_a_service_that_does_not_answer_ends_in_time(service: tuple[Plain,
     assert time.monotonic() - started < 8
 
 
+@pytest.mark.parametrize("option", ["?redirect=yes", "?format=text&redirect=1"])
+def test_an_address_that_asks_for_redirects_is_a_fault_of_the_configuration(option: str) -> None:
+    with pytest.raises(ConfigError, match="asks to follow redirects") as caught:
+        build("phone", {"type": "apprise", "url": f"json://example.com/{CANARY}{option}"})
+    assert "take `redirect` out of it" in caught.value.hint
+    assert CANARY not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_service_that_would_follow_a_redirect_is_led_nowhere(service: tuple[Plain, str], status: int) -> None:
+    """As a service of Apprise asks that forgets to say no."""
+    import requests
+
+    from auditor.alerts import bounded
+
+    fake, url = service
+    bounded.install()
+    with serving(other := Plain()) as elsewhere:
+        fake.status, fake.headers = status, {"Location": f"{elsewhere}/stolen"}
+        answer = requests.post(url.replace("json://", "http://"), b"{}", timeout=10, allow_redirects=True)
+    assert (answer.status_code, other.calls) == (status, [])
+
+
 @contextlib.contextmanager
 def endless(
     said: bytes, again: bytes, pause: float, tls: ssl.SSLContext | None = None

@@ -1,4 +1,4 @@
-"""Bounds the answers that Apprise reads. To be imported only where Apprise is.
+"""Bounds the answers that Apprise reads, and where they lead. To be imported only where Apprise is.
 
 Its services ask by functions of requests that make a session each and read an answer whole, however long it is, and
 no setting leads to that session. So the adapter that sessions are made with is ours from the import of this module on;
@@ -17,12 +17,17 @@ ANSWER_MAX = 1024 * 1024
 
 
 class Adapter(HTTPAdapter):
-    """Reads the beginning of an answer; its status is what confirms, and of what is longer the rest stays unread."""
+    """Reads the beginning of an answer; its status is what confirms, and of what is longer the rest stays unread.
+
+    A redirect is an answer like others, which leads nowhere, whatever a service thinks of it.
+    """
 
     def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:
         """As requests does it."""
         response = super().build_response(req, resp)
         response.raw = _Beginning(resp)
+        if 300 <= response.status_code < 400:
+            response.headers.pop("Location", None)
         return response
 
 

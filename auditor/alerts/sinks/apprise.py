@@ -72,6 +72,10 @@ class Config(RemoteConfig):
         service = apprise.Apprise.instantiate(secret(self.url, self.url_file), asset=asset)
         if service is None:
             raise ConfigError("the url is none that Apprise knows", hint="try it: apprise -t test -b test URL")
+        if service.redirects:
+            # Who answers would choose another host for the message, and its word would confirm that it arrived.
+            hint = "take `redirect` out of it, and name the address where redirects lead to"
+            raise ConfigError("the url asks to follow redirects, which no sink does", hint=hint)
         service.socket_connect_timeout = service.socket_read_timeout = self.timeout
         return service
 
