@@ -299,7 +299,30 @@ async def test_the_host_of_a_service_that_asks_no_proxy_is_checked_here(
     with pytest.raises(DeliveryError, match="private, local or reserved"):
         await send(f"{plugin}://ada:{CANARY}@localhost/b@example.com", allow_private=False)
     with pytest.raises(DeliveryError, match="could not deliver"):
-        await send("jsons://localhost", allow_private=False)
+        await send("jsons://hooks.example.com", allow_private=False)
+
+
+@pytest.mark.parametrize("host", ["[::ffff:169.254.169.254]", "2852039166", "0xa9fea9fe", "169.254.43518", "localhost"])
+async def test_a_proxy_is_not_asked_for_a_closed_address(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(DeliveryError, match="private, local or reserved"):
+        await send(f"jsons://{host}", allow_private=False)
+
+
+async def test_an_address_in_brackets_is_reached() -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listener as server:
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        await send(f"json://[::1]:{server.getsockname()[1]}", timeout=5)
 
 
 @pytest.mark.parametrize("name", ["@alice", "(@alice)", "x @alice", "<@alice", "@everyone", "ada@everyone"])

@@ -14,7 +14,7 @@ import trustme
 from pydantic import ValidationError
 
 from auditor.alerts import remote
-from auditor.alerts.destination import Allowance, allowed, connect
+from auditor.alerts.destination import Allowance, allowed, connect, left_to_proxy
 from auditor.alerts.post import post
 from auditor.alerts.registry import build
 from auditor.alerts.remote import RemoteConfig, checked_url
@@ -183,10 +183,32 @@ async def test_name_and_certificate_stay_those_of_the_url(tmp_path: object) -> N
             await post("Peer", f"https://other.example.com:{port}/a", b"{}", {}, config, Name(["127.0.0.1"]))
 
 
-async def test_a_proxy_is_not_asked_for_a_closed_address(monkeypatch: pytest.MonkeyPatch) -> None:
+DOTTED = "169.254.169.254. 127.1. LOCALHOST localhost. hooks.localhost a.localhost."
+
+
+@pytest.mark.parametrize("form", [*FORMS, *DOTTED.split()])
+async def test_a_proxy_is_not_asked_for_a_closed_address(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    url = f"https://[{form}]/latest" if ":" in form else f"https://{form}/latest"
     with pytest.raises(DeliveryError, match="private, local or reserved"):
-        await post("Peer", "https://169.254.169.254/latest", b"{}", {}, RemoteConfig(timeout=2))
+        await post("Peer", url, b"{}", {}, RemoteConfig(timeout=2))
+    with pytest.raises(DeliveryError, match="private, local or reserved"):
+        left_to_proxy(f"[{form}]", NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "form", ["\u2460\u2461\u2466.0.0.1", "127\u30020\u30020\u30021", "\uff11\uff12\uff17.1", "fe80::1%eth0"]
+)
+def test_what_a_library_makes_an_address_of_is_one(form: str) -> None:
+    with pytest.raises(DeliveryError, match="private, local or reserved"):
+        left_to_proxy(form, PRIVATE if "%" in form else NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "host", ["8.8.8.8", "0x08080808", "[2606:4700::1111]", "hooks.example.com", "localhost.example", ""]
+)
+def test_names_and_open_addresses_are_left_to_the_proxy(host: str) -> None:
+    left_to_proxy(host, NOWHERE)
 
 
 async def test_certificates_of_the_environment_that_are_none_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +284,14 @@ async def test_doctor_says_that_an_address_is_closed_and_how_to_open_it() -> Non
     assert "allow_private" in line.hint
     line = await surroundings.sink(build("chat", {**hook, "allow_private": True}))
     assert line.text == "teams: 127.0.0.1:9 cannot be reached: connection refused"
+
+
+async def test_doctor_says_of_a_closed_address_so_also_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    line = await surroundings.sink(build("chat", {"type": "teams", "url": "https://169.254.43518/canary"}))
+    assert (line.mark, line.text) == (Mark.FAIL, "teams: 169.254.43518 is a private, local or reserved address")
+    line = await surroundings.sink(build("chat", {"type": "teams", "url": "https://hooks.example.com/canary"}))
+    assert line.mark is Mark.OK
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ https://www.iana.org/assignments/iana-ipv4-special-registry and https://www.iana
 import socket
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _PRIVATE = tuple(
         ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7"),
     )
 )
+_LOOPBACK = IPv4Address("127.0.0.1")
 _GLOBAL_6 = ip_network("2000::/3")
 _NOT_GLOBAL = tuple(
     map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
@@ -102,13 +104,27 @@ def allowed(host: str, port: int, allowance: Allowance, lookup: Lookup = look_up
     return good
 
 
-def is_address(host: str) -> bool:
-    """Whether it is an address already, rather than a name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+def bare(host: str) -> Address | None:
+    """The address that `host` is itself, in any spelling that resolvers take for one; None for a name."""
+    text = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower()
+    text = text.removeprefix("[").removesuffix("]").removesuffix(".")
+    if text == "localhost" or text.endswith(".localhost"):
+        return _LOOPBACK  # https://www.rfc-editor.org/rfc/rfc6761#section-6.3
+    with suppress(ValueError):
+        return ip_address(text)
+    with suppress(OSError):
+        return IPv4Address(socket.inet_aton(text))  # 127.1, 0x7f000001, 0177.0.0.1
+    return None
+
+
+def left_to_proxy(host: str, allowance: Allowance) -> None:
+    """Raise as `allowed` does when `host` is itself an address that may not be reached.
+
+    A proxy looks names up, and is the one to say what they may lead to; a bare address is ours to judge.
+    """
+    address = bare(host)
+    if address and ("%" in host or not allowance.allows(address)):
+        raise refusal(host, allowance)
 
 
 def refusal(host: str, allowance: Allowance) -> DeliveryError:

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from auditor.alerts.destination import Allowance, allowed, is_address, look_up, refusal
+from auditor.alerts.destination import Allowance, allowed, left_to_proxy, look_up, refusal
 from auditor.errors import DeliveryError
 
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
@@ -43,8 +43,10 @@ class Watch:
 
         With `directly` no proxy is asked, whatever the environment says.
         """
-        if directly or not self._proxies or is_address(host):
-            allowed(host, port, self._allowance)
+        if self._proxies and not directly:
+            left_to_proxy(host, self._allowance)
+        else:
+            allowed(host.strip("[]"), port, self._allowance)
 
     def check(self, sock: Any, address: Any) -> None:
         """Raise OSError when nothing may be sent to `address` of `sock`."""

@@ -4,7 +4,6 @@ import asyncio
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,7 +13,7 @@ import msgspec
 from auditor import __version__
 from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
-from auditor.alerts.destination import Allowance, Lookup, allowed, is_address, look_up, refusal
+from auditor.alerts.destination import Allowance, Lookup, allowed, left_to_proxy, look_up
 from auditor.alerts.remote import RemoteConfig, checked_url, host_and_port
 from auditor.errors import DeliveryError
 
@@ -99,9 +98,7 @@ def _pool(url: str, config: RemoteConfig, lookup: Lookup) -> httpcore.AsyncConne
     if not proxy or urllib.request.proxy_bypass(host):
         guarded = _Guarded(config.allowance, config.timeout, lookup)
         return httpcore.AsyncConnectionPool(config.trust(), network_backend=guarded)
-    # The proxy resolves names, and is the one to say what they may lead to; a bare address is ours to judge.
-    if is_address(host) and not config.allowance.allows(ip_address(host)):
-        raise refusal(host, config.allowance)
+    left_to_proxy(host, config.allowance)
     return _proxy(proxy, config)
 
 

@@ -22,7 +22,7 @@ from slack_sdk.socket_mode.builtin.connection import ConnectionState
 from slack_sdk.web import WebClient
 
 from auditor.alerts.answers import unreachable
-from auditor.alerts.destination import Allowance, allowed, is_address, refusal
+from auditor.alerts.destination import Allowance, allowed, left_to_proxy, refusal
 from auditor.alerts.sinks import slack
 from auditor.alerts.sinks.slack import APP_TOKENS, Config
 from auditor.alerts.slackerrors import explained
@@ -206,10 +206,11 @@ def _way(url: str, config: Config) -> tuple[Allowance, str]:
     allowance = config.allowance if encrypted else replace(config.allowance, public=False)
     proxy = urllib.request.getproxies().get("https", "") if encrypted else ""
     proxy = "" if urllib.request.proxy_bypass(host) else proxy
-    # A proxy resolves names, and is the one to say what they may lead to; a bare address is ours to judge.
-    if not proxy or is_address(host):
-        try:
-            allowed(host, port or 443, allowance)
-        except OSError as error:
-            raise unreachable("Slack's socket", error) from None
-    return allowance, proxy
+    if proxy:
+        left_to_proxy(host, allowance)
+        return allowance, proxy
+    try:
+        allowed(host, port or 443, allowance)
+    except OSError as error:
+        raise unreachable("Slack's socket", error) from None
+    return allowance, ""

@@ -13,7 +13,7 @@ import httpx
 from auditor import tls
 from auditor.alerts import slacksocket
 from auditor.alerts.aside import aside
-from auditor.alerts.destination import Allowance, connect
+from auditor.alerts.destination import Allowance, connect, left_to_proxy
 from auditor.alerts.message import Alert
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Sink
@@ -101,10 +101,11 @@ async def sink(one: Sink) -> Line:
         why = f"{place} cannot be tried without a message" if place else "it needs no host"
         return Line(Mark.OK, topic, f"{one.kind}: built; {why}")
     host, port = address
-    if _through_a_proxy(host):
-        return Line(Mark.OK, topic, f"{one.kind}: built; {host} is reached through a proxy, which was not tried")
     allowance = one.config.allowance if isinstance(one.config, RemoteConfig) else Allowance()
     try:
+        if _through_a_proxy(host):
+            left_to_proxy(host, allowance)
+            return Line(Mark.OK, topic, f"{one.kind}: built; {host} is reached through a proxy, which was not tried")
         connection = await aside(lambda: connect(host, port, CONNECT_SECONDS, allowance))
     except DeliveryError as error:
         return Line(Mark.FAIL, topic, f"{one.kind}: {error.message}", error.hint, Exit.CONFIG)
