@@ -20,7 +20,8 @@ _USERINFO = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
 def register(secret: str) -> None:
     """Mask `secret`, and its URL and base64 forms, from now on. Texts under 6 characters would mask half of a log."""
     if len(secret) >= 6:
-        _secrets.update({secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")})
+        data = secret.encode("utf-8", "surrogatepass")  # an environment that is no UTF-8 gives what cannot be encoded
+        _secrets.update({secret, quote(data, safe=""), base64.b64encode(data).decode().rstrip("=")})
 
 
 def redact(text: str) -> str:

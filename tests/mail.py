@@ -1,6 +1,7 @@
 """Mail servers for the tests: a real one that keeps what it takes, and one that fails at a verb of choice."""
 
 import contextlib
+import hmac
 import socket
 import ssl
 import threading
@@ -35,6 +36,8 @@ class Inbox:
     busy: bool = False
     """No letter is taken now, whoever it is for."""
     port: int = 0
+    password: str = "canary-password"
+    """Of `ada` and of `jürgen`."""
 
     async def handle_RCPT(
         self, _server: object, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -59,16 +62,28 @@ class Inbox:
         return "250 OK"
 
     def authenticate(self, _server: object, _session: object, _envelope: object, _method: str, data: Any) -> AuthResult:
-        """`ada` with `canary-password`."""
-        good = isinstance(data, LoginPassword) and (data.login, data.password) == (b"ada", b"canary-password")
-        if good:
-            self.users.append(data.login.decode())
+        good = isinstance(data, LoginPassword) and self._knows(data.login, data.password, self.password.encode())
         return AuthResult(success=good, handled=False)
+
+    async def auth_CRAM__MD5(self, server: Any, _arguments: object) -> AuthResult:
+        """https://www.rfc-editor.org/rfc/rfc2195"""
+        challenge = b"<1@mail.example.com>"
+        login, _, answer = (await server.challenge_auth(challenge)).rpartition(b" ")
+        wanted = hmac.new(self.password.encode(), challenge, "md5").hexdigest().encode()
+        return AuthResult(success=self._knows(login, answer, wanted), handled=False)
+
+    def _knows(self, login: bytes, said: bytes, wanted: bytes) -> bool:
+        good = login.decode() in ("ada", "jürgen") and said == wanted
+        if good:
+            self.users.append(login.decode())
+        return good
 
 
 @contextmanager
-def serving(context: ssl.SSLContext | None = None, *, implicit: bool = False, login: bool = False) -> Iterator[Inbox]:
-    """A running server; with `context` it offers STARTTLS, or speaks TLS from the start."""
+def serving(
+    context: ssl.SSLContext | None = None, *, implicit: bool = False, login: bool = False, way: str = "PLAIN"
+) -> Iterator[Inbox]:
+    """A running server; with `context` it offers STARTTLS, or speaks TLS from the start; `way` to log in is offered."""
     inbox = Inbox()
     with socket.create_server(("127.0.0.1", 0)) as free:
         inbox.port = free.getsockname()[1]
@@ -79,6 +94,7 @@ def serving(context: ssl.SSLContext | None = None, *, implicit: bool = False, lo
             "authenticator": inbox.authenticate,
             "auth_required": not implicit,
             "auth_require_tls": not implicit,
+            "auth_exclude_mechanism": {"PLAIN", "LOGIN", "CRAM-MD5"} - {way},
         }
     if context:
         settings |= {"ssl_context" if implicit else "tls_context": context}

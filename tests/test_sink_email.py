@@ -228,6 +228,29 @@ async def test_letter_and_password_go_encrypted(
     assert "another" not in error.message
 
 
+PASSWORDS = ["abcd efgh ijkl mnop", "Pässwörd\u20ac", "p\u00e4ss \U0001f511", "a" * 200]
+
+
+@pytest.mark.parametrize("way", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("password", PASSWORDS)
+async def test_a_password_may_hold_blanks_and_any_letters(
+    password: str, way: str, server_context: ssl.SSLContext, trusted: Settings
+) -> None:
+    login = {"username": "jürgen", "password": password, "security": "starttls"}
+    with mail.serving(server_context, login=True, way=way) as inbox:
+        inbox.password = password
+        await send(settings(inbox.port, **trusted, **login))
+    assert inbox.users == ["jürgen"]
+    assert len(inbox.letters) == 1
+
+
+@pytest.mark.parametrize("password", ["canary\nx", "canary\r", "canary\0x", "canary\udce4", ""])
+def test_a_password_that_cannot_be_sent_is_a_fault_of_the_configuration(password: str) -> None:
+    with pytest.raises(ConfigError, match="the password is empty, no UTF-8 or holds a line break or NUL") as caught:
+        build("mail", settings(25, username="ada", password=password, security="tls"))
+    assert "canary" not in caught.value.message + caught.value.hint
+
+
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 async def test_a_certificate_that_nobody_vouches_for_gets_no_letter(
     security: str, server_context: ssl.SSLContext

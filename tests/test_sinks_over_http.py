@@ -359,14 +359,18 @@ async def test_what_only_happened_ends_by_itself(alertmanager: tuple[FakeAlertma
     assert alert["endsAt"] == "2026-01-01T06:00:00Z"
 
 
-async def test_alertmanager_takes_a_password_too() -> None:
+@pytest.mark.parametrize("password", ["canary", "abcd efgh", "p\u00e4ss\u20ac", "a:" * 200])
+async def test_alertmanager_takes_a_password_too(password: str) -> None:
+    said: list[bytes] = []
+
     class Basic(FakeAlertmanager):
         def answer(self, call: Any) -> tuple[int, object]:
-            assert base64.b64decode(call.headers["authorization"].removeprefix("Basic ")) == b"ada:canary"
+            said.append(base64.b64decode(call.headers["authorization"].removeprefix("Basic ")))
             return super().answer(call)
 
     with serving(Basic()) as address:
-        await send({"type": "alertmanager", "url": address, "username": "ada", "password": "canary"})
+        await send({"type": "alertmanager", "url": address, "username": "ada", "password": password})
+    assert said == [f"ada:{password}".encode()]
     with pytest.raises(ConfigError, match="set exactly one of password and password_file"):
         await send({"type": "alertmanager", "url": "https://example.com", "username": "ada"})
 

@@ -22,6 +22,8 @@ from auditor.alerts.destination import Allowance
 from auditor.alerts.sink import SinkConfig, require_one, secret
 from auditor.errors import ConfigError
 
+_UNSENT = frozenset("\0\r\n")
+
 
 def _networks(value: object, read: ValidatorFunctionWrapHandler) -> object:
     """One fault for whatever is neither a yes nor networks, one of which may stand alone."""
@@ -132,6 +134,21 @@ def credential(name: str, value: SecretStr | None, file: Path | None) -> str:
     text = secret(value, file)
     if not is_plain(text):
         raise ConfigError(f"the {name} is empty or holds characters that none has", hint="paste it anew")
+    return text
+
+
+def password(value: SecretStr | None, file: Path | None) -> str:
+    """The password, read now, which goes out in base64 and so may hold blanks and any letters.
+
+    Raises ConfigError when it cannot be sent: NUL parts the name from it in SMTP, and a line break is an accident.
+    """
+    text = secret(value, file)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # from an environment that is no UTF-8
+        text = ""
+    if not text or not _UNSENT.isdisjoint(text):
+        raise ConfigError("the password is empty, no UTF-8 or holds a line break or NUL", hint="paste it anew")
     return text
 
 

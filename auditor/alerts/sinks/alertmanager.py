@@ -17,7 +17,7 @@ from auditor import clock
 from auditor.alerts.document import compact, moment, readable
 from auditor.alerts.message import DECIDED, Alert, AlertKind, key
 from auditor.alerts.post import post
-from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
+from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port, password
 from auditor.alerts.sink import Context, Example, Receipt, require_one
 from auditor.alerts.untrusted import named, one_line, paragraph
 from auditor.alerts.words import counted, label
@@ -56,8 +56,8 @@ class Config(RemoteConfig):
         if self.token or self.token_file:
             return {"Authorization": f"Bearer {credential('token', self.token, self.token_file)}"}
         if self.username:
-            password = credential("password", self.password, self.password_file)
-            return {"Authorization": f"Basic {base64.b64encode(f'{self.username}:{password}'.encode()).decode()}"}
+            login = f"{self.username}:{password(self.password, self.password_file)}"
+            return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
         return {}
 
     def address(self) -> tuple[str, int] | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
@@ -25,7 +25,7 @@ from auditor.alerts.mailheaders import bears
 from auditor.alerts.message import Alert
 from auditor.alerts.post import ANSWER_MAX
 from auditor.alerts.recipients import Answers, Recipients, refinement
-from auditor.alerts.remote import RemoteConfig, credential
+from auditor.alerts.remote import RemoteConfig, password
 from auditor.alerts.sink import Context, Example, Receipt, require_one
 from auditor.configtypes import one_or_many
 from auditor.errors import DeliveryError
@@ -89,7 +89,7 @@ class Config(RemoteConfig):
         """Raise ConfigError when the password cannot be used."""
         super().ready()
         if self.username:
-            credential("password", self.password, self.password_file)
+            password(self.password, self.password_file)
 
 
 EXAMPLES = {
@@ -165,7 +165,7 @@ def _enter(config: Config, smtp: smtplib.SMTP) -> None:
     if config.security == "starttls":
         smtp.starttls(context=config.trust())
     if config.username:
-        smtp.login(config.username, credential("password", config.password, config.password_file))
+        smtp.login(_Utf8(config.username), _Utf8(password(config.password, config.password_file)))
 
 
 def _is_about_the_letter(error: smtplib.SMTPResponseException) -> bool:
@@ -200,6 +200,15 @@ def _turned_away(error: Exception) -> DeliveryError:
     return DeliveryError(words, hint=hint, retryable=True)
 
 
+class _Utf8(str):
+    """What smtplib, which asks names and passwords for their ASCII, gets UTF-8 of: https://www.rfc-editor.org/rfc/rfc4616"""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "", errors: str = "strict") -> bytes:
+        return super().encode("utf-8", errors)
+
+
 class _Smtp(smtplib.SMTP):
     """Speaks over a connection that is there already, and reads no endless answers."""
 
@@ -215,6 +224,13 @@ class _Smtp(smtplib.SMTP):
         if self.file is None and self.sock:
             self.file = _Bounded(self.sock.makefile("rb"))
         return super().getreply()
+
+    def auth(self, mechanism: str, authobject: Any, *, initial_response_ok: bool = True) -> tuple[int, bytes]:
+        def told(*challenge: Any) -> Any:
+            answer = authobject(*challenge)
+            return None if answer is None else _Utf8(answer)
+
+        return super().auth(mechanism, told, initial_response_ok=initial_response_ok)
 
     def __exit__(self, *args: object) -> None:
         # After its final dot a letter is delivered; what the server makes of QUIT changes nothing.
