@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from auditor.alerts import remote
 from auditor.alerts.destination import Allowance, allowed, connect, left_to_proxy
 from auditor.alerts.post import post
+from auditor.alerts.proxies import proxy_for
 from auditor.alerts.registry import build
 from auditor.alerts.remote import RemoteConfig, checked_url
 from auditor.alerts.samples import samples
@@ -251,9 +252,19 @@ def pump(source: socket.socket, target: socket.socket) -> None:
             target.sendall(part)
 
 
-@pytest.mark.parametrize("scheme", ["http://", ""])
+@pytest.mark.parametrize(
+    ("login", "told"),
+    [
+        ("http://ada:p%40ss@", b"ada:p@ss"),
+        ("ada:p%40ss@", b"ada:p@ss"),
+        ("http://ada:p%C3%A4ss@", b"ada:p\xc3\xa4ss"),
+        ("http://ada:p\u00e4ss@", b"ada:p\xc3\xa4ss"),
+        ("http://ada:p%E4ss@", b"ada:p\xe4ss"),
+        ("http://ada@", b"ada:"),
+    ],
+)
 async def test_a_proxy_of_the_environment_is_used_and_reads_nothing(
-    scheme: str, monkeypatch: pytest.MonkeyPatch
+    login: str, told: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -267,14 +278,51 @@ async def test_a_proxy_of_the_environment_is_used_and_reads_nothing(
 
         threading.Thread(target=serve, daemon=True).start()
         with proxying(listener.getsockname()[1]) as (proxy, asked):
-            monkeypatch.setenv("https_proxy", f"{scheme}ada:p%40ss@{proxy}")
+            monkeypatch.setenv("https_proxy", f"{login}{proxy}")
             monkeypatch.setenv("no_proxy", "localhost")
             config = RemoteConfig.model_validate({"ca_file": file, "timeout": 5})
             answer = await post("Peer", "https://hooks.example.com/canary", b"{}", {}, config)
     assert answer.status == 204
     assert asked[0].startswith("CONNECT hooks.example.com:443 HTTP/1.1")
-    assert base64.b64encode(b"ada:p@ss").decode() in asked[0]
+    assert f"Basic {base64.b64encode(told).decode()}\r\n" in asked[0]
     assert "canary" not in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("socks5h://ada:canary@127.0.0.1:{port}", "speaks SOCKS, which is not supported"),
+        ("SOCKS4://127.0.0.1:{port}", "speaks SOCKS, which is not supported"),
+        ("ftp://ada:canary@127.0.0.1:{port}", "is no address"),
+        ("http://ada:canary@127.0.0.1:port", "is no address"),
+        ("http://ada:canary@pr\u00f6xy.example.com:{port}", "is no address"),
+        ("http://ada:canary\udce4@127.0.0.1:{port}", "is no address"),
+        ("http://", "is no address"),
+    ],
+)
+async def test_a_proxy_that_is_of_no_use_is_told_and_not_asked(
+    address: str, why: str, counted: tuple[int, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, connections = counted
+    monkeypatch.setenv("https_proxy", address.replace("{port}", str(port)))
+    sink = build("chat", {"type": "teams", "url": "https://hooks.example.com/canary", "timeout": 2})
+    with pytest.raises(DeliveryError, match=f"^the proxy of the environment {why}$") as caught:
+        await sink.send(samples("acme", 0)["notice"], Context())
+    assert caught.value.retryable
+    assert "NO_PROXY" in caught.value.hint
+    assert connections == []
+    line = await surroundings.sink(sink)
+    assert (line.mark, line.text) == (Mark.FAIL, f"teams: the proxy of the environment {why}")
+    monkeypatch.setenv("no_proxy", "hooks.example.com")
+    assert proxy_for("hooks.example.com") is None
+
+
+@pytest.mark.parametrize("login", ["", "ada:p%40%C3%A4ss@", "ada:@"])
+def test_a_library_is_told_of_the_proxy_in_one(login: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", f"{login}proxy.example.com:3128")
+    proxy = proxy_for("hooks.example.com")
+    assert proxy is not None
+    assert proxy.url == f"http://{login}proxy.example.com:3128"
 
 
 async def test_doctor_says_that_an_address_is_closed_and_how_to_open_it() -> None:

@@ -1,11 +1,9 @@
 """The one HTTP client of the sinks: to allowed addresses only, no redirects, bounded answers, a time for it all."""
 
 import asyncio
-import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import httpcore
 import msgspec
@@ -14,6 +12,7 @@ from auditor import __version__
 from auditor.alerts.answers import refused, unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import Allowance, Lookup, allowed, left_to_proxy, look_up
+from auditor.alerts.proxies import proxy_for
 from auditor.alerts.remote import RemoteConfig, checked_url, host_and_port
 from auditor.errors import DeliveryError
 
@@ -90,26 +89,16 @@ async def _exchange(url: str, body: bytes, headers: Mapping[str, str], config: R
 
 def _pool(url: str, config: RemoteConfig, lookup: Lookup) -> httpcore.AsyncConnectionPool:
     host, _ = host_and_port(url)
-    proxy = urllib.request.getproxies().get("https", "")
     if not url.startswith("https://"):
         # For private addresses only, and no proxy is asked for those.
         plain = _Guarded(replace(config.allowance, public=False), config.timeout, lookup)
         return httpcore.AsyncConnectionPool(network_backend=plain)
-    if not proxy or urllib.request.proxy_bypass(host):
+    proxy = proxy_for(host)
+    if proxy is None:
         guarded = _Guarded(config.allowance, config.timeout, lookup)
         return httpcore.AsyncConnectionPool(config.trust(), network_backend=guarded)
     left_to_proxy(host, config.allowance)
-    return _proxy(proxy, config)
-
-
-def _proxy(address: str, config: RemoteConfig) -> httpcore.AsyncConnectionPool:
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    try:
-        return httpcore.AsyncHTTPProxy(bare, proxy_auth=login, ssl_context=config.trust())
-    except (ValueError, UnicodeError):
-        raise ValueError("the proxy of the environment is no address") from None
+    return httpcore.AsyncHTTPProxy(proxy.address, proxy_auth=proxy.login, ssl_context=config.trust())
 
 
 class _Guarded(httpcore.AsyncNetworkBackend):

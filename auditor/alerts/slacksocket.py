@@ -8,7 +8,6 @@ import logging
 import socket
 import ssl
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +22,7 @@ from slack_sdk.web import WebClient
 
 from auditor.alerts.answers import unreachable
 from auditor.alerts.destination import Allowance, allowed, left_to_proxy, refusal
+from auditor.alerts.proxies import proxy_for
 from auditor.alerts.sinks import slack
 from auditor.alerts.sinks.slack import APP_TOKENS, Config
 from auditor.alerts.slackerrors import explained
@@ -204,11 +204,10 @@ def _way(url: str, config: Config) -> tuple[Allowance, str]:
     if not host or not (encrypted or plain):
         raise DeliveryError("Slack gave no address of a socket", hint="check base_url", retryable=True)
     allowance = config.allowance if encrypted else replace(config.allowance, public=False)
-    proxy = urllib.request.getproxies().get("https", "") if encrypted else ""
-    proxy = "" if urllib.request.proxy_bypass(host) else proxy
+    proxy = proxy_for(host) if encrypted else None
     if proxy:
         left_to_proxy(host, allowance)
-        return allowance, proxy
+        return allowance, proxy.url
     try:
         allowed(host, port or 443, allowance)
     except OSError as error:

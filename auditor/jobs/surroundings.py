@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-import urllib.request
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ from auditor.alerts import slacksocket
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import Allowance, connect, left_to_proxy
 from auditor.alerts.message import Alert
+from auditor.alerts.proxies import proxy_for
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Sink
 from auditor.alerts.sinks import slack
@@ -131,7 +131,7 @@ async def buttons(one: Sink) -> Line | None:
 
 def _through_a_proxy(host: str) -> bool:
     local = host in {"localhost", "::1"} or host.startswith("127.")
-    return not local and "https" in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
+    return not local and proxy_for(host) is not None
 
 
 async def send_test(one: Sink, alert: Alert) -> Line:
