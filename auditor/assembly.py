@@ -160,10 +160,14 @@ def calendar_of(loaded: Loaded) -> Calendar:
     return Calendar(registers_of(loaded), loaded.config.schedule.timezone)
 
 
-def sink_of(loaded: Loaded, name: str) -> Sink:
-    """The sink `name`, which the configuration has. Raises FaultyFiles with each fault and its line."""
+def sink_of(loaded: Loaded, name: str, *, ready: bool = True) -> Sink:
+    """The sink `name`, which the configuration has: `ready` to send, or as its settings alone describe it.
+
+    Raises FaultyFiles with each fault and its line.
+    """
+    make = registry.build if ready else registry.described
     try:
-        return registry.build(name, loaded.config.sinks[name])
+        return make(name, loaded.config.sinks[name])
     except Unusable as error:
         raise FaultyFiles([loaded.fault(each.place, each.message, each.hint) for each in error.wrong]) from None
 

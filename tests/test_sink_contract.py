@@ -20,7 +20,8 @@ import pytest
 
 from auditor.alerts.answers import RETRY_AFTER_MAX
 from auditor.alerts.message import Alert, AlertKind, Line, key
-from auditor.alerts.registry import build, kinds
+from auditor.alerts.registry import build, described, kinds
+from auditor.alerts.samples import group, samples
 from auditor.alerts.sink import Context, Example, SinkConfig
 from auditor.errors import ConfigError, DeliveryError
 from auditor.terms import Level
@@ -147,6 +148,17 @@ async def test_a_confirmation_is_a_receipt(name: str, peer: Peer) -> None:
     receipt = await build("security", settings(name, peer.address)).send(ALERT, Context())
     assert all(isinstance(value, str) for value in receipt.details.values())
     assert CANARY not in repr(receipt)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_preview_needs_no_secret(name: str) -> None:
+    given = settings(name)
+    files = {f"{setting}_file" for setting in given} & type(described("a", given).config).model_fields.keys()
+    kept = {setting: value for setting, value in given.items() if f"{setting}_file" not in files}
+    sink = described("a", kept | dict.fromkeys(files, "/nonexistent/secret"))
+    for alert in samples("acme", 1_767_225_600).values():
+        assert sink.preview(alert)
+    assert sink.preview_group(group("acme", 1_767_225_600))
 
 
 FINAL: Mapping[str, frozenset[int]] = {

@@ -159,7 +159,7 @@ def test_a_test_message_is_confirmed_or_the_command_fails(config: Path, server: 
     ]
 
 
-@pytest.mark.parametrize("verb", [("run",), ("check",), ("sinks", "test", "chat"), ("sinks", "preview", "chat")])
+@pytest.mark.parametrize("verb", [("run",), ("check",), ("sinks", "test", "chat")])
 def test_a_token_that_was_pasted_where_its_file_belongs_is_shown_nowhere(verb: tuple[str, ...], tmp_path: Path) -> None:
     token = "xoxb-canary"
     configured(tmp_path, API, sinks={"chat": {"type": "slack", "channel": "#a", "token_file": token}})
@@ -221,6 +221,23 @@ def test_the_list_of_commands_tells_each_in_a_whole_sentence(config: Path) -> No
     shown = auditor("sinks", "--help", cwd=config.parent)
     assert "Show what a sink would send.\n" in shown.out
     assert "..." not in shown.out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("kind", ["opened", "group"])
+def test_a_preview_is_shown_where_the_files_of_the_server_are_missing(kind: str, tmp_path: Path) -> None:
+    missing = str(tmp_path / "canary" / "secret")
+    sinks: dict[str, dict[str, Any]] = {
+        "chat": {"type": "slack", "channel": "#a", "token_file": missing, "app_token_file": missing, "deciders": "U01"},
+        "file": {"type": "jsonl", "path": missing},
+        "hook": {"type": "webhook", "url_file": missing, "secret_file": missing, "ca_file": missing},
+    }
+    configured(tmp_path, API, sinks=sinks)
+    for name in sinks:
+        done = auditor("sinks", "preview", name, "--kind", kind, cwd=tmp_path)
+        assert (done.code, bool(done.document)) == (0, True), done.err
+        assert "canary" not in done.out + done.err
+        assert auditor("sinks", "test", name, cwd=tmp_path).code == 2
+    assert "auditor.waive" in auditor("sinks", "preview", "chat", "--kind", kind, cwd=tmp_path).out
 
 
 def test_the_command_shows_what_would_go_out(config: Path, server: Server) -> None:

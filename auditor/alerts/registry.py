@@ -39,9 +39,21 @@ class Unusable(ConfigError):
 
 
 def build(name: str, settings: Mapping[str, Any]) -> Sink:
-    """The sink `name` of auditor.yaml from its raw mapping, `type` included.
+    """The sink `name` of auditor.yaml from its raw mapping, `type` included, ready to send.
 
     Raises Unusable naming the settings at fault, never their values.
+    """
+    sink, place = described(name, settings), ("sinks", name)
+    with _told_at(place):
+        _read_secrets(sink.config, place)
+        sink.config.ready()
+    return sink
+
+
+def described(name: str, settings: Mapping[str, Any]) -> Sink:
+    """The same as far as its settings alone tell: no file is read, so it can be previewed where there is no secret.
+
+    Raises Unusable.
     """
     kind, place = settings.get("type"), ("sinks", name)
     if kind not in kinds():
@@ -52,9 +64,6 @@ def build(name: str, settings: Mapping[str, Any]) -> Sink:
         config = model.model_validate({key: value for key, value in settings.items() if key != "type"})
     except ValidationError as error:
         raise Unusable(explained(error, model, place)) from None
-    with _told_at(place):
-        _read_secrets(config, place)
-        config.ready()
     return Sink(
         name,
         str(kind),

@@ -182,11 +182,12 @@ async def _heard(sink: Sink) -> bool:
 def preview(config_path: Path | None, name: str, kind: str) -> None:
     """Show what a sink would send.
 
-    The alert is made up and told with the sink's templates; nothing is sent and no secret is shown.
+    The alert is made up and told with the sink's templates; nothing is sent, and no secret is needed or shown.
     """
     loaded = options.load_config(config_path, need_keys=False)
     organization = next(iter(loaded.config.organizations))
-    sink, made_up = _chosen(loaded, name), (organization, clock.epoch(clock.now()), loaded.config.web.external_url)
+    made_up = (organization, clock.epoch(clock.now()), loaded.config.web.external_url)
+    sink = _chosen(loaded, name, ready=False)
     shown = sink.preview_group(group(*made_up)) if kind == _GROUP else sink.preview(samples(*made_up)[kind])
     click.echo(shown.rstrip("\n"))
     if kind == _GROUP and sink.converses and sink.config.templates.text:
@@ -195,8 +196,8 @@ def preview(config_path: Path | None, name: str, kind: str) -> None:
         )
 
 
-def _chosen(loaded: Loaded, name: str) -> Sink:
+def _chosen(loaded: Loaded, name: str, *, ready: bool = True) -> Sink:
     if name not in loaded.config.sinks:
         hint = did_you_mean(name, loaded.config.sinks, "sinks")
         raise ConfigError(f"no sink is named `{name}`", hint=hint)
-    return sink_of(loaded, name)
+    return sink_of(loaded, name, ready=ready)
