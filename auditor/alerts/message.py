@@ -1,6 +1,5 @@
 """What goes to people: one alert, whatever the sink. Pure data, stored in the outbox as JSON."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from auditor.alerts.mailaddress import is_address
 from auditor.fingerprint import fingerprint
 from auditor.inventory.schema import EVENT_KIND
 from auditor.terms import Level
@@ -34,9 +34,6 @@ T = TypeVar("T")
 
 DECIDED = frozenset({AlertKind.ACKNOWLEDGED, AlertKind.WAIVED})
 """What people here decided themselves."""
-
-
-_ADDRESS = re.compile(r"[^\s@<>\"',;:\\]{1,64}@[^\s@<>\"',;:\\]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ class Alert:
     @property
     def person(self) -> str:
         """The e-mail address of the person who answers for the resource; empty when no person does."""
-        return self.owner.lower() if self.owner.isascii() and _ADDRESS.fullmatch(self.owner) else ""
+        return self.owner.lower() if is_address(self.owner) else ""
 
     @property
     def once(self) -> bool:

@@ -21,6 +21,7 @@ from auditor.alerts.answers import unreachable
 from auditor.alerts.aside import aside
 from auditor.alerts.destination import connected
 from auditor.alerts.letter import letter
+from auditor.alerts.mailaddress import is_address
 from auditor.alerts.mailheaders import bears
 from auditor.alerts.message import Alert
 from auditor.alerts.post import ANSWER_MAX
@@ -34,14 +35,13 @@ _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _CLOSES = 421
 _OF_THE_LETTER = re.compile(r"5\.(3\.4|6\.\d+)")
 """Too large, or of a form that is not taken: https://www.rfc-editor.org/rfc/rfc3463"""
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 def _address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text):
+    if not is_address(text):
         raise ValueError("is no address of the form name@example.com")
     if not bears(text):
-        raise ValueError("is no address; write single dots between other signs, as first.last@example.com, and no `=?`")
+        raise ValueError("is no address that a letter can bear, as name@example.com is: encoded words begin with `=?`")
     return text
 
 
