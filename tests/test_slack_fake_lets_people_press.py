@@ -12,7 +12,8 @@ from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web import WebClient
 
-from auditor.simulator.slack_interactive import APP, PATIENCE, Interactive
+from auditor.simulator.slack_envelopes import PATIENCE
+from auditor.simulator.slack_interactive import APP, Interactive
 from auditor.simulator.slack_workspace import APP_TOKEN, TEAM, TOKEN, FakeSlack
 
 pytest_plugins = ["slackserver"]
@@ -143,7 +144,7 @@ BAD_VIEWS: dict[str, tuple[dict[str, Any], str]] = {
         block(element={"type": "plain_text_input", "action_id": "a", "max_length": 3001}),
         "/blocks/0/element/max_length",
     ),
-    "an input without a name": (block(element={"type": "datepicker"}), "/blocks/0/element/action_id"),
+    "an input without a name": (block(element={"type": "datepicker"}), "action_id [json-pointer:/blocks/0/element]"),
     "no dialog": ({"type": "home"}, "/view"),
 }
 

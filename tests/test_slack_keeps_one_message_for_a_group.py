@@ -28,7 +28,8 @@ from auditor.alerts.outgoing import mark, queue
 from auditor.alerts.registry import build
 from auditor.alerts.route import Routing
 from auditor.alerts.sink import Context
-from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind, Posted, Refusal
+from auditor.simulator.slack_calls import Refusal
+from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind, Posted
 from auditor.store import conversations, outbox, tables, tally
 from auditor.store.database import Store, open_store
 from auditor.store.outbox import Progress

@@ -18,8 +18,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from auditor.simulator.slack_calls import Body, Refusal, demand
 from auditor.simulator.slack_interactive import Interactive
-from auditor.simulator.slack_workspace import POST, Body, Channel, FakeSlack, Fault, FaultKind, Refusal
+from auditor.simulator.slack_workspace import POST, Channel, FakeSlack, Fault, FaultKind
 
 WEBHOOK_PATH = "/services/T00000000/B00000000/simulatedwebhook"
 
@@ -37,7 +38,7 @@ def create_app(slack: FakeSlack) -> Starlette:
             return _refused(Refusal("invalid_auth" if _token(request, body) else "not_authed"))
         if method not in _METHODS:
             return _refused(Refusal("unknown_method"))
-        return await _answer(slack, method, lambda: _permitted(slack, method)(slack, body))
+        return await _answer(slack, method, lambda: _permitted(slack, method, body)(slack, body))
 
     async def webhook(request: Request) -> Response:
         slack.calls.append("webhook")
@@ -58,10 +59,11 @@ def create_app(slack: FakeSlack) -> Starlette:
     )
 
 
-def _permitted(slack: FakeSlack, method: str) -> Callable[[FakeSlack, Body], Response]:
+def _permitted(slack: FakeSlack, method: str, body: Body) -> Callable[[FakeSlack, Body], Response]:
     needed = _SCOPES.get(method)
     if needed and needed not in slack.scopes:
         raise Refusal("missing_scope", needed=needed)
+    demand(method, body)
     return _METHODS[method]
 
 
@@ -116,7 +118,8 @@ def _refused(refusal: Refusal) -> Response:
         return _limited(1)
     answer: dict[str, object] = {"ok": False, "error": refusal.error}
     if refusal.messages:
-        answer |= {"errors": refusal.messages, "response_metadata": {"messages": refusal.messages}}
+        told = [each.removeprefix("[ERROR] ") for each in refusal.messages]
+        answer |= {"errors": told, "response_metadata": {"messages": refusal.messages}}
     if refusal.needed:
         answer |= {"needed": refusal.needed, "provided": "none"}
     return JSONResponse(answer)

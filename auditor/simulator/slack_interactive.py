@@ -12,43 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
-from auditor.simulator import slack_blocks
+from auditor.simulator.slack_calls import Body, Refusal, checked
+from auditor.simulator.slack_envelopes import PATIENCE, Sent, Whisper
+from auditor.simulator.slack_views import asked_view
 from auditor.simulator.slack_websocket import Connection, accept
-from auditor.simulator.slack_workspace import APP_TOKEN, TEAM, Body, FakeSlack, Posted, Refusal, checked
+from auditor.simulator.slack_workspace import APP_TOKEN, TEAM, FakeSlack, Posted
 
 APP = "A00000001"
-PATIENCE = 3.0
-"""Seconds that Slack waits for a confirmation, and that a trigger is good for."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """An envelope that was sent, and what became of it."""
-
-    id: str
-    message: Mapping[str, Any]
-    at: float = field(default_factory=time.monotonic)
-    confirmed: threading.Event = field(default_factory=threading.Event)
-    late: bool = False
-    answer: Mapping[str, Any] = field(default_factory=dict)
-    """What the confirmation carried."""
-
-    def wait(self, seconds: float = PATIENCE) -> bool:
-        """Whether it was confirmed in time."""
-        return self.confirmed.wait(seconds) and not self.late
-
-
-@dataclass(frozen=True, slots=True)
-class Whisper:
-    """A message that one person saw."""
-
-    channel: str
-    user: str
-    text: str
-    blocks: list[dict[str, Any]]
 
 
 class Interactive:
@@ -110,9 +82,12 @@ class Interactive:
             raise Refusal("invalid_trigger_id")
         if time.monotonic() - started > PATIENCE:
             raise Refusal("expired_trigger_id")
-        if faults := slack_blocks.view_faults(body.get("view")):
-            raise Refusal("invalid_arguments", faults)
-        view = {**body["view"], "id": f"V{next(self._numbers):08d}", "team_id": TEAM, "state": {"values": {}}}
+        view = {
+            **asked_view(body, self.views),
+            "id": f"V{next(self._numbers):08d}",
+            "team_id": TEAM,
+            "state": {"values": {}},
+        }
         with self._changed:
             self.views.append(view)
             self._changed.notify_all()

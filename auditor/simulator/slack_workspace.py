@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor import clock
-from auditor.simulator import slack_blocks
+from auditor.simulator.slack_calls import CHANGED_TEXT_MAX, Body, Refusal, checked, metadata
 
 if TYPE_CHECKING:
     from auditor.simulator.slack_interactive import Interactive
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 TOKEN = "xoxb-simulated-token"
 APP_TOKEN = "xapp-simulated-token"
 TEAM = "T00000000"
-TEXT_MAX = 40_000
 POST = "chat.postMessage"
-
-Body = Mapping[str, Any]
 
 
 class FaultKind(StrEnum):
@@ -79,17 +76,6 @@ class Posted:
     """Text and blocks as they were first, and after each change."""
     options: dict[str, Any] = field(default_factory=dict)
     """`parse`, `unfurl_links` and the like, as sent."""
-
-
-class Refusal(Exception):
-    """What Slack answers with `ok: false`: its error word, and for blocks what is wrong with them."""
-
-    def __init__(self, error: str, messages: Sequence[str] = (), needed: str = "") -> None:
-        super().__init__(error)
-        self.error = error
-        self.messages = list(messages)
-        self.needed = needed
-        """The scope that is missing."""
 
 
 class FakeSlack:
@@ -154,6 +140,7 @@ class FakeSlack:
     def post(self, body: Body, channel: Channel, via: str) -> Posted:
         """Accept a message or raise what Slack would answer."""
         blocks, text = checked(body)
+        told = metadata(body)
         if not channel.member:
             raise Refusal("not_in_channel")
         thread = str(body.get("thread_ts") or "")
@@ -166,10 +153,10 @@ class FakeSlack:
             channel=channel.id,
             text=text,
             blocks=blocks,
-            metadata=dict(body.get("metadata") or {}),
+            metadata=told or {},
             via=via,
             thread_ts=thread,
-            broadcast=bool(thread) and body.get("reply_broadcast") in (True, "true", "1"),
+            broadcast=bool(thread) and body.get("reply_broadcast") in _YES,
             versions=[(text, blocks)],
             options={key: body[key] for key in sorted(body.keys() & _OPTIONS)},
         )
@@ -182,7 +169,10 @@ class FakeSlack:
         channel = next((each for each in self.channels if each.id == body.get("channel")), None)
         if channel is None:
             raise Refusal("channel_not_found")
-        blocks, text = checked(body)
+        blocks, text = checked(body, CHANGED_TEXT_MAX)
+        told = metadata(body)
+        if body.get("reply_broadcast") in _YES:
+            raise Refusal("no_dual_broadcast_content_update")
         posted = next((each for each in self.messages if (each.channel, each.ts) == (channel.id, body.get("ts"))), None)
         if posted is None:
             raise Refusal("message_not_found")
@@ -191,6 +181,7 @@ class FakeSlack:
         if self._now().timestamp() - float(posted.ts) > self.edit_window:
             raise Refusal("edit_window_closed")
         posted.blocks, posted.text = blocks, text
+        posted.metadata = posted.metadata if told is None else told
         posted.versions.append((text, blocks))
         self._write(posted, edited=True)
         return posted
@@ -219,31 +210,5 @@ class FakeSlack:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
+_YES = (True, "true", "1")
 _OPTIONS = {"parse", "link_names", "unfurl_links", "unfurl_media", "mrkdwn"}
-
-
-def checked(body: Body) -> tuple[list[dict[str, Any]], str]:
-    """Blocks and text of a message. Raises Refusal."""
-    blocks, text = _parsed(body.get("blocks")), body.get("text") or ""
-    if not isinstance(text, str) or (not text and not blocks):
-        raise Refusal("no_text")
-    if len(text) > TEXT_MAX:
-        raise Refusal("msg_too_long")
-    if blocks is None:
-        return [], text
-    faults = slack_blocks.faults(blocks)
-    if faults:
-        raise Refusal("invalid_blocks", faults)
-    if slack_blocks.length(blocks) > slack_blocks.WORDS_MAX:
-        raise Refusal("msg_blocks_too_long")
-    return blocks, text
-
-
-def _parsed(value: Any) -> Any:
-    """Form-encoded bodies carry JSON inside a string."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise Refusal("invalid_blocks_format") from None
