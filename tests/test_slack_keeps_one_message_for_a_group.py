@@ -3,6 +3,7 @@
 Over HTTP, by the real slack-sdk, at a fake Slack that refuses what Slack refuses.
 """
 
+import re
 import signal
 import subprocess
 import sys
@@ -172,6 +173,20 @@ async def test_one_finding_alone_looks_as_it_did_and_says_how_it_ended(watch: Wa
         "Why: complies",
     ]
     assert len(replies(slack, parent)) == 1
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b")])
+@pytest.mark.parametrize("signs", ["&", "<>", "://", "@here "])
+async def test_a_message_full_of_what_slack_wants_escaped_can_be_changed(
+    signs: str, names: tuple[str, ...], quick: Watch, slack: FakeSlack
+) -> None:
+    words = {"title": signs * 2000, "text": signs * 2000}
+    await quick.tell(*(alert(name, **words) for name in names))
+    await quick.tell(resolved("a", **words))
+    (parent,) = parents(slack)
+    assert len(parent.versions) == 2
+    assert 1000 < len(parent.text) <= 4000
+    assert re.fullmatch(r"([^&<>]|&(amp|lt|gt);)*", parent.text), "nothing is cut in the middle"
 
 
 async def test_what_is_resolved_is_told_in_words_and_struck_and_not_by_colour(quick: Watch, slack: FakeSlack) -> None:
