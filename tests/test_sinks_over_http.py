@@ -84,6 +84,7 @@ async def test_a_webhook_is_signed_as_the_reference_library_checks_it(
             "at": "2026-01-01T00:00:00Z",
             "policy": "project-key-stale",
             "finding": "00ff",
+            "reason": "",
             "resource": {"kind": "project_api_key", "id": "key_1", "name": "ci-bot"},
             "remediation": "Delete the key, or have its owner record a waiver with an end date.",
             "facts": {"Who": "ada@example.com", "From": "192.0.2.7"},

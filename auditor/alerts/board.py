@@ -22,7 +22,7 @@ from auditor.alerts.buttons import NONE, Buttons
 from auditor.alerts.conversation import Conversation, Standing
 from auditor.alerts.message import AlertKind
 from auditor.alerts.untrusted import named, one_line
-from auditor.alerts.words import SHAPES, SIGNS, counted, moment
+from auditor.alerts.words import DROPPED, DROPPED_SIGN, SHAPES, SIGNS, counted, moment
 
 ENDED = "Not kept up to date any more: what changes from now on is told in newer messages."
 
@@ -41,6 +41,7 @@ _DONE = {
     AlertKind.RESOLVED: "Resolved",
 }
 """What nobody has to look at, and the head of its list."""
+_HEADS = (*_DONE.values(), DROPPED)
 
 
 def blocks(one: Conversation, buttons: Buttons = NONE, *, ended: bool = False) -> list[dict[str, Any]]:
@@ -59,9 +60,9 @@ def fallback(one: Conversation) -> str:
 
 
 def _state(standing: Standing) -> Iterator[str]:
-    if standing.kind in _DONE:
+    if done := _done(standing):
         by = f" by {one_line(standing.by, 80)}" if standing.by else ""
-        yield f"{_DONE[standing.kind]}{by} at {moment(standing.at)}"
+        yield f"{done}{by} at {moment(standing.at)}"
 
 
 def _of_many(one: Conversation, buttons: Buttons) -> Iterator[Block]:
@@ -81,7 +82,7 @@ def _left(one: Conversation, unlisted: Sequence[Standing]) -> Iterator[Block]:
     """How many have no line, and where all of them are."""
     left = len(unlisted) + one.forgotten
     if left:
-        numbers = _numbers(unlisted, one.forgotten)
+        numbers = _numbers(unlisted, one)
         listed = (standing.line for standing in one.standings)
         yield blockkit.more(f"{counted(left, 'more finding')}: {numbers}", listed, one.link)
 
@@ -89,30 +90,35 @@ def _left(one: Conversation, unlisted: Sequence[Standing]) -> Iterator[Block]:
 def _head(one: Conversation) -> str:
     """`🔺 2 open, 1 resolved: Project API key unused for 90 days`."""
     worst = min(one.standings, key=_rank)
-    return f"{_sign(worst)} {_numbers(one.standings, one.forgotten)}: {one.head or one.title}"
+    return f"{_sign(worst)} {_numbers(one.standings, one)}: {one.head or one.title}"
 
 
-def _numbers(some: Sequence[Standing], forgotten: int) -> str:
-    counts = dict.fromkeys(_COUNTED.values(), 0)
+def _numbers(some: Sequence[Standing], one: Conversation) -> str:
+    """How many of `some` and of what was forgotten are in each state."""
+    counts = dict.fromkeys([*_COUNTED.values(), DROPPED.lower()], 0)
     for standing in some:
-        counts[_COUNTED[standing.kind]] += 1
-    counts["resolved"] += forgotten
+        counts[DROPPED.lower() if standing.dropped else _COUNTED[standing.kind]] += 1
+    counts[_COUNTED[AlertKind.RESOLVED]] += one.forgotten - one.forgotten_dropped
+    counts[DROPPED.lower()] += one.forgotten_dropped
     return ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
 
 
 def _rank(standing: Standing) -> tuple[int, int]:
     """What somebody must look at first, the worst of it above; then what is taken care of; then what is over."""
-    done = [kind for kind in _DONE if kind is standing.kind]
-    return (list(_DONE).index(done[0]) + 1 if done else 0, -standing.line.level.rank)
+    done = _done(standing)
+    return (_HEADS.index(done) + 1 if done else 0, -standing.line.level.rank)
+
+
+def _done(standing: Standing) -> str:
+    return DROPPED if standing.dropped else _DONE.get(standing.kind, "")
 
 
 def _sign(standing: Standing) -> str:
-    return SIGNS.get(standing.kind, SHAPES[standing.line.level])
+    return DROPPED_SIGN if standing.dropped else SIGNS.get(standing.kind, SHAPES[standing.line.level])
 
 
 def _list_of(standing: Standing) -> str:
-    level = standing.line.level.value.capitalize()
-    return f"{_sign(standing)} {_DONE.get(standing.kind, level)}"
+    return f"{_sign(standing)} {_done(standing) or standing.line.level.value.capitalize()}"
 
 
 def _line(standing: Standing) -> RichTextSectionElement:

@@ -45,6 +45,11 @@ class Standing:
         """Whether it is over."""
         return self.kind is AlertKind.RESOLVED
 
+    @property
+    def dropped(self) -> bool:
+        """Whether it is over because its policy is."""
+        return self.line.dropped
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
@@ -59,6 +64,8 @@ class Conversation:
     """Of each finding, in the order in which they came."""
     forgotten: int = 0
     """How many more are resolved."""
+    forgotten_dropped: int = 0
+    """How many of those ended with their policy."""
     alone: Alert | None = None
     """The last alert whole, while all is about one finding."""
     head: str = ""
@@ -108,14 +115,21 @@ class Conversation:
     def trimmed(self, limit: int = FINDINGS_MAX) -> "Conversation":
         """The same with at most `limit` findings, as far as leaving out resolved ones, the first of them, makes it."""
         extra = len(self.standings) - limit
-        gone = {each.finding for each in [each for each in self.standings if each.resolved][: max(extra, 0)]}
-        kept = tuple(each for each in self.standings if each.finding not in gone)
-        return replace(self, standings=kept, forgotten=self.forgotten + len(gone)) if gone else self
+        left = [each for each in self.standings if each.resolved][: max(extra, 0)]
+        gone = {each.finding for each in left}
+        return replace(
+            self,
+            standings=tuple(each for each in self.standings if each.finding not in gone),
+            forgotten=self.forgotten + len(left),
+            forgotten_dropped=self.forgotten_dropped + sum(each.dropped for each in left),
+        )
 
     def lasting(self, now: int) -> "Conversation":
         """A new one, of `now` (Unix seconds), with what is not resolved in this one."""
         kept = tuple(each for each in self.standings if not each.resolved)
-        return replace(self, began_at=now, standings=kept, forgotten=0, alone=self.alone if kept else None)
+        return replace(
+            self, began_at=now, standings=kept, forgotten=0, forgotten_dropped=0, alone=self.alone if kept else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +227,7 @@ def _standing(alert: Alert) -> Standing:
         alert.finding,
         alert.resource_kind,
         alert.resource_id,
+        alert.reason,
     )
     return Standing(alert.finding, alert.kind, alert.title, line, alert.at, alert.by, alert.waivable)
 

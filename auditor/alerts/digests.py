@@ -84,7 +84,8 @@ def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) 
     owners = {alert.person for alert in alerts}
     counts: dict[str, int] = {}
     for alert in alerts:
-        counts[alert.kind.value] = counts.get(alert.kind.value, 0) + 1
+        word = alert.reason if alert.dropped else alert.kind.value
+        counts[word] = counts.get(word, 0) + 1
     return Alert(
         id=f"{kind}/{fingerprint(ids)}",
         kind=AlertKind.DIGEST,
@@ -108,17 +109,22 @@ def _told(alert: Alert) -> Line:
         level=alert.level,
         policy=alert.policy,
         resource=alert.resource_name or alert.title,
-        message=_STATES.get(alert.kind, "") + (alert.text or alert.title),
+        message=_state(alert) + (alert.text or alert.title),
         kind=alert.kind.value,
         finding=alert.finding or alert.about,
         resource_kind=alert.resource_kind,
         resource_id=alert.resource_id,
+        reason=alert.reason,
         tags=alert.tags,
         project=alert.project,
         project_name=alert.project_name,
         owner=alert.owner,
         teams=alert.teams,
     )
+
+
+def _state(alert: Alert) -> str:
+    return f"{alert.reason}: " if alert.dropped else _STATES.get(alert.kind, "")
 
 
 def _ranked(lines: Iterable[Line]) -> tuple[Line, ...]:

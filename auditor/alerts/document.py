@@ -37,6 +37,7 @@ def document(alert: Alert, lines: int = LINES_MAX) -> dict[str, Any]:
         "at": moment(alert.at),
         "policy": alert.policy,
         "finding": alert.finding,
+        "reason": alert.reason,
         "resource": {
             "kind": alert.resource_kind,
             "id": one_line(alert.resource_id, VALUE_MAX),
@@ -64,6 +65,7 @@ def _line(line: Line) -> dict[str, str]:
         "finding": line.finding,
         "resource_kind": line.resource_kind,
         "resource_id": one_line(line.resource_id, NAME_MAX),
+        "reason": line.reason,
     }
     return told | {name: value for name, value in about.items() if value}
 

@@ -61,7 +61,7 @@ def text(alert: Alert) -> str:
 
 def page(alert: Alert) -> str:
     """The HTML part: inline styles only, because mail programs drop the others."""
-    color = "#15803d" if alert.kind is AlertKind.RESOLVED else _COLORS[alert.level]
+    color = "#15803d" if alert.mended else "#52525b" if alert.dropped else _COLORS[alert.level]
     head = f"{sign(alert)} {label(alert)}: {one_line(alert.title, VALUE_MAX)}"
     parts = [f'<h2 style="margin:0 0 8px;color:{color};font-size:18px">{escape(head)}</h2>']
     parts += [f"<p>{escape(each)}</p>" for each in paragraph(alert.text, TEXT_MAX).splitlines() if each]

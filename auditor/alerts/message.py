@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from auditor.alerts.mailaddress import is_address
+from auditor.findings.model import Reason
 from auditor.fingerprint import fingerprint
 from auditor.inventory.schema import EVENT_KIND
 from auditor.terms import Level
@@ -49,12 +50,19 @@ class Line:
     finding: str = ""
     resource_kind: str = ""
     resource_id: str = ""
+    reason: str = ""
+    """Why the finding ended, as of an Alert."""
     tags: tuple[str, ...] = ()
     """From here on what routes and silences ask of it, as of an Alert."""
     project: str = ""
     project_name: str = ""
     owner: str = ""
     teams: tuple[str, ...] = ()
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the finding ended with its policy, and nothing was mended."""
+        return self.reason == Reason.POLICY_REMOVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class Alert:
     """Of a notice: the finding that it is about. It tells of no change of it, and so is not of its `finding`."""
     by: str = ""
     """Who decided what is told; empty for what was seen."""
+    reason: str = ""
+    """Why the finding ended: the value of a Reason. Empty of what did not, and in messages of older versions."""
     resource_kind: str = ""
     resource_id: str = ""
     resource_name: str = ""
@@ -105,6 +115,16 @@ class Alert:
     def person(self) -> str:
         """The e-mail address of the person who answers for the resource; empty when no person does."""
         return self.owner.lower() if is_address(self.owner) else ""
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the finding ended with its policy: that is told, and counted, as no resolving."""
+        return self.reason == Reason.POLICY_REMOVED
+
+    @property
+    def mended(self) -> bool:
+        """Whether it tells that a fault is no more."""
+        return self.kind is AlertKind.RESOLVED and not self.dropped
 
     @property
     def once(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from auditor.alerts import compose, notices
 from auditor.alerts.message import DECIDED, Alert, AlertKind, Line
+from auditor.findings.model import Reason
 from auditor.inventory.events import record_of
 from auditor.terms import Level
 
@@ -104,6 +105,7 @@ def _finding(kind: AlertKind, organization: str, at: int, link: str) -> Alert:
         policy="project-key-stale",
         finding="5a3b1e",
         by="ada" if kind in DECIDED else "",
+        reason=Reason.COMPLIES.value if kind is AlertKind.RESOLVED else "",
         resource_kind="project_api_key",
         resource_id="key_1",
         resource_name="ci-bot",

@@ -70,6 +70,7 @@ def _structured(alert: Alert, room: int) -> str:
         "level": alert.level.value,
         "policy": alert.policy,
         "finding": alert.finding,
+        "reason": alert.reason,
         "resourceKind": alert.resource_kind,
         "resourceId": alert.resource_id,
         "resourceName": alert.resource_name,
@@ -155,6 +156,7 @@ def _of_finding(alert: Alert) -> Iterator[tuple[str, str]]:
     yield _labelled(1, "organization"), alert.organization
     yield _labelled(2, "finding"), alert.finding
     yield "msg", _text(alert)
+    yield "reason", alert.reason
     yield _labelled(3, "resourceKind"), alert.resource_kind
     yield _labelled(4, "resourceId"), alert.resource_id
     yield _labelled(5, "resourceName"), alert.resource_name

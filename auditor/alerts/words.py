@@ -25,14 +25,18 @@ SIGNS: Mapping[AlertKind, str] = {
 }
 """Of alerts whose level is not what they are about."""
 
+DROPPED = "Policy removed"
+"""The label of a finding that ended with its policy: nobody mended anything."""
+DROPPED_SIGN = "\N{HEAVY MINUS SIGN}"
+
 
 def sign(alert: Alert) -> str:
     """The one emoji at the head of the message."""
-    return SIGNS.get(alert.kind, SHAPES[alert.level])
+    return DROPPED_SIGN if alert.dropped else SIGNS.get(alert.kind, SHAPES[alert.level])
 
 
 def label(alert: Alert) -> str:
-    """`Critical`, `Critical again`, `Acknowledged`, `Risk accepted`, `Resolved`, `Digest`, `Report` and so on."""
+    """`Critical`, `Critical again`, `Acknowledged`, `Risk accepted`, `Resolved`, `Policy removed` and so on."""
     level = alert.level.value.capitalize()
     return {
         AlertKind.OPENED: level,
@@ -40,7 +44,7 @@ def label(alert: Alert) -> str:
         AlertKind.REOPENED: f"{level} again",
         AlertKind.ACKNOWLEDGED: "Acknowledged",
         AlertKind.WAIVED: "Risk accepted",
-        AlertKind.RESOLVED: "Resolved",
+        AlertKind.RESOLVED: DROPPED if alert.dropped else "Resolved",
         AlertKind.DIGEST: "Digest",
         AlertKind.EVENT: "Audit event",
         AlertKind.REPORT: "Report",

@@ -151,7 +151,7 @@ def _annotations(alert: Alert) -> dict[str, str]:
         listed.append(f"... and {counted(len(alert.lines) - LINES_MAX, 'more finding')}")
     return {
         "severity": alert.level.value,
-        "state": label(alert) if alert.kind in DECIDED else "",
+        "state": label(alert) if alert.kind in DECIDED or alert.dropped else "",
         "decided_by": one_line(alert.by, 200),
         "summary": one_line(alert.title, 300),
         "description": paragraph(alert.text, 2000),

@@ -141,9 +141,9 @@ def _host(service: Any) -> str:
 
 
 def _type(alert: Alert) -> str:
-    if alert.kind is AlertKind.RESOLVED:
+    if alert.mended:
         return "success"
-    if alert.kind in (AlertKind.REPORT, AlertKind.ACKNOWLEDGED):
+    if alert.dropped or alert.kind in (AlertKind.REPORT, AlertKind.ACKNOWLEDGED):
         return "info"
     return {Level.CRITICAL: "failure", Level.HIGH: "failure", Level.MEDIUM: "warning"}.get(alert.level, "info")
 

@@ -81,7 +81,7 @@ def render(config: Config, alert: Alert) -> str:
 
 def show(alert: Alert, console: Console) -> None:
     """Write the alert's paragraph and an empty line, at once. Colours only where `console` is a terminal."""
-    style = "green" if alert.kind is AlertKind.RESOLVED else _STYLES[alert.level]
+    style = "green" if alert.mended else "dim" if alert.dropped else _STYLES[alert.level]
     paragraph = Text().append(f"{sign(alert)} {label(alert)}: {one_line(alert.title, 200)}\n", style)
     for line in _body(alert):
         paragraph.append(f"   {line}\n")

@@ -90,7 +90,7 @@ def _message(alert: Alert, lines: int) -> dict[str, Any]:
 
 
 def _blocks(alert: Alert, lines: int) -> Iterable[dict[str, Any]]:
-    color = "good" if alert.kind is AlertKind.RESOLVED else _COLORS[alert.level]
+    color = "good" if alert.mended else "default" if alert.dropped else _COLORS[alert.level]
     yield _rich(_run(f"{sign(alert)} {label(alert)}: {alert.title}", 200, weight="bolder", size="large", color=color))
     if alert.text:
         yield _rich({"type": "TextRun", "text": paragraph(alert.text, 1500) or "-"})
