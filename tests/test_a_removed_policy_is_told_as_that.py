@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import pytest
 from audits import auditing, opened
+from commands import auditor, configured
 from deliveries import alert, later
 from organization import NOW, served, small
 from slack import Server, by_token
@@ -18,16 +20,24 @@ from auditor.alerts.document import document
 from auditor.alerts.message import AlertKind
 from auditor.alerts.registry import build
 from auditor.alerts.route import Routing
-from auditor.config import Override
+from auditor.config import Findings, Override
 from auditor.findings.model import Reason
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import take
 from auditor.policy.load import PolicySet, load
+from auditor.reporting.build import build as build_report
+from auditor.reporting.facts import DAY
+from auditor.reporting.headline import sentences
+from auditor.reporting.render import render_report
+from auditor.reporting.view import ChangeKind, Report, Score
 from auditor.routing import Root, RoutingConfig
 from auditor.simulator.slack_workspace import FakeSlack
 from auditor.store import findings
 from auditor.store.database import Store
 from auditor.terms import State
+from auditor.web.app import create_app
+from auditor.web.reader import PageReader
+from auditor.web.server import serve
 
 pytest_plugins = ["slackserver"]
 
@@ -94,6 +104,60 @@ async def test_a_policy_that_is_switched_off_resolves_nothing_in_any_message(wor
     assert {each["finding"] for each in lines} == ended
     assert {(each["kind"], each["reason"]) for each in lines} == {("resolved", "policy removed")}
     assert all(each["message"].startswith("policy removed: ") for each in lines)
+
+
+async def test_the_report_the_page_and_the_list_call_it_by_its_name(world: World) -> None:
+    for policies in (OFF, ON):
+        await world.step(policies)
+    world.now += DAY
+    await world.step(OFF)
+    config = configured(world.folder, world.address)
+    report = build_report(world.store, "acme", OFF.by_name, Findings(), start=world.now - DAY, now=world.now)
+    resolved = [each for each in report.changes.rows if each.kind is ChangeKind.RESOLVED]
+    assert (report.changes.removed, report.changes.resolved) == (6, len(resolved))
+    assert {each.kind for each in report.changes.rows if each.finding.policy == STALE} == {ChangeKind.REMOVED}
+    score = report.score
+    assert (score.change or 0) > 0, "a policy that failed is gone"
+    assert (score.gilded, score.earned_change) == (score.change, 0)
+    page = render_report(report)
+    assert f"The score rose by {score.change} point" in page
+    assert f"{len(resolved)} resolved, 6 closed because their policy was removed" in page
+    assert "Without the removal of policies it would not have moved." in page
+
+    listed = auditor("findings", "list", "--state", "resolved", "--policy", STALE, cwd=config.parent)
+    assert listed.out.count("policy removed") == 6
+    assert "resolved" not in listed.out
+    told = json.loads(auditor("findings", "list", "--state", "all", "-o", "json", cwd=config.parent).out)
+    ended = {each["id"]: (each["state"], each["reason"]) for each in told if each["policy"] == STALE}
+    assert list(ended.values()) == [("resolved", "policy removed")] * 6
+    assert {each["reason"] for each in told if each["state"] != "resolved"} == {None}
+    assert {each["reason"] for each in told if each["state"] == "resolved" and each["policy"] != STALE} == {
+        "expired",
+        "complies",
+    }
+
+    read = PageReader(world.store, ("acme",), lambda: OFF.by_name, lambda: world.now)
+    paths = (f"/findings?state=resolved&policy={STALE}", f"/findings/{next(iter(ended))}")
+    async with serve(create_app(read, bytes, tuple, tuple), "127.0.0.1", 0) as url, httpx.AsyncClient() as client:
+        list_, one = [(await client.get(url + path)).text for path in paths]
+    assert list_.count("Policy removed") == 6
+    assert "<dt>Policy removed</dt>" in one
+
+
+@pytest.mark.parametrize(
+    ("gilded", "told"),
+    [
+        (0, ""),
+        (5, "Without the removal of policies it would have risen by 5 points."),
+        (10, "Without the removal of policies it would not have moved."),
+        (11, "Without the removal of policies it would have fallen by 1 point."),
+    ],
+)
+def test_the_report_says_how_the_score_would_have_moved(gilded: int, told: str) -> None:
+    report = Report("acme", NOW - DAY, NOW, NOW, score=Score(now=60, before=50, gilded=gilded))
+    said = sentences(report)
+    assert "The score rose by 10 points since" in said[1]
+    assert list(said[2:]) == ([told] if told else [])
 
 
 DROPPED = alert("gone", kind=AlertKind.RESOLVED, reason=Reason.POLICY_REMOVED.value, at=NOW + 60)

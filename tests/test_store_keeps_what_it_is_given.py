@@ -139,6 +139,17 @@ def test_transitions_are_told_in_their_order(store: Store) -> None:
         assert transitions.since(tx, "other", 0) == []
 
 
+def test_the_last_end_says_why_a_finding_is_resolved(store: Store) -> None:
+    one = finding()
+    gone, back = replace(one, state=State.RESOLVED), replace(one, state=State.REOPENED)
+    with store.transaction() as tx:
+        findings.save(tx, [gone])
+        turns = (gone, Reason.COMPLIES), (back, Reason.DETECTED_AGAIN), (gone, Reason.POLICY_REMOVED)
+        transitions.add(tx, [Transition(each, None, reason, 100) for each, reason in turns], None)
+        assert transitions.ends(tx, [gone]) == {one.id: Reason.POLICY_REMOVED}
+        assert transitions.ends(tx, [back]) == {}, "it stands"
+
+
 def test_runs_come_back_whole(store: Store) -> None:
     gap = Gap("user", (), Status.REFUSED, HOSTILE, "ask")
     run = Run(

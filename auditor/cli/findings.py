@@ -57,10 +57,11 @@ def listing(
         found = findings.search(
             tx, organization, states=wanted, levels=[Level(level) for level in levels] or None, policy=policy
         )
+        ended = transitions.ends(tx, found)
     due, now = loaded.config.findings.due.by_level, clock.epoch(clock.now())
     names = {organization} if organization else set(loaded.config.organizations)
     mine = [each for each in found if each.organization in names and (not overdue or is_overdue(each, due, now))]
-    findingview.show(sorted(mine, key=lambda each: (-each.level.rank, each.policy, each.ids)), due, now, form)
+    findingview.show(sorted(mine, key=lambda each: (-each.level.rank, each.policy, each.ids)), ended, due, now, form)
     for name, count in sorted(Counter(each.organization for each in found if each.organization not in names).items()):
         told = f"{counted(count, 'finding')} of {render.plain(name)}, which the configuration does not name"
         click.echo(f"also in the store: {told}; --organization lists them", err=True)
@@ -75,10 +76,13 @@ def show(config_path: Path | None, form: str, finding: str) -> None:
     loaded = options.load_config(config_path, need_keys=False)
     with stores.existing(loaded) as store, store.transaction() as tx:
         found = findings.by_ids(tx, [finding]).get(finding)
+        ended = transitions.ends(tx, [found] if found else [])
         life = transitions.of_finding(tx, finding)
     if found is None:
         raise ConfigError(f"there is no finding {finding!r}", hint="`auditor findings list` names them")
-    findingview.whole(found, life, loaded.config.findings.due.by_level, clock.epoch(clock.now()), form)
+    findingview.whole(
+        found, ended.get(finding), life, loaded.config.findings.due.by_level, clock.epoch(clock.now()), form
+    )
 
 
 @command.command(name="ack")
@@ -93,7 +97,7 @@ def ack(config_path: Path | None, form: str, finding: str, comment: str, by: str
     now = clock.epoch(clock.now())
     with stores.existing(loaded) as store:
         found = decisions.acknowledge(store, finding, by, comment, now)
-    findingview.show([found], loaded.config.findings.due.by_level, now, form)
+    findingview.show([found], {}, loaded.config.findings.due.by_level, now, form)
 
 
 def _known(tx: Transaction, loaded: Loaded, organization: str | None, policy: str | None) -> None:

@@ -1,7 +1,7 @@
 """How findings of the store look: a row for people, an object for machines, and one with all of its life."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,15 +11,15 @@ from rich.text import Text
 from auditor.cli.moment import iso
 from auditor.cli.render import STYLES, console, plain, stacked, table
 from auditor.findings.duedates import Due, due_at, is_overdue
-from auditor.findings.model import Finding
+from auditor.findings.model import Finding, Reason, standing
 from auditor.policy.model import WHOLE
 from auditor.store.transitions import TransitionRow
 
 
-def show(found: Sequence[Finding], due: Due, now: int, form: str) -> None:
-    """Print findings."""
+def show(found: Sequence[Finding], ended: Mapping[str, Reason], due: Due, now: int, form: str) -> None:
+    """Print findings; `ended` tells of those that are resolved why they are, by id."""
     if form == "json":
-        click.echo(json.dumps([document(each, due, now) for each in found], indent=2))
+        click.echo(json.dumps([document(each, ended.get(each.id), due, now) for each in found], indent=2))
         return
     rows = table("level", "policy and resource", "message", "since")
     for each in found:
@@ -27,7 +27,7 @@ def show(found: Sequence[Finding], due: Due, now: int, form: str) -> None:
         if is_overdue(each, due, now):
             since.append("\noverdue", "bold red")
         rows.add_row(
-            Text.assemble((each.level, STYLES[each.level]), "\n", (each.state, "dim")),
+            Text.assemble((each.level, STYLES[each.level]), "\n", (_standing(each, ended.get(each.id)), "dim")),
             stacked(each.policy, each.ids[-1] if each.ids != WHOLE else each.kind),
             Text(plain(each.message)),
             since,
@@ -35,21 +35,27 @@ def show(found: Sequence[Finding], due: Due, now: int, form: str) -> None:
     console().print(rows if found else Text("no findings"))
 
 
-def whole(each: Finding, life: Sequence[TransitionRow], due: Due, now: int, form: str) -> None:
-    """Print one finding with its evidence and its life."""
+def whole(each: Finding, ended: Reason | None, life: Sequence[TransitionRow], due: Due, now: int, form: str) -> None:
+    """Print one finding with its evidence and its life; `ended` is why it is resolved."""
     if form == "json":
-        click.echo(json.dumps(document(each, due, now) | {"life": [_turn(row) for row in life]}, indent=2))
+        click.echo(json.dumps(document(each, ended, due, now) | {"life": [_turn(row) for row in life]}, indent=2))
         return
     out = console()
     out.print(Text.assemble((each.level, STYLES[each.level]), " ", (plain(each.title), "bold")))
     out.print(Text(plain(each.message)))
-    for name, value in _facts(each, due, now):
+    for name, value in _facts(each, ended, due, now):
         out.print(Text.assemble((f"{name}: ", "dim"), plain(value)))
     for row in life:
         out.print(Text(plain(_told(row))))
 
 
-def document(each: Finding, due: Due, now: int) -> dict[str, Any]:
+def _standing(each: Finding, ended: Reason | None) -> str:
+    """`policy removed`, or `resolved` and below it why."""
+    words = standing(each.state, ended)
+    return words if ended in {None, words} else f"{words}\n{ended}"
+
+
+def document(each: Finding, ended: Reason | None, due: Due, now: int) -> dict[str, Any]:
     """The finding for programs."""
     at, decision = due_at(each, due), each.decision
     return {
@@ -65,6 +71,7 @@ def document(each: Finding, due: Due, now: int) -> dict[str, Any]:
         "opened_at": iso(each.opened_at),
         "seen_at": iso(each.seen_at),
         "resolved_at": _iso(each.resolved_at),
+        "reason": ended,
         "due_at": _iso(at),
         "overdue": is_overdue(each, due, now),
         "decision": {**asdict(decision), "at": iso(decision.at), "until": _iso(decision.until)} if decision else None,
@@ -89,9 +96,9 @@ def _turn(row: TransitionRow) -> dict[str, Any]:
     }
 
 
-def _facts(each: Finding, due: Due, now: int) -> Iterator[tuple[str, str]]:
+def _facts(each: Finding, ended: Reason | None, due: Due, now: int) -> Iterator[tuple[str, str]]:
     at = due_at(each, due)
-    yield "finding", f"{each.id} of {each.policy}, {each.state} since {iso(each.changed_at)}"
+    yield "finding", f"{each.id} of {each.policy}, {standing(each.state, ended)} since {iso(each.changed_at)}"
     yield "resource", f"{each.kind} {each.name} ({'/'.join(each.ids)})"
     yield "seen", f"from {iso(each.opened_at)} to {iso(each.seen_at)}"
     if at is not None:

@@ -25,6 +25,11 @@ class Reason(StrEnum):
     WAIVER_REMOVED = "waiver removed"
 
 
+def standing(state: State, ended: Reason | None) -> str:
+    """The state for people, `ended` being why it is resolved: without its policy nothing was mended."""
+    return ended.value if state is State.RESOLVED and ended is Reason.POLICY_REMOVED else state.value
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a person decided about a finding: that it is known, or that its risk is accepted until a day."""

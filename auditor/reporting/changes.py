@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from auditor.findings.duedates import Due
+from auditor.findings.model import Reason
 from auditor.policy.model import Policy
 from auditor.reporting import rows
 from auditor.reporting.facts import Facts
@@ -22,6 +23,7 @@ def changes(facts: Facts, policies: Mapping[str, Policy], due: Due) -> Changes:
         opened=kinds.count(ChangeKind.OPENED),
         reopened=kinds.count(ChangeKind.REOPENED),
         resolved=kinds.count(ChangeKind.RESOLVED),
+        removed=kinds.count(ChangeKind.REMOVED),
         rows=tuple(told[:MAX_CHANGES]),
     )
 
@@ -37,7 +39,7 @@ def _change(row: TransitionRow, facts: Facts, policies: Mapping[str, Policy], du
 def _kind(row: TransitionRow) -> ChangeKind | None:
     """None for what only people decided: acknowledged, waived."""
     if row.after is State.RESOLVED:
-        return ChangeKind.RESOLVED
+        return ChangeKind.REMOVED if row.reason is Reason.POLICY_REMOVED else ChangeKind.RESOLVED
     if row.after is State.REOPENED:
         return ChangeKind.REOPENED
     return ChangeKind.OPENED if row.before is None else None

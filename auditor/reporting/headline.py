@@ -9,7 +9,7 @@ def sentences(report: Report) -> tuple[str, ...]:
     """The sentences, in the order of telling. Numbers and words of our own only: no name from the organization."""
     if report.score.now is None:
         return ("No snapshot of this organization was judged yet, so nothing can be said about it.",)
-    return (_standing(report), _week(report))
+    return tuple(filter(None, (_standing(report), _week(report), _gilded(report))))
 
 
 def _standing(report: Report) -> str:
@@ -25,13 +25,25 @@ def _standing(report: Report) -> str:
 
 def _week(report: Report) -> str:
     change, since = report.score.change, day(report.start)
-    moved = {None: "", 0: f"The score has not moved since {since}"}.get(
-        change,
-        f"The score {'rose' if (change or 0) > 0 else 'fell'} by {counted(abs(change or 0), 'point')} since {since}",
-    )
+    moved = "" if change is None else f"The score {_moved(change, 'has not moved', 'rose', 'fell')} since {since}"
     changes = report.changes
     told = f"{counted(changes.opened + changes.reopened, 'finding')} opened and {changes.resolved:,} resolved"
+    if changes.removed:
+        told += f", {changes.removed:,} closed because their policy was removed"
     return f"{moved}: {told}." if moved else f"{told} since {since}."
+
+
+def _gilded(report: Report) -> str:
+    """How the score would have moved if nobody had removed a policy that failed; empty when nobody did."""
+    earned = report.score.earned_change
+    if earned is None or not report.score.gilded:
+        return ""
+    words = ("would not have moved", "would have risen", "would have fallen")
+    return f"Without the removal of policies it {_moved(earned, *words)}."
+
+
+def _moved(points: int, not_at_all: str, up: str, down: str) -> str:
+    return f"{up if points > 0 else down} by {counted(abs(points), 'point')}" if points else not_at_all
 
 
 def dark(report: Report) -> str:

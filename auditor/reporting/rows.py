@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from auditor.findings.duedates import Due, due_at, is_overdue
-from auditor.findings.model import Finding
+from auditor.findings.model import Finding, Reason
 from auditor.findings.protected import protects
 from auditor.policy.model import Policy
 from auditor.reporting.view import FindingGroup, FindingRow
@@ -24,8 +24,10 @@ _LABELS = {
 """Evidence that is shown, in the order of telling."""
 
 
-def row(finding: Finding, policies: Mapping[str, Policy], due: Due, now: int) -> FindingRow:
-    """One finding with the remediation of its policy; empty when the policy is gone."""
+def row(
+    finding: Finding, policies: Mapping[str, Policy], due: Due, now: int, ended: Reason | None = None
+) -> FindingRow:
+    """One finding with the remediation of its policy; empty when the policy is gone. `ended` is why it is resolved."""
     policy = policies.get(finding.policy)
     evidence = finding.evidence
     return FindingRow(
@@ -51,6 +53,7 @@ def row(finding: Finding, policies: Mapping[str, Policy], due: Due, now: int) ->
         due_at=due_at(finding, due),
         overdue=is_overdue(finding, due, now),
         waivable=not finding.occurrence and not protects(policies, finding),
+        ended=ended if finding.state is State.RESOLVED else None,
     )
 
 

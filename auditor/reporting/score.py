@@ -33,16 +33,26 @@ def of_history(history: Iterable[Judgement], latest: Run | None, watching: Colle
     """
     if latest is None:
         return Score()
-    earned, possible = points(judged(latest.policies, watching))
-    scored = ((each.finished_at, percent(*points(judged(each.policies, watching)))) for each in history)
-    known = [Point(at, score) for at, score in scored if score is not None]
+    lines = judged(latest.policies, watching)
+    earned, possible = points(lines)
+    runs = [(each.finished_at, judged(each.policies, watching)) for each in history]
+    known = [Point(at, score) for at, then in runs if (score := percent(*points(then))) is not None]
+    first = next((then for _, then in runs if percent(*points(then)) is not None), ())
     return Score(
         now=percent(earned, possible),
         before=known[0].score if len(known) > 1 else None,
         history=tuple(known),
         earned=earned,
         possible=possible,
+        gilded=_gilded(first, lines) if len(known) > 1 else 0,
     )
+
+
+def _gilded(before: Collection[PolicyLine], now: Collection[PolicyLine]) -> int:
+    """What the score of `before` would have gained by the mere removal of the policies that are not judged `now`."""
+    left = {line.policy for line in now}
+    whole, rest = (percent(*points(some)) for some in (before, [line for line in before if line.policy in left]))
+    return max(rest - whole, 0) if whole is not None and rest is not None else 0
 
 
 def accepting(lines: Iterable[PolicyLine], waived: Collection[str]) -> int | None:

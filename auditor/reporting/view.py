@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from auditor.findings.model import Decision
+from auditor.findings.model import Decision, Reason, standing
 from auditor.inventory.model import Scope
 from auditor.policy.model import EVENT
 from auditor.reporting.waived import WaiverRow
@@ -17,6 +17,8 @@ class ChangeKind(StrEnum):
     OPENED = "opened"
     REOPENED = "reopened"
     RESOLVED = "resolved"
+    REMOVED = "policy removed"
+    """It ended with its policy, and nothing was mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,18 @@ class Score:
     """Weights of all policies that were judged, the unknown ones included."""
     accepted: int | None = None
     """The score now if every accepted risk counted as passed."""
+    gilded: int = 0
+    """Points that the score would have had more at the start without the policies that were removed since."""
 
     @property
     def change(self) -> int | None:
         """Points gained since the start of the period; None without both ends."""
         return None if self.now is None or self.before is None else self.now - self.before
+
+    @property
+    def earned_change(self) -> int | None:
+        """Points gained by the policies that judged all the time, or came: none for the removal of what failed."""
+        return None if self.change is None else self.change - self.gilded
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,13 @@ class FindingRow:
     overdue: bool = False
     waivable: bool = True
     """Whether its risk can be accepted for a time."""
+    ended: Reason | None = None
+    """Why it is resolved, where that was asked for."""
+
+    @property
+    def standing(self) -> str:
+        """Its state for people: what ended with its policy is not called resolved."""
+        return standing(self.state, self.ended)
 
     @property
     def identity(self) -> str:
@@ -145,7 +161,7 @@ class FindingGroup:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One finding that opened, came back or was resolved in the period."""
+    """One finding that opened, came back, was resolved or lost its policy in the period."""
 
     kind: ChangeKind
     at: int
@@ -160,12 +176,13 @@ class Changes:
     opened: int = 0
     reopened: int = 0
     resolved: int = 0
+    removed: int = 0
     rows: tuple[Change, ...] = ()
 
     @property
     def total(self) -> int:
         """All changes of the period."""
-        return self.opened + self.reopened + self.resolved
+        return self.opened + self.reopened + self.resolved + self.removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from auditor.findings.model import Reason, Transition
+from auditor.findings.model import Finding, Reason, Transition
 from auditor.store.database import Transaction, slices
 from auditor.store.tables import transitions
 from auditor.terms import State
@@ -68,6 +68,20 @@ def decided(tx: Transaction, organization: str, since: int) -> dict[str, Transit
         .order_by(transitions.c.row)
     )
     return {row.finding: _transition(row) for row in tx.execute(query)}
+
+
+def ends(tx: Transaction, found: Iterable[Finding]) -> dict[str, Reason]:
+    """Why each of the findings that are resolved ended, by id: the last of its ends counts."""
+    over = [finding.id for finding in found if not finding.state.active]
+    known: dict[str, Reason] = {}
+    for some in slices(over):
+        query = (
+            select(transitions.c.finding, transitions.c.reason)
+            .where(transitions.c.finding.in_(some), transitions.c.after == State.RESOLVED)
+            .order_by(transitions.c.row)
+        )
+        known.update((row.finding, Reason(row.reason)) for row in tx.execute(query))
+    return known
 
 
 def openings(tx: Transaction, ids: Iterable[str], since: int, until: int) -> dict[str, int]:

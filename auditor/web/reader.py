@@ -8,7 +8,7 @@ from pathlib import Path
 from auditor.alerts.message import decode
 from auditor.alerts.untrusted import named
 from auditor.config import Findings
-from auditor.findings.model import Finding
+from auditor.findings.model import Finding, Reason
 from auditor.findings.waiverbook import Limits
 from auditor.findings.waivers import Waiver
 from auditor.inventory.events import record_of
@@ -16,7 +16,7 @@ from auditor.policy.model import Policy
 from auditor.reporting import rows, waived, waiverlines
 from auditor.reporting.build import build
 from auditor.reporting.view import FindingRow, Report
-from auditor.store import events, findings, outbox, reports
+from auditor.store import events, findings, outbox, reports, transitions
 from auditor.store.database import Store
 from auditor.store.events import StoredEvent
 from auditor.store.outbox import Entry, Progress
@@ -106,13 +106,15 @@ class PageReader:
                 )
                 if len(found) >= query.enough:
                     break
-        return _some([self._row(each) for each in found], query)
+            ended = transitions.ends(tx, found)
+        return _some([self._row(each, ended) for each in found], query)
 
     def finding(self, id_: str) -> FindingRow | None:
         """One finding of an organization of this page, or None."""
         with self.store.transaction() as tx:
             found = findings.by_ids(tx, [id_]).get(id_)
-        return self._row(found) if found and found.organization in self.organizations else None
+            ended = transitions.ends(tx, [found] if found else [])
+        return self._row(found, ended) if found and found.organization in self.organizations else None
 
     def waivers(self, query: Query) -> Some:
         """Every waiver that is or was known: what counts before what is over, each with what ends next on top."""
@@ -150,8 +152,9 @@ class PageReader:
         data = path.read_bytes()
         return data.decode() if hashlib.sha256(data).hexdigest() == sha256 else None
 
-    def _row(self, finding: Finding) -> FindingRow:
-        return rows.row(finding, self.policies(), self.rules().due.by_level, self.now())
+    def _row(self, finding: Finding, ended: Mapping[str, Reason]) -> FindingRow:
+        due = self.rules().due.by_level
+        return rows.row(finding, self.policies(), due, self.now(), ended.get(finding.id))
 
 
 def _some(found: Sequence[object], query: Query) -> Some:
