@@ -108,6 +108,12 @@ def test_a_finding_is_waived_until_a_day_and_told_again_when_that_is_ended(run: 
     assert run("waivers", "expire", "none")[0] == 2
 
 
+def test_a_glob_of_projects_covers_what_is_in_them(run: Run) -> None:
+    about = ("--policy", "project-key-stale", "--project")
+    assert add(run, *about, "proj_*")["matches"] == 1
+    assert add(run, *about, "proj_2*")["matches"] == 0
+
+
 def test_people_see_what_a_hostile_name_hides(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     add(run, "--policy", "project-key-*", "--resource-owner", HOSTILE, "--level", "low", "--pin", "name")

@@ -116,9 +116,14 @@ def test_a_renewed_waiver_and_another_one_that_takes_over_are_written_down() -> 
         (Matcher(resource=("key_2", "<!channel> key_2", "*key_2")), False),
         (Matcher(project=("proj_1",)), True),
         (Matcher(project=("key_1",)), False),
+        (Matcher(project=("proj_*",)), True),
+        (Matcher(project=("proj_2*", "*key*")), False),
         (Matcher(owner=("ada@example.com",)), True),
         (Matcher(owner=("user_1",)), True),
         (Matcher(owner=("Ada@Example.com",)), True),
+        (Matcher(owner=("*@Example.com",)), True),
+        (Matcher(owner=("*@example.net", "ada")), False),
+        (Matcher(owner=("user_?",)), True),
         (Matcher(policy=("stal[e]",)), False),
         (Matcher(owner=("key_3",)), False),
         (Matcher(organization=("acme",), kind=(KIND,), level=(Level.HIGH,)), True),
@@ -147,6 +152,14 @@ def test_a_project_is_in_itself_and_an_event_in_none() -> None:
     assert inside.matches(replace(FINDING, kind="project", ids=("proj_1",)))
     assert not inside.matches(replace(FINDING, kind="audit_event", ids=("proj_1",)))
     assert not inside.matches(replace(FINDING, ids=("*",)))
+    assert not Matcher(project=("*",)).matches(replace(FINDING, kind="audit_event", ids=("proj_1",)))
+
+
+def test_a_glob_of_projects_or_owners_makes_no_waiver_narrow() -> None:
+    where = Matcher(project=("proj_*",), owner=("*@example.com",))
+    assert not where.narrow
+    assert not replace(where, policy=("*",), resource=("*/*",)).narrow
+    assert replace(where, policy=("key-*",)).narrow
 
 
 @pytest.mark.parametrize(
@@ -157,6 +170,10 @@ def test_a_project_is_in_itself_and_an_event_in_none() -> None:
         ("user_1", ["user_2"], False),
         ("user_1", ["bob@example.com"], True),
         ("user_1", [], True),
+        ("*@example.com", ["user_1"], True),
+        ("*@example.com", ["ada@example.net"], False),
+        ("user_*", ["key_2"], True),
+        ("user_*", ["key_2", "ada@example.com"], False),
     ],
 )
 def test_only_an_owner_who_could_not_be_seen_is_in_doubt(owner: str, seen: list[str], doubt: bool) -> None:

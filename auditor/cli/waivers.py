@@ -73,8 +73,8 @@ def lint(config_path: Path | None, form: str, organization: str | None) -> int:
 @click.option("--policy", multiple=True, help="Name or glob; may be repeated, as all of these.")
 @click.option("--kind", multiple=True, help="Kind of resource.")
 @click.option("--resource", multiple=True, help="Id of a resource, or a glob; PARENT/ID where ids repeat.")
-@click.option("--project", multiple=True, help="Id of a project.")
-@click.option("--resource-owner", multiple=True, help="Address or id of whom the resource belongs to.")
+@click.option("--project", multiple=True, help="Id of a project, or a glob.")
+@click.option("--resource-owner", multiple=True, help="Address or id of whom the resource belongs to, or a glob.")
 @options.level
 @click.option("--reason", required=True, help="Why the risk is accepted.")
 @click.option("--owner", required=True, help="Who answers for the waiver.")

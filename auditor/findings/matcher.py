@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from auditor.findings.model import Finding
-from auditor.globs import fits
+from auditor.globs import fits, fits_address, is_pattern
 from auditor.inventory.schema import AUDIT_LOG, ancestors
 from auditor.policy.model import Policy
 from auditor.terms import Level
@@ -23,9 +23,9 @@ class Matcher:
     resource: tuple[str, ...] = ()
     """Ids, or globs of them: its own (`key_1`), or with those of its parents (`proj_1/key_1`)."""
     project: tuple[str, ...] = ()
-    """Ids."""
+    """Ids, or globs of them."""
     owner: tuple[str, ...] = ()
-    """Address or id of whoever answers for the resource; case says nothing."""
+    """Address or id of whoever answers for the resource, or globs of them; case says nothing."""
     level: tuple[Level, ...] = ()
 
     @property
@@ -40,12 +40,12 @@ class Matcher:
     def in_doubt(self, finding: Finding) -> bool:
         """Whether nobody can say if it is about this finding: whose it is could not be seen in the last picture.
 
-        An id that was seen is no other id, though the address that belongs to it was not.
+        An id that was seen is no other id, though the address that belongs to it was not; a glob may mean either.
         """
         if not finding.evidence.get("owner_unseen"):
             return False
-        seen = set(map(_is_address, _owners(finding)))
-        hidden = any(_is_address(each) not in seen for each in self.owner)
+        seen = {_is_address(each) for each in _owners(finding)}
+        hidden = any(not seen.issuperset(_may_be_address(each)) for each in self.owner)
         return hidden and self._fits_but_for_owner(finding) and not self._is_of_owner(finding)
 
     def _fits_but_for_owner(self, finding: Finding) -> bool:
@@ -55,11 +55,11 @@ class Matcher:
             and _is_one_of(finding.level, self.level)
             and _fits((finding.policy,), self.policy)
             and _fits((finding.ids[-1], "/".join(finding.ids)), self.resource)
-            and (not self.project or _project(finding) in self.project)
+            and _fits(_project(finding), self.project)
         )
 
     def _is_of_owner(self, finding: Finding) -> bool:
-        return not self.owner or not set(map(str.lower, self.owner)).isdisjoint(_owners(finding))
+        return not self.owner or any(fits_address(own, each) for own in _owners(finding) for each in self.owner)
 
     def may_match(self, policy: Policy) -> bool:
         """Whether it may be about a finding of this policy, of whichever resource."""
@@ -88,6 +88,11 @@ def _is_address(owner: str) -> bool:
     return "@" in owner
 
 
+def _may_be_address(pattern: str) -> Iterable[bool]:
+    """Whether what a glob stands for is an address: one of the two, or either."""
+    return (True, False) if is_pattern(pattern) and not _is_address(pattern) else (_is_address(pattern),)
+
+
 def _is_one_of(value: str, wanted: tuple[str, ...]) -> bool:
     return not wanted or value in wanted
 
@@ -96,12 +101,12 @@ def _fits(names: Iterable[str], patterns: tuple[str, ...]) -> bool:
     return not patterns or any(fits(name, pattern) for name in names for pattern in patterns)
 
 
-def _project(finding: Finding) -> str | None:
-    """Id of the project that it is, or that it is in."""
+def _project(finding: Finding) -> tuple[str, ...]:
+    """Id of the project that it is, or that it is in; none where it is in none."""
     if finding.kind == PROJECT:
-        return finding.ids[-1]
+        return (finding.ids[-1],)
     inside = PROJECT in ancestors(finding.kind) and len(finding.ids) > 1
-    return finding.ids[ancestors(finding.kind).index(PROJECT)] if inside else None
+    return (finding.ids[ancestors(finding.kind).index(PROJECT)],) if inside else ()
 
 
 def _owners(finding: Finding) -> tuple[str, ...]:
