@@ -213,6 +213,12 @@ def test_every_sink_that_people_read_calls_it_by_its_name(kind: str) -> None:
         assert green not in dropped
 
 
+def test_the_words_of_an_operator_may_name_the_reason() -> None:
+    words = {"title": "{{ label }}, {{ kind }}: {{ reason }}"}
+    shown = build("out", {"type": "console", "templates": words}).preview(DROPPED)
+    assert "Policy removed, resolved: policy removed" in shown
+
+
 @pytest.mark.parametrize("kind", ["pagerduty", "alertmanager"])
 def test_where_findings_have_a_state_they_end_all_the_same(kind: str) -> None:
     settings = {"pagerduty": {"routing_key": "R" * 32}, "alertmanager": {"url": "https://192.0.2.1:9093"}}[kind]
