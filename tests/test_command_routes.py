@@ -71,6 +71,26 @@ def test_level_tags_and_kind_come_from_the_policy(capsys: pytest.CaptureFixture[
     assert [each["sink"] for each in told["sinks"]] == ["oncall"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "asked", "told"),
+    [
+        ("scim-disabled", [], "occurrence"),
+        ("password-spray", [], "occurrence"),
+        ("project-key-stale", [], "finding"),
+        ("scim-disabled", ["--class", "notice"], "finding"),
+        ("project-key-stale", ["--class", "occurrence"], "occurrence"),
+    ],
+)
+def test_the_class_comes_from_the_policy_too_unless_it_is_given(
+    capsys: pytest.CaptureFixture[str], file: Path, policy: str, asked: list[str], told: str
+) -> None:
+    happens = "routes: [{match: {class: occurrence}, to: [oncall]}, {match: {class: finding}, to: [chat]}]\n"
+    file.write_text(CONFIG.replace("STORE", f"{file.parent}/auditor.db").partition("routes:")[0] + happens)
+    answer = document(capsys, file, "test", "--policy", policy, *asked)
+    assert answer["class"] == told
+    assert [each["sink"] for each in answer["sinks"]] == [{"occurrence": "oncall", "finding": "chat"}[told]]
+
+
 def test_a_muted_route_is_told_at_the_time_that_is_asked_for(capsys: pytest.CaptureFixture[str], file: Path) -> None:
     chat = {"sink": "chat", "sent": False, "held_by": "routes.1 is muted during `nights`"}
     assert document(capsys, file, "test", "--team", "platform", "--at", NIGHT)["sinks"] == [chat]

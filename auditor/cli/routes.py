@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,29 +13,17 @@ from rich.text import Text
 from auditor import clock
 from auditor.alerts.gate import Judge
 from auditor.alerts.matching import class_of
-from auditor.alerts.message import Alert, AlertKind
-from auditor.alerts.route import Node, Routing, Tried
+from auditor.alerts.message import Alert
+from auditor.alerts.route import Node, Tried
 from auditor.alerts.teller import Teller
-from auditor.assembly import names_of, routing_of
-from auditor.cli import options, stores
+from auditor.assembly import routing_of
+from auditor.cli import madeup, options, stores
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
 from auditor.configfile import Loaded
-from auditor.errors import ConfigError
-from auditor.findings.protected import is_protected
 from auditor.policy.configured import policies_of
-from auditor.policy.load import PolicySet
-from auditor.routecheck import Names, unknown
-from auditor.routing import AlertClass, Match
+from auditor.routing import AlertClass
 from auditor.terms import Level
-
-_KINDS = {
-    AlertClass.FINDING: AlertKind.OPENED,
-    AlertClass.OCCURRENCE: AlertKind.OCCURRED,
-    AlertClass.DIGEST: AlertKind.DIGEST,
-    AlertClass.REPORT: AlertKind.REPORT,
-    AlertClass.NOTICE: AlertKind.NOTICE,
-}
 
 
 @click.group(name="routes")
@@ -121,7 +109,7 @@ class _Answer:
     type=click.Choice([each.value for each in Level], case_sensitive=False),
     help="[default: the policy's, else high]",
 )
-@click.option("--policy", help="Name of a policy; its level, tags and kind of resource are taken from it.")
+@click.option("--policy", help="Name of a policy; its level, class, tags and kind of resource are taken from it.")
 @click.option("--tag", "tags", multiple=True, help="A tag beside those of the policy; may be repeated.")
 @click.option("--organization", help="[default: the first one of the configuration]")
 @click.option("--project", default="", help="Id or name of a project.")
@@ -133,8 +121,7 @@ class _Answer:
     "--class",
     "about",
     type=click.Choice([each.value for each in AlertClass]),
-    default=AlertClass.FINDING.value,
-    show_default=True,
+    help="What is told. [default: what the policy tells, else finding]",
 )
 @click.option("--at", metavar="TIME", help="When: 2026-11-24T08:00:00+01:00; without a zone it is UTC. [default: now]")
 def test(config_path: Path | None, form: str, at: str | None, **labels: Any) -> None:
@@ -143,7 +130,7 @@ def test(config_path: Path | None, form: str, at: str | None, **labels: Any) -> 
     moment = _moment(at)
     policies = policies_of(loaded)
     routing = routing_of(loaded, policies)
-    alert = _alert(loaded, routing, policies, moment, labels)
+    alert = madeup.alert(loaded, routing, policies, moment, labels)
     tried = routing.tried(alert)
     sinks = [goes.sink for goes in routing.destinations(alert)]
     answer = _Answer(alert, moment, tried, _held(loaded, Teller(policies.by_name, routing), alert, sinks, moment))
@@ -161,35 +148,6 @@ def _moment(text: str | None) -> datetime:
     except ValueError:
         raise click.BadParameter(f"{text!r} is no time: write 2026-11-24T08:00:00+01:00", param_hint="--at") from None
     return read if read.tzinfo else read.replace(tzinfo=clock.now().tzinfo)
-
-
-def _alert(loaded: Loaded, routing: Routing, policies: PolicySet, moment: datetime, labels: dict[str, Any]) -> Alert:
-    _refuse_strangers(names_of(loaded, policies), labels)
-    policy = policies.by_name.get(labels["policy"] or "")
-    organization = labels["organization"] or next(iter(loaded.config.organizations))
-    level = Level(labels["level"]) if labels["level"] else policy.level if policy else Level.HIGH
-    alert = Alert("test", _KINDS[AlertClass(labels["about"])], organization, level, "A test", "", clock.epoch(moment))
-    teams = (*routing.teams(labels["project"], "", labels["owner"]), *labels["teams"])
-    return replace(
-        alert,
-        policy=policy.name if policy else "",
-        tags=(*(policy.tags if policy else ()), *labels["tags"]),
-        project=labels["project"],
-        owner=labels["owner"],
-        teams=tuple(dict.fromkeys(teams)),
-        resource_kind=labels["kind"] or (policy.kind if policy else ""),
-        resource_id=labels["resource"],
-        protected=policy is not None and is_protected(policy.kind, policy.tags),
-    )
-
-
-def _refuse_strangers(known: Names, labels: dict[str, Any]) -> None:
-    """Raises ConfigError for a name that nothing has: the answer would be one to another question."""
-    asked = {key: [labels[key]] if labels[key] else [] for key in ("policy", "kind", "organization")}
-    asked["team"] = list(labels["teams"])
-    match = Match.model_validate({key: values for key, values in asked.items() if values})
-    for _, _, message, hint in unknown(match, known):
-        raise ConfigError(message, hint=hint)
 
 
 def _held(loaded: Loaded, teller: Teller, alert: Alert, sinks: list[str], moment: datetime) -> dict[str, str]:
