@@ -5,17 +5,22 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import click
+import msgspec
+
 from auditor import clock
 from auditor.alerts.message import Alert, AlertKind
-from auditor.alerts.route import Routing
-from auditor.assembly import names_of
-from auditor.configfile import Loaded
+from auditor.alerts.teller import Teller
+from auditor.alerts.untrusted import bounded
+from auditor.cli.render import plain
 from auditor.errors import ConfigError
+from auditor.findings.matcher import PROJECT
 from auditor.findings.protected import is_protected
 from auditor.policy.model import EVENT, Policy
-from auditor.policy.policyset import PolicySet
 from auditor.routecheck import Names, unknown
 from auditor.routing import AlertClass, Match
+from auditor.store import versions
+from auditor.store.database import Transaction
 from auditor.terms import Level
 
 _KINDS = {
@@ -27,19 +32,28 @@ _KINDS = {
 }
 
 
-def alert(loaded: Loaded, routing: Routing, policies: PolicySet, moment: datetime, labels: Mapping[str, Any]) -> Alert:
-    """An alert with the `labels` of the command line. Raises ConfigError for a name that nothing has."""
-    _refuse_strangers(names_of(loaded, policies), labels)
-    policy = policies.by_name.get(labels["policy"] or "")
-    organization = labels["organization"] or next(iter(loaded.config.organizations))
+def refuse_strangers(known: Names, labels: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a name that nothing has: the answer would be one to another question."""
+    asked = {key: [labels[key]] if labels[key] else [] for key in ("policy", "kind", "organization")}
+    asked["team"] = list(labels["teams"])
+    match = Match.model_validate({key: values for key, values in asked.items() if values})
+    for _, _, message, hint in unknown(match, known):
+        raise ConfigError(message, hint=hint)
+
+
+def alert(tx: Transaction, organization: str, teller: Teller, moment: datetime, labels: Mapping[str, Any]) -> Alert:
+    """An alert with the `labels` of the command line, and what the store knows of its project. Raises ConfigError."""
+    policy = teller.policies.get(labels["policy"] or "")
+    project, name = _project(tx, organization, labels["project"])
     level = Level(labels["level"]) if labels["level"] else policy.level if policy else Level.HIGH
     made = Alert("test", _kind(policy, labels), organization, level, "A test", "", clock.epoch(moment))
-    teams = (*routing.teams(labels["project"], "", labels["owner"]), *labels["teams"])
+    teams = (*teller.routing.teams(project, name, labels["owner"]), *labels["teams"])
     return replace(
         made,
         policy=policy.name if policy else "",
         tags=(*(policy.tags if policy else ()), *labels["tags"]),
-        project=labels["project"],
+        project=project,
+        project_name=name,
         owner=labels["owner"],
         teams=tuple(dict.fromkeys(teams)),
         resource_kind=labels["kind"] or (policy.kind if policy else ""),
@@ -54,10 +68,24 @@ def _kind(policy: Policy | None, labels: Mapping[str, Any]) -> AlertKind:
     return _KINDS[AlertClass(labels["about"] or (AlertClass.OCCURRENCE if happens else AlertClass.FINDING))]
 
 
-def _refuse_strangers(known: Names, labels: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a name that nothing has: the answer would be one to another question."""
-    asked = {key: [labels[key]] if labels[key] else [] for key in ("policy", "kind", "organization")}
-    asked["team"] = list(labels["teams"])
-    match = Match.model_validate({key: values for key, values in asked.items() if values})
-    for _, _, message, hint in unknown(match, known):
-        raise ConfigError(message, hint=hint)
+def _project(tx: Transaction, organization: str, asked: str) -> tuple[str, str]:
+    """Id and name of the project that has `asked` for one of them, as it was seen last.
+
+    One that was never seen is told of, and stands for itself. Raises ConfigError for a name that several have.
+    """
+    if not asked:
+        return "", ""
+    known = {own: _name(content) for own, _, content in versions.current_bodies(tx, organization, PROJECT, [()])[()]}
+    ids = [asked] if asked in known else sorted(own for own, name in known.items() if name == asked)
+    if len(ids) > 1:
+        raise ConfigError(f"{len(ids)} projects are named `{asked}`", hint=f"give the id of one: {', '.join(ids)}")
+    if not ids:
+        note = f"note: the store has no project `{asked}`: only this one word of it is known here, be it id or name"
+        click.echo(plain(note), err=True)
+        return bounded(asked), ""
+    return bounded(ids[0]), bounded(known[ids[0]] or ids[0])
+
+
+def _name(content: bytes) -> str:
+    name = msgspec.json.decode(content).get("name")
+    return name if isinstance(name, str) else ""

@@ -16,13 +16,13 @@ from auditor.alerts.matching import class_of
 from auditor.alerts.message import Alert
 from auditor.alerts.route import Node, Tried
 from auditor.alerts.teller import Teller
-from auditor.assembly import routing_of
+from auditor.assembly import names_of, routing_of
 from auditor.cli import madeup, options, stores
 from auditor.cli.moment import iso
 from auditor.cli.render import console, plain
-from auditor.configfile import Loaded
 from auditor.policy.configured import policies_of
 from auditor.routing import AlertClass
+from auditor.store.database import Transaction
 from auditor.terms import Level
 
 
@@ -112,7 +112,7 @@ class _Answer:
 @click.option("--policy", help="Name of a policy; its level, class, tags and kind of resource are taken from it.")
 @click.option("--tag", "tags", multiple=True, help="A tag beside those of the policy; may be repeated.")
 @click.option("--organization", help="[default: the first one of the configuration]")
-@click.option("--project", default="", help="Id or name of a project.")
+@click.option("--project", default="", help="Id or name of a project; the store knows the other.")
 @click.option("--owner", default="", help="E-mail address of who answers for the resource.")
 @click.option("--team", "teams", multiple=True, help="A team beside those of project and owner; may be repeated.")
 @click.option("--kind", help="Kind of the resource: project_api_key.")
@@ -129,11 +129,11 @@ def test(config_path: Path | None, form: str, at: str | None, **labels: Any) -> 
     loaded = options.load_config(config_path, need_keys=False)
     moment = _moment(at)
     policies = policies_of(loaded)
-    routing = routing_of(loaded, policies)
-    alert = madeup.alert(loaded, routing, policies, moment, labels)
-    tried = routing.tried(alert)
-    sinks = [goes.sink for goes in routing.destinations(alert)]
-    answer = _Answer(alert, moment, tried, _held(loaded, Teller(policies.by_name, routing), alert, sinks, moment))
+    teller = Teller(policies.by_name, routing_of(loaded, policies))
+    madeup.refuse_strangers(names_of(loaded, policies), labels)
+    organization = labels["organization"] or next(iter(loaded.config.organizations))
+    with stores.existing_or_empty(loaded) as store, store.transaction() as tx:
+        answer = _answer(tx, teller, madeup.alert(tx, organization, teller, moment, labels), moment)
     if form == "json":
         click.echo(json.dumps(_told(answer), indent=2))
     else:
@@ -150,12 +150,12 @@ def _moment(text: str | None) -> datetime:
     return read if read.tzinfo else read.replace(tzinfo=clock.now().tzinfo)
 
 
-def _held(loaded: Loaded, teller: Teller, alert: Alert, sinks: list[str], moment: datetime) -> dict[str, str]:
-    """Each sink with what holds the alert back there, by the silences and findings of the store."""
-    with stores.existing_or_empty(loaded) as store, store.transaction() as tx:
-        judge = Judge(tx, teller, lambda: moment)
-        holds = {sink: judge.hold(alert, sink) for sink in sinks}
-    return {sink: hold.reason if hold else "" for sink, hold in holds.items()}
+def _answer(tx: Transaction, teller: Teller, alert: Alert, moment: datetime) -> _Answer:
+    """Where the alert goes, and what holds it back there by the silences and findings of the store."""
+    judge = Judge(tx, teller, lambda: moment)
+    holds = {goes.sink: judge.hold(alert, goes.sink) for goes in teller.routing.destinations(alert)}
+    sinks = {sink: hold.reason if hold else "" for sink, hold in holds.items()}
+    return _Answer(alert, moment, teller.routing.tried(alert), sinks)
 
 
 def _told(answer: _Answer) -> dict[str, Any]:
@@ -165,6 +165,8 @@ def _told(answer: _Answer) -> dict[str, Any]:
         "class": class_of(answer.alert),
         "level": answer.alert.level,
         "policy": answer.alert.policy,
+        "project": answer.alert.project,
+        "project_name": answer.alert.project_name,
         "teams": answer.alert.teams,
         "tried": [
             {
