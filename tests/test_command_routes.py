@@ -164,6 +164,10 @@ FAULTS = {
     "a kind that is none": (["--kind", "project_api_keys"], "did you mean `project_api_key`?"),
     "an organization that is none": (["--organization", "acne"], "did you mean `acme`?"),
     "a time that is none": (["--at", "noon"], "is no time"),
+    "a time before all": (["--at", "0001-01-01T00:00:00+14:00"], "write a time from 1970 to 9999"),
+    "a time before 1970": (["--at", "1969-12-31T23:59:59Z"], "write a time from 1970 to 9999"),
+    "a time after all": (["--at", "9999-12-31T23:59:59-14:00"], "write a time from 1970 to 9999"),
+    "a time that is over somewhere": (["--at", "9999-12-31T12:00:00Z"], "write a time from 1970 to 9999"),
     "a level that is none": (["--level", "severe"], "severe"),
 }
 
@@ -173,6 +177,21 @@ def test_a_question_that_makes_no_sense_is_refused(capsys: pytest.CaptureFixture
     arguments, message = FAULTS[fault]
     assert call(["routes", "test", *arguments, "-c", str(file)]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("at", ["1970-01-01T00:00:00Z", "9999-12-30T23:59:59Z", "1970-01-02T00:00:00+23:59"])
+def test_every_time_that_is_taken_can_be_judged_in_every_place(
+    capsys: pytest.CaptureFixture[str], file: Path, at: str
+) -> None:
+    places = "".join(
+        f"  - {{name: {i}, time_intervals: [{{years: ['1900'], location: {place}}}]}}\n"
+        for i, place in enumerate(["Etc/GMT+12", "Etc/GMT-14", "Pacific/Kiritimati", "Pacific/Niue"])
+    ).replace("name: ", "name: at")
+    muted = "    mute_time_intervals: [nights, at0, at1, at2, at3]\n"
+    text = file.read_text().replace("routes:\n", f"{places}routes:\n", 1)
+    file.write_text(text.replace("    mute_time_intervals: [nights]\n", muted))
+    (chat,) = document(capsys, file, "test", "--team", "platform", "--at", at)["sinks"]
+    assert chat["sink"] == "chat"
 
 
 STRANGERS = """

@@ -97,6 +97,14 @@ FAULTS = {
     "longer than allowed": (["--match", "level=low", "--for", "4d"], "at most 72h"),
     "no time at all": (["--match", "level=low", "--for", "0s"], "more than nothing"),
     "a duration that is none": (["--match", "level=low", "--for", "soon"], "must be a duration"),
+    "a beginning that no calendar has": (
+        ["--match", "level=low", "--for", "1h", "--in", "3000000d"],
+        "Invalid value for --in: 3000000d from now is after the year 9999: write 2h or 3d",
+    ),
+    "an end that no calendar has": (
+        ["--match", "level=low", "--for", "3d", "--in", "999999999w"],
+        "after the year 9999",
+    ),
     "nothing to match": (["--for", "1h"], "Missing option '--match'"),
     "a key that is none": (["--match", "levle=low", "--for", "1h"], "did you mean `level`?"),
     "a level that is none": (["--match", "level=hgih", "--for", "1h"], "no such level: did you mean `high`?"),

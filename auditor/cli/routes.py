@@ -18,7 +18,7 @@ from auditor.alerts.route import Node, Tried
 from auditor.alerts.teller import Teller
 from auditor.assembly import names_of, routing_of
 from auditor.cli import madeup, options, stores
-from auditor.cli.moment import iso
+from auditor.cli.moment import DAY, iso
 from auditor.cli.render import console, plain
 from auditor.policy.configured import policies_of
 from auditor.routing import AlertClass
@@ -147,7 +147,12 @@ def _moment(text: str | None) -> datetime:
         read = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} is no time: write 2026-11-24T08:00:00+01:00", param_hint="--at") from None
-    return read if read.tzinfo else read.replace(tzinfo=clock.now().tzinfo)
+    read = read if read.tzinfo else read.replace(tzinfo=clock.now().tzinfo)
+    # In some zone it is the day after already.
+    if clock.epoch(read) < 0 or not clock.is_time(clock.epoch(read) + DAY):
+        words = f"no calendar has {text!r} everywhere: write a time from 1970 to 9999, as 2026-11-24T08:00:00+01:00"
+        raise click.BadParameter(words, param_hint="--at")
+    return read
 
 
 def _answer(tx: Transaction, teller: Teller, alert: Alert, moment: datetime) -> _Answer:

@@ -92,6 +92,8 @@ def add(
     now = clock.epoch(clock.now())
     starts_at = now + _seconds(begins, "--in")
     ends_at = starts_at + _length(lasts, loaded.config.silences.maximum)
+    if not clock.is_time(ends_at):
+        raise click.BadParameter(f"{begins} from now is after the year 9999: write 2h or 3d", param_hint="--in")
     words = _words(author or getpass.getuser(), "--author"), _words(comment, "--comment")
     with stores.existing(loaded) as store, store.transaction() as tx:
         made = silences.add(tx, match.written(), *words, now=now, starts_at=starts_at, ends_at=ends_at)
