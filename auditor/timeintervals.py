@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from auditor.configtypes import Section, Zone
 
@@ -30,9 +30,9 @@ def _range(member: Callable[[str], int], what: str) -> BeforeValidator:
     """Reads `first:last`, or one value for both."""
 
     def read(value: object) -> Range:
-        first, _, last = str(value).strip().lower().partition(":")
+        first, colon, last = str(value).strip().lower().partition(":")
         try:
-            found = member(first), member(last or first)
+            found = member(first), member(last if colon else first)
         except ValueError:
             raise ValueError(f"must be {what}") from None
         if (found[0] < 0) == (found[1] < 0) and found[0] > found[1]:
@@ -99,6 +99,15 @@ class Interval(Section):
     months: tuple[Months, ...] | None = None
     years: tuple[Years, ...] | None = None
     location: Zone = "UTC"
+
+    @field_validator("location", mode="before")
+    @classmethod
+    def _everywhere_the_same(cls, value: object) -> object:
+        if value == "Local":
+            raise ValueError(
+                "is `Local`, the zone of whichever machine runs: name it, like Europe/Berlin, for one answer everywhere"
+            )
+        return value
 
     @model_validator(mode="after")
     def _days(self) -> "Interval":

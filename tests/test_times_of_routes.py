@@ -121,6 +121,12 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "a month that is none": ({"months": ["13"]}, "must be a month"),
     "months backwards": ({"months": ["march:january"]}, "ends before it begins"),
     "years backwards": ({"years": ["2027:2026"]}, "ends before it begins"),
+    "weekdays without an end": ({"weekdays": ["monday:"]}, "must be a weekday or a range like 'monday:friday'"),
+    "weekdays without a beginning": ({"weekdays": [":friday"]}, "must be a weekday or a range"),
+    "days without an end": ({"days_of_month": ["1:"]}, "must be a day"),
+    "months without an end": ({"months": ["march:"]}, "must be a month or a range"),
+    "years without an end": ({"years": ["2026:"]}, "must be a year or a range like '2026:2028'"),
+    "the place of the machine": ({"location": "Local"}, "name it, like Europe/Berlin, for one answer everywhere"),
     "a place that is none": ({"location": "Berlin"}, "no such time zone"),
     "a key that is none": ({"hours": ["1"]}, "Extra inputs"),
 }
