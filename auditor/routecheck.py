@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from auditor import globs
 from auditor.config import Config
 from auditor.errors import did_you_mean
-from auditor.routing import Labels, Match, Route
+from auditor.routing import AlertClass, Labels, Match, Route
 
 Place = tuple[str | int, ...]
 Found = tuple[Place, str, str]
@@ -18,7 +18,7 @@ _MANY = {"policy": "policies", "kind": "kinds", "organization": "organizations",
 
 
 def faults(config: Config) -> Iterator[Found]:
-    """Sinks, times and teams that do not exist, and routes that lead nowhere: an alert would vanish there."""
+    """Sinks, times and teams that do not exist, and routes that lead nowhere or wait for what never comes there."""
     yield from _sinks(config, ("route", "to"), config.route.to)
     yield from _sinks(config, ("operators",), config.operators)
     yield from _sinks(config, ("reports", "to"), config.reports.to)
@@ -63,6 +63,8 @@ def _routes(config: Config, place: Place, routes: Iterable[Route], leads: bool) 
     for i, route in enumerate(routes):
         here = (*place, i)
         yield from _sinks(config, (*here, "to"), route.to or ())
+        if AlertClass.REPORT in (route.match.class_ or ()):
+            yield (*here, "match", "class"), "no route takes a report", "name who gets it: `reports: {to: [NAME]}`"
         yield from _times(config, (*here, "mute_time_intervals"), route.mute_time_intervals)
         yield from _times(config, (*here, "active_time_intervals"), route.active_time_intervals)
         if not leads and route.to is None:

@@ -343,6 +343,12 @@ FAULTS = {
     "a matcher left open": ("routes: [{to: [a], match: {owner: }}]", "`routes.0.match.owner`: is empty", 3),
     "an unknown organization": ("routes: [{to: [a], match: {organization: acne}}]", "no organization is named", 3),
     "an unknown class": ("routes: [{to: [a], match: {class: alarm}}]", "no such value", 3),
+    "a route for reports": ("routes: [{to: [a], match: {class: report}}]", "no route takes a report", 3),
+    "a route for reports among others": (
+        "routes:\n  - to: [a]\n    routes:\n      - {match: {class: [finding, report]}}",
+        "no route takes a report",
+        6,
+    ),
     "an unknown label to group by": ("route: {group_by: [colour]}", "route.group_by", 3),
     "everything and more to group by": ("route: {group_by: ['...', policy]}", "stands alone", 3),
     "a duration that is none": ("route: {group_wait: soon}", "must be a duration", 3),

@@ -123,6 +123,27 @@ def test_notices_go_to_the_operators(capsys: pytest.CaptureFixture[str], file: P
     assert [each["sink"] for each in told["sinks"]] == ["ops"]
 
 
+def test_a_report_goes_where_the_reports_go(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    nobody = [
+        "no route takes a report: it goes to the sinks of `reports.to`",
+        "nobody is told: it is a file in `reports.directory`",
+    ]
+    assert said(capsys, file, "test", "--class", "report").splitlines() == nobody
+    file.write_text(file.read_text() + "  - {to: [ops]}\nreports: {to: [chat]}\n")
+    assert said(capsys, file, "test", "--class", "report").splitlines() == [nobody[0], "chat: is told"]
+    told = document(capsys, file, "test", "--class", "report")
+    assert (told["class"], told["level"], told["tried"]) == ("report", "informational", [])
+    assert [each["sink"] for each in told["sinks"]] == ["chat"]
+    now = clock.epoch(clock.now())
+    store = open_store(f"sqlite:///{file.parent}/auditor.db")
+    with store.transaction() as tx:
+        match = {"class": ["report"], "level": ["informational"]}
+        silences.add(tx, match, "ada", "holidays", now=now, starts_at=now - 9, ends_at=now + 999)
+    store.close()
+    (chat,) = document(capsys, file, "test", "--class", "report")["sinks"]
+    assert chat["held_by"].endswith("by ada: holidays"), "a silence may name the class"
+
+
 def test_the_tree_is_shown_with_what_each_route_takes_from_above(
     capsys: pytest.CaptureFixture[str], file: Path
 ) -> None:

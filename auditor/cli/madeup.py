@@ -45,8 +45,10 @@ def alert(tx: Transaction, organization: str, teller: Teller, moment: datetime, 
     """An alert with the `labels` of the command line, and what the store knows of its project. Raises ConfigError."""
     policy = teller.policies.get(labels["policy"] or "")
     project, name = _project(tx, organization, labels["project"])
-    level = Level(labels["level"]) if labels["level"] else policy.level if policy else Level.HIGH
-    made = Alert("test", _kind(policy, labels), organization, level, "A test", "", clock.epoch(moment))
+    kind = _kind(policy, labels)
+    usual = Level.INFORMATIONAL if kind is AlertKind.REPORT else policy.level if policy else Level.HIGH
+    level = Level(labels["level"] or usual)
+    made = Alert("test", kind, organization, level, "A test", "", clock.epoch(moment))
     teams = (*teller.routing.teams(project, name, labels["owner"]), *labels["teams"])
     return replace(
         made,

@@ -14,7 +14,7 @@ from auditor import clock
 from auditor.alerts.gate import Judge
 from auditor.alerts.matching import class_of
 from auditor.alerts.message import Alert
-from auditor.alerts.route import Node, Tried
+from auditor.alerts.route import Node, Routing, Tried
 from auditor.alerts.teller import Teller
 from auditor.assembly import names_of, routing_of
 from auditor.cli import madeup, options, stores
@@ -22,7 +22,6 @@ from auditor.cli.moment import DAY, iso
 from auditor.cli.render import console, plain
 from auditor.policy.configured import policies_of
 from auditor.routing import AlertClass
-from auditor.store.database import Transaction
 from auditor.terms import Level
 
 
@@ -121,7 +120,7 @@ class _Answer:
     "--class",
     "about",
     type=click.Choice([each.value for each in AlertClass]),
-    help="What is told. [default: what the policy tells, else finding]",
+    help="What is told. Reports go to `reports.to`. [default: what the policy tells, else finding]",
 )
 @click.option("--at", metavar="TIME", help="When: 2026-11-24T08:00:00+01:00; without a zone it is UTC. [default: now]")
 def test(config_path: Path | None, form: str, at: str | None, **labels: Any) -> None:
@@ -133,7 +132,8 @@ def test(config_path: Path | None, form: str, at: str | None, **labels: Any) -> 
     madeup.refuse_strangers(names_of(loaded, policies), labels)
     organization = labels["organization"] or next(iter(loaded.config.organizations))
     with stores.existing_or_empty(loaded) as store, store.transaction() as tx:
-        answer = _answer(tx, teller, madeup.alert(tx, organization, teller, moment, labels), moment)
+        alert = madeup.alert(tx, organization, teller, moment, labels)
+        answer = _answer(Judge(tx, teller, lambda: moment), teller.routing, alert, moment, loaded.config.reports.to)
     if form == "json":
         click.echo(json.dumps(_told(answer), indent=2))
     else:
@@ -155,12 +155,13 @@ def _moment(text: str | None) -> datetime:
     return read
 
 
-def _answer(tx: Transaction, teller: Teller, alert: Alert, moment: datetime) -> _Answer:
+def _answer(judge: Judge, routing: Routing, alert: Alert, moment: datetime, report_to: tuple[str, ...]) -> _Answer:
     """Where the alert goes, and what holds it back there by the silences and findings of the store."""
-    judge = Judge(tx, teller, lambda: moment)
-    holds = {goes.sink: judge.hold(alert, goes.sink) for goes in teller.routing.destinations(alert)}
-    sinks = {sink: hold.reason if hold else "" for sink, hold in holds.items()}
-    return _Answer(alert, moment, teller.routing.tried(alert), sinks)
+    reports = class_of(alert) is AlertClass.REPORT
+    names = report_to if reports else [goes.sink for goes in routing.destinations(alert)]
+    holds = {name: judge.hold(alert, name) for name in names}
+    sinks = {name: hold.reason if hold else "" for name, hold in holds.items()}
+    return _Answer(alert, moment, () if reports else routing.tried(alert), sinks)
 
 
 def _told(answer: _Answer) -> dict[str, Any]:
@@ -197,8 +198,10 @@ def _print(answer: _Answer) -> None:
         style = "dim" if each.why_not else "green" if each.took else ""
         text = f"{'  ' * each.depth}{each.node.name} ({each.node.match}): {verdict or taken}"
         out.print(Text(plain(text), style))
+    if class_of(answer.alert) is AlertClass.REPORT:
+        out.print(Text("no route takes a report: it goes to the sinks of `reports.to`"))
     if not answer.sinks:
-        out.print(Text("nobody is told: it stays in the findings, on the page and in the report", "yellow"))
+        out.print(Text(f"nobody is told: {_left(answer)}", "yellow"))
     timings = {each.node: each.node.timing(answer.alert.level) for each in answer.tried if each.took}
     for node, timing in timings.items():
         wait, interval = clock.written(timing.wait), clock.written(timing.interval)
@@ -207,3 +210,10 @@ def _print(answer: _Answer) -> None:
     for sink, reason in answer.sinks.items():
         told = f"{sink}: held back: {reason}" if reason else f"{sink}: is told"
         out.print(Text(plain(told), "yellow" if reason else "bold"))
+
+
+def _left(answer: _Answer) -> str:
+    """Where what nobody is told of can be found."""
+    if class_of(answer.alert) is AlertClass.REPORT:
+        return "it is a file in `reports.directory`"
+    return "it stays in the findings, on the page and in the report"
