@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditor.alerts import digests
 from auditor.alerts.grouping import Timing
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.route import Node, Routing
@@ -109,6 +110,34 @@ def test_receivers_are_the_sinks_that_some_route_of_alerts_leads_to() -> None:
     assert routing().receivers == SINKS
     assert routing(events).receivers == SINKS
     assert routing(events, nested).receivers == ("security", "oncall")
+
+
+RECEIVING = [
+    ({"class": "notice"}, {}, False),
+    ({"class": ["report", "notice"]}, {}, False),
+    ({"not": {"class": ["finding", "occurrence"]}}, {}, False),
+    ({"class": "finding"}, {"class": "occurrence"}, False),
+    ({"class": "occurrence"}, {"not": {"class": "occurrence"}}, False),
+    ({}, {"class": "notice"}, False),
+    ({"class": "finding"}, {"class": "digest"}, True),
+    ({"class": ["notice", "occurrence"]}, {}, True),
+    ({"class": "digest"}, {}, True),
+    ({"not": {"class": "finding"}}, {}, True),
+    ({"level": "low"}, {"not": {"class": "digest"}}, True),
+]
+
+
+@pytest.mark.parametrize(("above", "match", "receives"), RECEIVING)
+def test_who_can_get_nothing_that_was_found_is_no_receiver(
+    above: dict[str, Any], match: dict[str, Any], receives: bool
+) -> None:
+    inner = {"match": match, "to": ["oncall"]}
+    table = routing({"match": above, "to": ["security"], "routes": [inner]}, {"to": ["console"]})
+    assert ("oncall" in table.receivers) is receives
+    kinds = (AlertKind.OPENED, AlertKind.OCCURRED)
+    alone = [replace(ALERT, kind=kind, level=Level.LOW) for kind in kinds]
+    told = [*alone, *(digests.merged([each], 1) for each in alone)]
+    assert any("oncall" in sinks(table, each) for each in told) is receives
 
 
 TELLING = replace(

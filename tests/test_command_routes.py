@@ -123,6 +123,37 @@ def test_notices_go_to_the_operators(capsys: pytest.CaptureFixture[str], file: P
     assert [each["sink"] for each in told["sinks"]] == ["ops"]
 
 
+def test_a_digest_goes_where_digests_go_and_where_each_of_its_lines_goes(
+    capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    routes = """routes:
+  - {match: {class: digest}, to: [ops]}
+  - {match: {class: occurrence}, to: [oncall]}
+  - {match: {class: finding}, to: [chat]}
+"""
+    file.write_text(CONFIG.replace("STORE", f"{file.parent}/auditor.db").partition("routes:")[0] + routes)
+    assert said(capsys, file, "test", "--class", "digest").splitlines() == [
+        "as digest:",
+        "route (everything): matches",
+        "  routes.0 (class=digest): takes it -> ops",
+        "as finding:",
+        "route (everything): matches",
+        "  routes.0 (class=digest): no: class is finding, not digest",
+        "  routes.1 (class=occurrence): no: class is finding, not occurrence",
+        "  routes.2 (class=finding): takes it -> chat",
+        "routes.0: after 1s, 5m after the last message of its group",
+        "routes.2: after 1s, 5m after the last message of its group",
+        "ops: is told",
+        "chat: is told",
+    ]
+    told = document(capsys, file, "test", "--class", "digest", "--policy", "scim-disabled")
+    assert (told["class"], [each["sink"] for each in told["sinks"]]) == ("digest", ["ops", "oncall"])
+    assert [(each["as"], each["route"]) for each in told["tried"] if each["took"]] == [
+        ("digest", "routes.0"),
+        ("occurrence", "routes.1"),
+    ]
+
+
 def test_a_report_goes_where_the_reports_go(capsys: pytest.CaptureFixture[str], file: Path) -> None:
     nobody = [
         "no route takes a report: it goes to the sinks of `reports.to`",

@@ -67,6 +67,24 @@ async def test_the_first_pass_sends_one_digest_to_each_sink(store: Store, organi
     assert set(critical.counts) == {"critical"}
 
 
+async def test_the_first_digest_goes_to_whom_a_route_for_findings_or_digests_leads(
+    store: Store, organization: Organization
+) -> None:
+    sinks = ("here", "there", "ops", "mail", "quiet")
+    routes = (
+        Route(match=Match.model_validate({"class": "notice"}), to=("ops",)),
+        Route(match=Match.model_validate({"class": "digest"}), to=("mail",)),
+        Route(match=Match.model_validate({"level": "high", "policy": "none-*"}), to=("quiet",)),
+        Route(match=Match(level=(Level.CRITICAL,)), to=("there",), **{"continue": True}),
+        Route(to=("here",)),
+    )
+    await stood(store, routed(*routes, sinks=sinks))
+    assert told(store) == {"here": 1, "there": 1, "mail": 1, "quiet": 1}
+    (here,), (mail,), (quiet,) = messages(store, "here"), messages(store, "mail"), messages(store, "quiet")
+    assert (mail.counts, mail.text) == (here.counts, here.text), "a route for digests takes all of it"
+    assert quiet.text.startswith(f"0 findings to begin with, and {len(active(store))} more that no route brings here")
+
+
 async def test_a_second_pass_over_the_same_organization_is_silent(store: Store, organization: Organization) -> None:
     await stood(store)
     before = active(store)

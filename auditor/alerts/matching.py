@@ -1,6 +1,6 @@
 """Whether an alert is what a matcher takes, and why not. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from auditor.alerts.message import Alert, AlertKind, Line
@@ -42,6 +42,12 @@ def labels(alert: Alert) -> dict[str, tuple[str, ...]]:
 def matches(match: Match, alert: Alert) -> bool:
     """Whether every key that the matcher gives has a value that the alert has, and none of what it takes out does."""
     return not any(mismatches(match, alert))
+
+
+def admits(match: Match, classes: Collection[AlertClass]) -> bool:
+    """Whether the matcher takes some alert that is of `classes`, whatever else it asks for."""
+    wanted, unwanted = match.class_, match.excluded.class_ or ()
+    return (wanted is None or any(each in wanted for each in classes)) and not any(each in unwanted for each in classes)
 
 
 def mismatches(match: Match, alert: Alert) -> Iterator[str]:

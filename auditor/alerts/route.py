@@ -11,14 +11,14 @@ A route with `events: all` is no part of the tree: it is none for alerts.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
 from auditor.alerts.grouping import Timing
-from auditor.alerts.matching import alone, class_of, labels, matches, mismatches, parts
+from auditor.alerts.matching import admits, alone, class_of, labels, matches, mismatches, parts
 from auditor.alerts.message import Alert
 from auditor.fingerprint import fingerprint
 from auditor.globs import fits, fits_address
@@ -32,6 +32,13 @@ URGENT_WAIT, WAIT = 1, 30
 URGENT_REPEAT, REPEAT = 86_400, 0
 """Seconds for high and critical alerts, and for the others; 0 for never."""
 
+_FOUND = (
+    (AlertClass.FINDING,),
+    (AlertClass.OCCURRENCE,),
+    (AlertClass.DIGEST, AlertClass.FINDING),
+    (AlertClass.DIGEST, AlertClass.OCCURRENCE),
+)
+"""The classes of what tells of something that was found; a digest is of those of its lines, too."""
 
 _Said = TypeVar("_Said", Root, Route)
 
@@ -131,8 +138,8 @@ class Routing:
 
     @cached_property
     def receivers(self) -> tuple[str, ...]:
-        """Names of the sinks that some route of alerts leads to, each once."""
-        return tuple(dict.fromkeys(name for node in _nodes(self.root) for name in node.to))
+        """Names of the sinks that some route may lead a finding, an occurrence or a digest of them to, each once."""
+        return tuple(dict.fromkeys(name for each in _FOUND for node in _admitting(self.root, each) for name in node.to))
 
     @cached_property
     def operators(self) -> Node | None:
@@ -257,6 +264,14 @@ def _nodes(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children:
         yield from _nodes(child)
+
+
+def _admitting(node: Node, classes: Collection[AlertClass]) -> Iterator[Node]:
+    """The nodes that an alert of `classes` may come to."""
+    if admits(node.match, classes):
+        yield node
+        for child in node.children:
+            yield from _admitting(child, classes)
 
 
 def _walk(node: Node, alert: Alert, depth: int) -> Iterator[Tried]:

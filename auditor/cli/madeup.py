@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from auditor import clock
+from auditor.alerts import digests
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.teller import Teller
 from auditor.alerts.untrusted import bounded
@@ -45,12 +46,12 @@ def alert(tx: Transaction, organization: str, teller: Teller, moment: datetime, 
     """An alert with the `labels` of the command line, and what the store knows of its project. Raises ConfigError."""
     policy = teller.policies.get(labels["policy"] or "")
     project, name = _project(tx, organization, labels["project"])
-    kind = _kind(policy, labels)
+    kind = _KINDS[AlertClass(labels["about"] or _usual(policy))]
     usual = Level.INFORMATIONAL if kind is AlertKind.REPORT else policy.level if policy else Level.HIGH
     level = Level(labels["level"] or usual)
     made = Alert("test", kind, organization, level, "A test", "", clock.epoch(moment))
     teams = (*teller.routing.teams(project, name, labels["owner"]), *labels["teams"])
-    return replace(
+    made = replace(
         made,
         policy=policy.name if policy else "",
         tags=(*(policy.tags if policy else ()), *labels["tags"]),
@@ -62,12 +63,14 @@ def alert(tx: Transaction, organization: str, teller: Teller, moment: datetime, 
         resource_id=labels["resource"],
         protected=policy is not None and is_protected(policy.kind, policy.tags),
     )
+    # It goes where what it tells of goes, too.
+    lines = digests.merged([replace(made, kind=_KINDS[_usual(policy)])], made.at).lines
+    return replace(made, lines=lines) if kind is AlertKind.DIGEST else made
 
 
-def _kind(policy: Policy | None, labels: Mapping[str, Any]) -> AlertKind:
-    """Of the class that was asked for; what a policy about events finds has happened, and does not stand."""
-    happens = policy is not None and policy.kind == EVENT
-    return _KINDS[AlertClass(labels["about"] or (AlertClass.OCCURRENCE if happens else AlertClass.FINDING))]
+def _usual(policy: Policy | None) -> AlertClass:
+    """What a policy about events finds has happened, and does not stand."""
+    return AlertClass.OCCURRENCE if policy is not None and policy.kind == EVENT else AlertClass.FINDING
 
 
 def _project(tx: Transaction, organization: str, asked: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """`auditor routes`: who is told what, and why."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from auditor import clock
 from auditor.alerts.gate import Judge
-from auditor.alerts.matching import class_of
+from auditor.alerts.matching import alone, class_of, parts
 from auditor.alerts.message import Alert
 from auditor.alerts.route import Node, Routing, Tried
 from auditor.alerts.teller import Teller
@@ -95,9 +95,16 @@ class _Answer:
 
     alert: Alert
     at: datetime
-    tried: tuple[Tried, ...]
+    walks: Mapping[AlertClass, tuple[Tried, ...]]
+    """What was tried, by what it was tried as: a digest goes as one, and as each of its lines would by itself."""
     sinks: dict[str, str]
     """Who gets it, and what holds it back, empty for nothing."""
+
+    @property
+    def took(self) -> tuple[Node, ...]:
+        """The nodes that it goes to, each once."""
+        tried = (each for walk in self.walks.values() for each in walk)
+        return tuple(dict.fromkeys(each.node for each in tried if each.took))
 
 
 @command.command(name="test")
@@ -161,11 +168,12 @@ def _answer(judge: Judge, routing: Routing, alert: Alert, moment: datetime, repo
     names = report_to if reports else [goes.sink for goes in routing.destinations(alert)]
     holds = {name: judge.hold(alert, name) for name in names}
     sinks = {name: hold.reason if hold else "" for name, hold in holds.items()}
-    return _Answer(alert, moment, () if reports else routing.tried(alert), sinks)
+    walked = () if reports else [*parts(alert), *map(alone, parts(alert))]
+    return _Answer(alert, moment, {class_of(each): routing.tried(each) for each in walked}, sinks)
 
 
 def _told(answer: _Answer) -> dict[str, Any]:
-    timings = {each.node.name: _timing(each.node, answer.alert.level) for each in answer.tried if each.took}
+    timings = {node.name: _timing(node, answer.alert.level) for node in answer.took}
     return {
         "at": iso(clock.epoch(answer.at)),
         "class": class_of(answer.alert),
@@ -176,6 +184,7 @@ def _told(answer: _Answer) -> dict[str, Any]:
         "teams": answer.alert.teams,
         "tried": [
             {
+                "as": as_,
                 "route": each.node.name,
                 "match": str(each.node.match),
                 "matched": not each.why_not,
@@ -184,7 +193,8 @@ def _told(answer: _Answer) -> dict[str, Any]:
                 "to": each.node.to if each.took else [],
                 **timings.get(each.node.name, {}),
             }
-            for each in answer.tried
+            for as_, walk in answer.walks.items()
+            for each in walk
         ],
         "sinks": [{"sink": sink, "sent": not reason, "held_by": reason} for sink, reason in answer.sinks.items()],
     }
@@ -192,24 +202,32 @@ def _told(answer: _Answer) -> dict[str, Any]:
 
 def _print(answer: _Answer) -> None:
     out = console()
-    for each in answer.tried:
-        verdict = each.why_not and f"no: {each.why_not}"
-        taken = f"takes it -> {', '.join(each.node.to) or 'nobody'}" if each.took else "matches"
-        style = "dim" if each.why_not else "green" if each.took else ""
-        text = f"{'  ' * each.depth}{each.node.name} ({each.node.match}): {verdict or taken}"
-        out.print(Text(plain(text), style))
+    for as_, walk in answer.walks.items():
+        if len(answer.walks) > 1:
+            out.print(Text(f"as {as_}:", "bold"))
+        _print_walk(walk)
     if class_of(answer.alert) is AlertClass.REPORT:
         out.print(Text("no route takes a report: it goes to the sinks of `reports.to`"))
     if not answer.sinks:
         out.print(Text(f"nobody is told: {_left(answer)}", "yellow"))
-    timings = {each.node: each.node.timing(answer.alert.level) for each in answer.tried if each.took}
-    for node, timing in timings.items():
+    for node in answer.took:
+        timing = node.timing(answer.alert.level)
         wait, interval = clock.written(timing.wait), clock.written(timing.interval)
         waits = f"{node.name}: after {wait}, {interval} after the last message of its group"
         out.print(Text(plain(waits), "dim"))
     for sink, reason in answer.sinks.items():
         told = f"{sink}: held back: {reason}" if reason else f"{sink}: is told"
         out.print(Text(plain(told), "yellow" if reason else "bold"))
+
+
+def _print_walk(walk: Iterable[Tried]) -> None:
+    out = console()
+    for each in walk:
+        verdict = each.why_not and f"no: {each.why_not}"
+        taken = f"takes it -> {', '.join(each.node.to) or 'nobody'}" if each.took else "matches"
+        style = "dim" if each.why_not else "green" if each.took else ""
+        text = f"{'  ' * each.depth}{each.node.name} ({each.node.match}): {verdict or taken}"
+        out.print(Text(plain(text), style))
 
 
 def _left(answer: _Answer) -> str:

@@ -271,7 +271,8 @@ def _unheard(audit: Audit, kind: str, now: int) -> Alert:
 def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: int) -> int:
     """Queue the one digest of a first run, of what stood before anybody watched, for each sink of a route or owner.
 
-    A sink that no route leads to, or only one of notices or events, is told of no finding later, and of none now.
+    A sink that no route leads to, or only one of notices or events, is told of no finding later, and of none now. One
+    that a route for digests leads to is told of all that such a route takes.
     """
     teller, routing = audit.teller, audit.routing
     routed: dict[tuple[str, str | None], list[Alert]] = {
@@ -281,7 +282,7 @@ def baseline(tx: Transaction, audit: Audit, findings: Sequence[Finding], now: in
         alert = teller.of(Transition(finding, None, Reason.DETECTED, now))
         if alert is None:
             continue
-        for goes in routing.destinations(alert):
+        for goes in routing.destinations(digests.merged([alert], now)):
             owner = goes.whose(alert) if goes.personal else None
             routed.setdefault((goes.sink, owner), []).append(alert)
     for (sink, owner), mine in routed.items():
