@@ -316,6 +316,24 @@ def test_a_group_is_a_sink_a_route_and_the_values_it_is_grouped_by() -> None:
     assert len(goes.group(hostile)) == 32
 
 
+@pytest.mark.parametrize(
+    ("label", "renamed", "other"),
+    [
+        ("project", {"project_name": "Other"}, {"project": "proj_2"}),
+        ("resource", {"resource_name": "other"}, {"resource_id": "key_2"}),
+    ],
+)
+def test_a_group_is_of_an_id_and_no_name_while_there_is_one(
+    label: str, renamed: dict[str, Any], other: dict[str, Any]
+) -> None:
+    (goes,) = routing({"to": ["oncall"], "group_by": [label]}).destinations(TELLING)
+    assert goes.group(replace(TELLING, **renamed)) == goes.group(TELLING)
+    assert goes.group(replace(TELLING, **other)) != goes.group(TELLING), "whatever it is called"
+    blank: dict[str, Any] = dict.fromkeys(other, "")
+    nameless = replace(TELLING, **blank)
+    assert goes.group(replace(nameless, **renamed)) != goes.group(nameless), "a name where there is nothing else"
+
+
 def test_a_route_keeps_its_groups_when_it_moves_in_the_file() -> None:
     mine = {"match": {"level": "high"}, "to": ["oncall"]}
     (before,) = routing(mine).destinations(ALERT)

@@ -423,6 +423,16 @@ INHIBITION = {
     "different labels": (_labelled("s", "collapse", project="p"), _labelled("t", "x", project="q"), False),
     "labels that both lack": (_labelled("s", "collapse"), _labelled("t", "x"), True),
     "a label that one lacks": (_labelled("s", "collapse", project="p"), _labelled("t", "x"), False),
+    "a project that was renamed meanwhile": (
+        replace(_labelled("s", "collapse", project="p"), project_name="new"),
+        replace(_labelled("t", "x", project="p"), project_name="old"),
+        True,
+    ),
+    "two projects of one name": (
+        replace(_labelled("s", "collapse", project="p"), project_name="name"),
+        replace(_labelled("t", "x", project="q"), project_name="name"),
+        False,
+    ),
     "another source": (_labelled("s", "other"), _labelled("t", "x"), False),
     "a notice about itself": (
         _labelled("s", "collapse", Level.CRITICAL),

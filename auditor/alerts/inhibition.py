@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from auditor.alerts.matching import labels, matches
+from auditor.alerts.matching import identity, matches
 from auditor.alerts.message import Alert
 from auditor.routing import InhibitRule
 
@@ -36,5 +36,5 @@ class Inhibition:
         return next((each for each in found if each.finding != about), None)
 
     def _equal(self, alert: Alert) -> _Equal:
-        given = labels(alert)
+        given = identity(alert)
         return tuple(given[name] for name in self._rule.equal)

@@ -14,6 +14,9 @@ _CLASSES = {
     AlertKind.NOTICE: AlertClass.NOTICE,
 }
 
+_NAMED = frozenset({"project", "resource"})
+"""The labels that are an id and a name, in this order."""
+
 
 def class_of(alert: Alert) -> AlertClass:
     """What the alert is about; all that tells of a finding's life is of the class `finding`, notices about it too."""
@@ -37,6 +40,14 @@ def labels(alert: Alert) -> dict[str, tuple[str, ...]]:
         "resource": tuple(filter(None, (alert.resource_id, alert.resource_name))),
         "class": tuple(dict.fromkeys((class_of(alert), *(_class(_kind(line), line.policy) for line in alert.lines)))),
     }
+
+
+def identity(alert: Alert) -> dict[str, tuple[str, ...]]:
+    """The same for those who ask whether two alerts are of one value: a name, which members change, is none of an id.
+
+    It stands only for what has no id.
+    """
+    return {key: values[:1] if key in _NAMED else values for key, values in labels(alert).items()}
 
 
 def matches(match: Match, alert: Alert) -> bool:

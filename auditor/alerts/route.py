@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from auditor.alerts.grouping import Timing
-from auditor.alerts.matching import admits, alone, class_of, labels, matches, mismatches, parts
+from auditor.alerts.matching import admits, alone, class_of, identity, matches, mismatches, parts
 from auditor.alerts.message import Alert
 from auditor.fingerprint import fingerprint
 from auditor.globs import fits, fits_address
@@ -97,7 +97,7 @@ class Destination:
         """The group of the alert in this sink: 32 hex digits; hostile names are of any length."""
         if self.joins:
             return self.joins
-        given, by = labels(alert), self.node.group_by
+        given, by = identity(alert), self.node.group_by
         each = {EACH: [alert.finding or alert.about or alert.id]}
         values: dict[str, object] = dict(each) if EACH in by else {name: given[name] for name in by}
         if self.personal:
