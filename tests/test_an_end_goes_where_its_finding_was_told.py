@@ -84,6 +84,33 @@ async def test_the_end_goes_where_the_finding_was_told_whatever_changed(store: S
     assert await sent(audit) == [], "of what it was not told of again"
 
 
+MOVES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "the level": ({"group_by": ["level"]}, {"level": Level.LOW}),
+    "the owner": ({"group_by": ["owner"]}, {"evidence": {"owner": "eve@example.com"}}),
+    "the route": ({"match": {"resource": "ci-*"}}, {"name": "bot"}),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+async def test_the_end_is_told_in_the_group_that_told_of_the_finding(store: Store, case: str) -> None:
+    route, fields = MOVES[case]
+    table = routing({**route, "to": ["chat"]}, {"to": ["chat"]}, sinks=SINKS, root={"group_wait": "0s"})
+    audit = replace(audit_of(store, {}), routing=table, marked=frozenset(SINKS))
+    moved = replace(UNUSED, **fields)
+    change(audit, UNUSED)
+    await sent(audit)
+    decision = Decision("ada", 1500, "known")
+    taken = replace(moved, state=State.ACKNOWLEDGED, changed_at=1500, decision=decision)
+    with store.transaction() as tx:
+        announce.marks(tx, audit, [Transition(taken, State.OPEN, Reason.ACKNOWLEDGED, 1500, "ada", "known")], NOW)
+    change(audit, over(moved), Reason.COMPLIES)
+    change(audit, replace(moved, state=State.REOPENED, changed_at=3000), Reason.DETECTED_AGAIN)
+    change(audit, over(moved, 4000), Reason.COMPLIES)
+    again, end, *before = (each.message.group for each in reversed(rows(store)))
+    assert len(set(before)) == 1, "opened, marked and resolved in one conversation"
+    assert (again == end, again in before) == (True, False), "what comes back begins where it belongs by now"
+
+
 @SQLITE_ONLY
 async def test_who_was_not_told_of_it_is_not_told_of_its_end(store: Store) -> None:
     audit = audit_of(store, {"level": "high"})

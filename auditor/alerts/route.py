@@ -82,7 +82,7 @@ class Destination:
     personal: bool = False
     """Whether each owner is told of what is theirs alone."""
     joins: str = ""
-    """The group in which the finding was told there before, where no route leads there any more."""
+    """The group in which the finding was told there before, whatever the routes say by now."""
 
     def whose(self, alert: Alert) -> str:
         """The person with whose alerts alone it may be told; empty for nobody's, and where it does not matter."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.alerts import compose, digests, marking, notices
 from auditor.alerts.message import Alert, AlertKind
@@ -113,19 +113,23 @@ def _told(tx: Transaction, audit: Audit, alerts: Sequence[Alert], now: int, fold
 def _routed(tx: Transaction, audit: Audit, alerts: Sequence[Alert]) -> Iterator[Routed]:
     """Each alert with wherever the routes lead it.
 
-    What is over, or was decided, goes wherever the finding is open still, too: the level, the owner or the class may be
-    another one by now, and tags are gone with their policy.
+    What is over, or was decided, goes wherever the finding is open still, too, and with what it was told with there:
+    the level, the owner or the class may be another one by now, and tags are gone with their policy.
     """
-    over = [alert.finding for alert in alerts if alert.kind is AlertKind.RESOLVED or alert.marks]
+    over = [alert.finding for alert in alerts if _follows(alert)]
     sinks = audit.keeping.union(audit.routing.config.sinks) - audit.routing.config.personal
     known = marking.open_at(tx, sinks, over) if over else {}
     for alert in alerts:
+        told = known.get(alert.finding, {}) if _follows(alert) else {}
         found = audit.routing.destinations(alert)
-        yield from ((alert, goes) for goes in found)
-        if alert.kind is AlertKind.RESOLVED or alert.marks:
-            missed = known.get(alert.finding, {}).keys() - {goes.sink for goes in found}
-            for sink in sorted(missed):
-                yield alert, Destination(sink, audit.routing.root, joins=known[alert.finding][sink])
+        yield from ((alert, replace(goes, joins=told.get(goes.sink, ""))) for goes in found)
+        for sink in sorted(told.keys() - {goes.sink for goes in found}):
+            yield alert, Destination(sink, audit.routing.root, joins=told[sink])
+
+
+def _follows(alert: Alert) -> bool:
+    """Whether it belongs to what was told before of the finding."""
+    return alert.kind is AlertKind.RESOLVED or alert.marks
 
 
 def events(tx: Transaction, audit: Audit, fresh: Sequence[tuple[Record, StoredEvent]], now: int) -> None:
