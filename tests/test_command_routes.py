@@ -110,6 +110,8 @@ def test_a_silence_of_the_store_is_told_and_holds_back_nothing_that_is_protected
     assert chat["held_by"] == f"silence {made.id} by ada: moving"
     noon = document(capsys, file, "test", "--policy", "audit-log-hole", "--team", "platform")
     assert [(each["sink"], each["sent"]) for each in noon["sinks"]] == [("ops", True), ("chat", True)]
+    (waits,) = [each for each in noon["tried"] if each["took"] and each["to"] == ["chat"]]
+    assert (waits["group_wait"], waits["group_interval"]) == (1, 0)
 
 
 def test_what_goes_to_nobody_is_said(capsys: pytest.CaptureFixture[str], file: Path) -> None:

@@ -62,15 +62,16 @@ class Node:
     continues: bool = False
     children: tuple["Node", ...] = ()
 
-    def timing(self, level: Level) -> Timing:
-        """How alerts of `level` are gathered here."""
+    def timing(self, level: Level, *, protected: bool = False) -> Timing:
+        """How alerts of `level` are gathered here: what is `protected` waits for nothing, whatever the route says."""
         urgent = level.rank >= Level.HIGH.rank
         wait, repeat = (URGENT_WAIT, URGENT_REPEAT) if urgent else (WAIT, REPEAT)
-        return Timing(
+        said = Timing(
             wait if self.group_wait is None else self.group_wait,
             GROUP_INTERVAL if self.group_interval is None else self.group_interval,
             repeat if self.repeat_interval is None else self.repeat_interval,
         )
+        return replace(said, wait=min(said.wait, URGENT_WAIT), interval=0) if protected else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,8 @@ class Destination:
         return alert.person if self.personal else ""
 
     def timing(self, alert: Alert) -> Timing:
-        """How the alert is gathered there: what nothing may hold back waits for nothing, whatever the route says."""
-        timing = self.node.timing(alert.level)
-        return replace(timing, wait=min(timing.wait, URGENT_WAIT), interval=0) if alert.protected else timing
+        """How the alert is gathered there."""
+        return self.node.timing(alert.level, protected=alert.protected)
 
     def group(self, alert: Alert) -> str:
         """The group of the alert in this sink: 32 hex digits; hostile names are of any length."""

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from auditor import clock
 from auditor.alerts.gate import Judge
+from auditor.alerts.grouping import Timing
 from auditor.alerts.matching import alone, class_of, parts
 from auditor.alerts.message import Alert
 from auditor.alerts.route import Node, Routing, Tried
@@ -62,15 +63,14 @@ def _document(node: Node) -> dict[str, Any]:
         "to": node.to,
         "continue": node.continues,
         "group_by": node.group_by,
-        "urgent": _timing(node, Level.HIGH),
-        "other": _timing(node, Level.MEDIUM),
+        "urgent": _timing(node.timing(Level.HIGH)),
+        "other": _timing(node.timing(Level.MEDIUM)),
         "mute_time_intervals": node.mute,
         "active_time_intervals": node.active,
     }
 
 
-def _timing(node: Node, level: Level) -> dict[str, int]:
-    timing = node.timing(level)
+def _timing(timing: Timing) -> dict[str, int]:
     return {"group_wait": timing.wait, "group_interval": timing.interval, "repeat_interval": timing.repeat}
 
 
@@ -105,6 +105,10 @@ class _Answer:
         """The nodes that it goes to, each once."""
         tried = (each for walk in self.walks.values() for each in walk)
         return tuple(dict.fromkeys(each.node for each in tried if each.took))
+
+    def timing(self, node: Node) -> Timing:
+        """How the alert is gathered there."""
+        return node.timing(self.alert.level, protected=self.alert.protected)
 
 
 @command.command(name="test")
@@ -173,7 +177,7 @@ def _answer(judge: Judge, routing: Routing, alert: Alert, moment: datetime, repo
 
 
 def _told(answer: _Answer) -> dict[str, Any]:
-    timings = {node.name: _timing(node, answer.alert.level) for node in answer.took}
+    timings = {node.name: _timing(answer.timing(node)) for node in answer.took}
     return {
         "at": iso(clock.epoch(answer.at)),
         "class": class_of(answer.alert),
@@ -211,7 +215,7 @@ def _print(answer: _Answer) -> None:
     if not answer.sinks:
         out.print(Text(f"nobody is told: {_left(answer)}", "yellow"))
     for node in answer.took:
-        timing = node.timing(answer.alert.level)
+        timing = answer.timing(node)
         wait, interval = clock.written(timing.wait), clock.written(timing.interval)
         waits = f"{node.name}: after {wait}, {interval} after the last message of its group"
         out.print(Text(plain(waits), "dim"))
