@@ -191,4 +191,5 @@ def test_a_storm_becomes_one_digest_that_lists_every_alert() -> None:
     assert len(storm.lines) == 30
     assert storm.counts == {"opened": 30}
     assert storm.link == "http://127.0.0.1:1"
+    assert "page" not in storm.text, "which there may be none of, and which does not show all"
     assert storm.id == digests.merged(alerts[::-1], 100).id != digests.merged(alerts[1:], 99).id

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,14 @@ def written(way: str, out: int) -> list[str]:
         arguments, env=environment, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60, check=True
     )
     return done.stderr.splitlines()
+
+
+async def test_a_digest_is_listed_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = tuple(Line(Level.LOW, "stale", f"key_{number}", "stale", finding="f1") for number in range(1001))
+    await build("terminal", {"type": "console"}).send(replace(ALERT, kind=AlertKind.DIGEST, lines=lines), Context())
+    out = capsys.readouterr().out
+    assert out.count("key_") == 1000
+    assert "... and 1 more finding (on the page and with `auditor findings list --policy stale`)" in out
 
 
 def test_a_full_disk_passes() -> None:

@@ -1,7 +1,7 @@
 """What arrives in Slack: by the real slack-sdk, at the fake Slack, over HTTP."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from alerts import ALERT
 from slack import Server, by_token, by_webhook
 
-from auditor.alerts import notices
+from auditor.alerts import digests, notices
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Context
@@ -222,7 +222,24 @@ async def test_a_digest_shows_the_worst_and_counts_the_rest(slack: FakeSlack, ad
     shown = [text for _, text in texts(message.blocks)]
     assert "🛑 3 critical 🔺 97 high 🔹 4,900 low" in shown
     assert shown.index("🛑 Critical") < shown.index("🔺 High")
-    assert "... and 4,970 more findings" in shown
+    listed = sum(text.startswith("key ") for text in shown)
+    assert 30 < listed < 60
+    assert f"... and {5000 - listed:,} more findings" in shown
+
+
+@pytest.mark.parametrize("way", [by_token, by_webhook])
+@pytest.mark.parametrize("name", ["key", "\U0001f4a9" * 40])
+async def test_a_storm_has_as_many_lines_as_slack_takes(
+    slack: FakeSlack, address: str, way: Callable[[str], dict[str, object]], name: str
+) -> None:
+    told = [replace(ALERT, id=f"{n}", resource_name=f"{name}-{n:04}", resource_id=f"key_{n:04}") for n in range(1000)]
+    message = await posted(slack, way(address), digests.merged(told, 1))
+    size = sum(len(text.encode("utf-16-le")) // 2 for _, text in texts(message.blocks))
+    assert 9500 < size < 10_500
+    listed = {text for _, text in texts(message.blocks)} & {f"key_{n:04}" for n in range(1000)}
+    assert listed == {f"key_{n:04}" for n in range(len(listed))}
+    assert len(listed) > 50
+    assert any(f"... and {1000 - len(listed)} more" in text for _, text in texts(message.blocks))
 
 
 async def test_a_report_is_told_with_its_numbers(slack: FakeSlack, address: str) -> None:

@@ -20,6 +20,7 @@ import trustme
 from alerts import ALERT, HOSTILE, hidden, hostile
 from services import Call, Reply, serving
 
+from auditor.alerts import digests
 from auditor.alerts.destination import Allowance
 from auditor.alerts.message import Alert
 from auditor.alerts.outbound import watched
@@ -85,6 +86,52 @@ async def test_hostile_text_calls_nobody_and_links_nowhere(service: tuple[Plain,
     assert not hidden(text)
     assert text.count("://") == 1, "the link to the page"
     assert not [mark for mark in ("<!", "<@", "@here", "@everyone", "@channel") if mark in text]
+
+
+def storm(count: int) -> Alert:
+    told = [replace(ALERT, id=f"{n}", resource_name="\u540d", resource_id=f"key_{n:04}") for n in range(count)]
+    return digests.merged(told, 1_767_225_600)
+
+
+async def test_a_storm_has_as_many_lines_as_the_service_takes(service: tuple[Plain, str]) -> None:
+    fake, url = service
+    await send(url, storm(130))
+    assert fake.calls[0].json["message"].count("(key_") == 130
+    await send(url, storm(1000))
+    whole = fake.calls[1].json["message"]
+    listed = whole.count("(key_")
+    assert 300 < listed < 1000
+    assert len(whole) <= 32768
+    (more,) = [line for line in whole.splitlines() if line.startswith("...")]
+    link = "(on the page and with `auditor findings list --policy project-key-stale`)"
+    assert more == f"... and {1000 - listed} more findings {link}"
+
+
+async def test_a_storm_is_told_whole_where_the_operator_lets_apprise_divide_it(service: tuple[Plain, str]) -> None:
+    fake, url = service
+    await send(f"{url}?overflow=split", storm(1000))
+    assert len(fake.calls) > 1
+    assert sum(call.json["message"].count("(key_") for call in fake.calls) == 1000
+
+
+@pytest.mark.parametrize(
+    ("url", "most"),
+    [
+        ("discord://1234567890123456789/abcdefghijabcdefghijabcdefghij", 2000),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544/", 4096),
+        ("clicksend://user:key@13334445555", 2000),
+    ],
+)
+@pytest.mark.parametrize("text", ["x" * 5000, "\U0001f4a9" * 5000])
+def test_a_message_is_never_longer_than_the_service_takes(url: str, most: int, text: str) -> None:
+    long = replace(storm(1000), text=text, remediation=text, facts=((text, text),) * 6)
+    for each in (long, storm(1000)):
+        told = build("phone", {"type": "apprise", "url": url}).preview(each)
+        title, _, body = told.partition("\n\n")
+        size = len(body.removesuffix("\n").encode("utf-16-le")) // 2
+        assert most - 400 < size <= most
+        assert "more findings (" in body or each is long
+        assert title.startswith("\U0001f4cb Digest")
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 404, 429, 500])

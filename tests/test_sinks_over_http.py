@@ -238,6 +238,16 @@ async def test_a_card_is_never_larger_than_teams_takes(teams: tuple[FakeTeams, S
     assert more.endswith("more findings")
 
 
+async def test_a_card_has_as_many_lines_as_teams_takes(teams: tuple[FakeTeams, Settings]) -> None:
+    fake, settings = teams
+    lines = tuple(Line(Level.HIGH, "stale", "ci-bot", "stale", "opened", "f1", "", f"key_{n}") for n in range(1000))
+    await send(settings, replace(digest(0), lines=lines, link=""))
+    listed = sum("high ci-bot (key_" in shown for shown in fake.texts())
+    assert listed > 100
+    more = f"... and {1000 - listed} more findings (with `auditor findings list --policy stale`)"
+    assert [shown for shown in fake.texts() if shown.startswith("...")] == [more]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "delivered"),
     [

@@ -710,16 +710,19 @@ async def test_two_of_one_name_are_told_apart_wherever_they_are_shown(quick: Wat
 
 async def test_more_findings_than_fit_are_counted_and_it_is_said_where_they_are(quick: Watch, slack: FakeSlack) -> None:
     link = "https://auditor.example.com/findings/x"
-    await quick.tell(*(alert(f"key-{number:03}", link=link) for number in range(60)))
+    await quick.tell(*(alert(f"key-{number:03}", link=link, text="Text " * 25) for number in range(90)))
     (parent,) = parents(slack)
-    more = "... and 30 more findings: 30 open (on the page and with `auditor findings list --policy stale`)"
-    assert more in shown(parent).splitlines()
+    lines = shown(parent).splitlines()
+    left = 90 - sum(line.startswith("key-") for line in lines)
+    assert 0 < left < 50
+    more = f"... and {left} more findings: {left} open (on the page and with `auditor findings list --policy stale`)"
+    assert more in lines
     await quick.tell(
         *(alert(f"long-{n}", policy="other", text="long " * 100, resource_name="n" * 300) for n in range(60))
     )
     long = shown(parents(slack)[-1])
     assert "with `auditor findings list --policy other`)" in long
-    assert 5000 < len(long) < 8000
+    assert 9000 < len(long) < 10_800
 
 
 async def test_no_name_of_a_member_can_mention_or_link(quick: Watch, slack: FakeSlack) -> None:

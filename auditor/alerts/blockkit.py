@@ -6,7 +6,7 @@ Limits: https://docs.slack.dev/reference/block-kit/blocks
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, groupby, islice
+from itertools import groupby
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -20,6 +20,7 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
+from auditor.alerts import listing
 from auditor.alerts import richtext as rich
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.untrusted import named, one_line, paragraph
@@ -31,10 +32,11 @@ TEXT_MAX = 2900
 """Below the 3000 of a section: Slack counts some signs twice."""
 VALUE_MAX = 300
 FACTS_MAX = 12
-LINES_MAX = 30
-LIST_MAX = 7000
-"""Findings that are listed, and characters of all their lines. Slack refuses a message with about 11,000 characters in
-its blocks, and says so nowhere but in https://github.com/slackapi/bolt-js/issues/2867"""
+WORDS_MAX = 10_500
+"""Characters of a message. Slack refuses one with about 11,000 characters in its blocks, and says so nowhere but in
+https://github.com/slackapi/bolt-js/issues/2867"""
+MARGIN = 800
+"""Of them for the heads of lists, for what is said of the rest, and for `aside`."""
 FALLBACK_MAX = 3000
 """Of the text beside the blocks, entities and all: of a message that is changed Slack takes 4,000 characters."""
 
@@ -68,18 +70,25 @@ def blocks(alert: Alert, *state: str, buttons: Sequence[Block] = ()) -> list[dic
 
     `state` are lines on how things stand with what is told: `Resolved at 2026-01-31 08:00:00 UTC`.
     """
+    above, below = _above(alert, state), [*_below(alert), *buttons, _origin_of(alert)]
+    lines = _lines(alert.lines, alert.link, room_beside(*above, *below))
+    return [block.to_dict() for block in (*above, *lines, *below)]
+
+
+def _above(alert: Alert, state: Iterable[str]) -> list[Block]:
     made: list[Block] = [HeaderBlock(text=rich.plain(f"{sign(alert)} {label(alert)}: {alert.title}", HEADER_MAX))]
     if alert.text:
         made.append(SectionBlock(text=PlainTextObject(text=paragraph(alert.text, TEXT_MAX) or "-", emoji=False)))
     made += [RichTextBlock(elements=[rich.section(rich.bold(one_line(line, TEXT_MAX)))]) for line in state]
-    made += _counts(alert)
-    made += _lines(alert.lines, alert.link)
-    made += _facts(alert)
-    made += _remedy(alert)
-    made += link(alert.link)
-    made += buttons
-    made.append(ContextBlock(elements=[rich.plain(" · ".join(_origin(alert)), VALUE_MAX * 2)]))
-    return [block.to_dict() for block in made]
+    return made + _counts(alert)
+
+
+def _below(alert: Alert) -> list[Block]:
+    return _facts(alert) + _remedy(alert) + link(alert.link)
+
+
+def _origin_of(alert: Alert) -> Block:
+    return ContextBlock(elements=[rich.plain(" · ".join(_origin(alert)), VALUE_MAX * 2)])
 
 
 def _origin(alert: Alert) -> Iterable[str]:
@@ -97,10 +106,10 @@ def _counts(alert: Alert) -> list[Block]:
     return [SectionBlock(text=rich.plain("   ".join(parts), TEXT_MAX))] if parts else []
 
 
-def _lines(lines: Sequence[Line], link: str) -> list[Block]:
+def _lines(lines: Sequence[Line], link: str, room: int) -> list[Block]:
     """One list a level, worst first; what does not fit is counted."""
     made: list[Block] = []
-    shown = fitting(map(line_of, lines))
+    shown = fitting(map(line_of, lines), room)
     for level, same in groupby(zip(lines, shown, strict=False), key=lambda pair: pair[0].level):
         head = rich.section(rich.bold(f"{SHAPES[level]} {level.value.capitalize()}"))
         made.append(RichTextBlock(elements=[head, rich.bullets([each for _, each in same])]))
@@ -109,18 +118,25 @@ def _lines(lines: Sequence[Line], link: str) -> list[Block]:
     return made
 
 
-def fitting(lines: Iterable[RichTextSectionElement]) -> Sequence[RichTextSectionElement]:
-    """The first of them, as many as Slack takes in one message."""
-    some = list(islice(lines, LINES_MAX))
-    return some[: sum(size <= LIST_MAX for size in accumulate(map(rich.length, some)))]
+def room_beside(*others: Block) -> int:
+    """Characters that are left for lists in a message with the blocks `others`."""
+    return WORDS_MAX - MARGIN - sum(rich.length(block.to_dict()) for block in others)
+
+
+def fitting(lines: Iterable[RichTextSectionElement], room: int) -> Sequence[RichTextSectionElement]:
+    """The first of them, as many as have at most `room` characters."""
+    shown: list[RichTextSectionElement] = []
+    for line in lines:
+        room -= rich.length(line.to_dict())
+        if room < 0:
+            break
+        shown.append(line)
+    return shown
 
 
 def more(words: str, lines: Iterable[Line], link: str) -> Block:
-    """That there are more than are listed, and where all of `lines` are: on the page, if there is a link to it."""
-    policies = {line.policy for line in lines if line.finding}
-    only = f" --policy {next(iter(policies))}" if len(policies) == 1 else ""
-    where = f" ({'on the page and ' if link else ''}with `auditor findings list{only}`)" if policies else ""
-    return ContextBlock(elements=[rich.plain(f"... and {words}{where}", VALUE_MAX)])
+    """That there are more than are listed, and where all of `lines` are."""
+    return ContextBlock(elements=[rich.plain(listing.more(words, lines, link), VALUE_MAX)])
 
 
 def line_of(line: Line) -> RichTextSectionElement:

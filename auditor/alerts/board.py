@@ -67,15 +67,16 @@ def _state(standing: Standing) -> Iterator[str]:
 
 def _of_many(one: Conversation, buttons: Buttons) -> Iterator[Block]:
     ranked = sorted(one.standings, key=_rank)
-    shown = blockkit.fitting(map(_line, ranked))
-    yield HeaderBlock(text=rich.plain(_head(one), blockkit.HEADER_MAX))
-    for head, same in groupby(zip(ranked, shown, strict=False), key=lambda pair: _list_of(pair[0])):
+    head = HeaderBlock(text=rich.plain(_head(one), blockkit.HEADER_MAX))
+    origin = ContextBlock(elements=[rich.plain(" · ".join(_origin(one)), blockkit.VALUE_MAX * 2)])
+    below: Sequence[Block] = [*blockkit.link(one.link), *buttons.among(ranked), origin]
+    shown = blockkit.fitting(map(_line, ranked), blockkit.room_beside(head, *below))
+    yield head
+    for words, same in groupby(zip(ranked, shown, strict=False), key=lambda pair: _list_of(pair[0])):
         lines = rich.bullets([line for _, line in same])
-        yield RichTextBlock(elements=[rich.section(rich.bold(head)), lines])
+        yield RichTextBlock(elements=[rich.section(rich.bold(words)), lines])
     yield from _left(one, ranked[len(shown) :])
-    yield from blockkit.link(one.link)
-    yield from buttons.among(ranked)
-    yield ContextBlock(elements=[rich.plain(" · ".join(_origin(one)), blockkit.VALUE_MAX * 2)])
+    yield from below
 
 
 def _left(one: Conversation, unlisted: Sequence[Standing]) -> Iterator[Block]:

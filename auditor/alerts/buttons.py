@@ -31,7 +31,7 @@ WAIVE = "auditor.waive"
 OPTIONS_MAX = 100
 OPTION_MAX = 75
 MENUS_MAX = 3500
-"""Characters of all options: with the lines above them a message stays below what Slack refuses (blockkit.LIST_MAX)."""
+"""Characters of all options: the lines above have the rest of what Slack takes in a message (blockkit.WORDS_MAX)."""
 
 _UNDECIDED = frozenset({AlertKind.OPENED, AlertKind.REOPENED, AlertKind.OCCURRED})
 

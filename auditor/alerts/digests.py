@@ -57,7 +57,7 @@ def merged(alerts: Sequence[Alert], at: int) -> Alert:
     """One digest of several alerts, every one a line: what a storm is folded into."""
     if all(alert.kind is AlertKind.EVENT for alert in alerts):
         return _folded("storm", counted(len(alerts), "audit event"), "", alerts, at)
-    text = "Too much at once for one message each: the worst are listed here, all of them on the page."
+    text = "Too much at once for one message each: told together, the worst first."
     return _folded("storm", f"{counted(len(alerts), 'alert')} at once", text, alerts, at)
 
 

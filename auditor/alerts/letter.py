@@ -6,6 +6,8 @@ from email.message import EmailMessage
 from html import escape
 
 from auditor import clock
+from auditor.alerts import digests
+from auditor.alerts.listing import more
 from auditor.alerts.mailheaders import LETTER
 from auditor.alerts.message import Alert, AlertKind, key
 from auditor.alerts.untrusted import named, one_line, paragraph
@@ -15,7 +17,6 @@ from auditor.terms import Level
 SUBJECT_MAX = 150
 TEXT_MAX = 4000
 VALUE_MAX = 300
-LINES_MAX = 200
 FACTS_MAX = 20
 
 _COLORS = {
@@ -93,11 +94,11 @@ def _facts(alert: Alert) -> Iterable[tuple[str, str]]:
 
 
 def _lines(alert: Alert) -> Iterable[str]:
-    for line in alert.lines[:LINES_MAX]:
+    for line in alert.lines[: digests.LINES_MAX]:
         told = f"{named(line.resource, line.resource_id, 120)}: {one_line(line.message, 200)} [{line.policy}]"
         yield f"{SHAPES[line.level]} {line.level.value} {told}"
-    if len(alert.lines) > LINES_MAX:
-        yield f"... and {counted(len(alert.lines) - LINES_MAX, 'more finding')}"
+    if left := alert.lines[digests.LINES_MAX :]:
+        yield more(counted(len(left), "more finding"), alert.lines, alert.link)
 
 
 def _remedy(alert: Alert) -> str:

@@ -53,9 +53,16 @@ def struck(words: str) -> RichTextElement:
     return RichTextElementParts.Text(text=words, style={"strike": True})
 
 
-def length(line: RichTextSectionElement) -> int:
-    """How many characters the line shows."""
-    return sum(len(part["text"]) for part in line.to_dict()["elements"])
+def length(part: object) -> int:
+    """Characters of all texts in what is sent of a block; one beyond the first 65,536 signs of Unicode counts twice."""
+    if isinstance(part, dict):
+        return sum(
+            len(each) + sum(sign > "\uffff" for sign in each)
+            if name == "text" and isinstance(each, str)
+            else length(each)
+            for name, each in part.items()
+        )
+    return sum(map(length, part)) if isinstance(part, list) else 0
 
 
 def code(words: str) -> RichTextElement:

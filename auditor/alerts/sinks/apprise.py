@@ -10,23 +10,32 @@ anew.
 import asyncio
 import logging
 import re
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, model_validator
 
+from auditor.alerts import digests
 from auditor.alerts.aside import aside
-from auditor.alerts.message import Alert, AlertKind
+from auditor.alerts.listing import more
+from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.outbound import watched
 from auditor.alerts.remote import RemoteConfig
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
 from auditor.alerts.untrusted import named, one_line, paragraph
-from auditor.alerts.words import label, moment, sign
+from auditor.alerts.words import counted, label, moment, sign
 from auditor.errors import ConfigError, DeliveryError
 from auditor.terms import Level
 
 BODY_MAX = 2000
-LINES_MAX = 20
+SHORT = 1000
+"""Characters of the body where the service takes fewer than `SHORT`: those of short messages divide it themselves."""
+MORE_MAX = 200
+"""Characters that say how many more lines there are."""
+SPLIT_MAX = 128 * 1024
+"""The same where the operator lets Apprise divide it (`?overflow=split`)."""
 _DIRECTLY = frozenset({"xmpp", "xmpps", "mqtt", "mqtts"})
 """Services that work in threads of their own, where nobody watches, and know no proxy of the environment."""
 _MENTION = re.compile(r"<(?=[!@#])|@(?=(?:all|channel|everyone|here)\b)|(?<!\w)@(?=\w)", re.IGNORECASE)
@@ -99,8 +108,12 @@ EXAMPLES = {
 
 
 def render(config: Config, alert: Alert) -> str:
-    """Title and body."""
-    return f"{_title(alert)}\n\n{_body(alert)}\n"
+    """Title and body, with as many lines as the service takes; where its address is not at hand, as most take."""
+    try:
+        room = _room(config.service(), alert)
+    except ConfigError:
+        room = BODY_MAX
+    return f"{_title(alert)}\n\n{_body(alert, room)}\n"
 
 
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
@@ -118,7 +131,12 @@ async def send(config: Config, alert: Alert, context: Context) -> Receipt:
 def _notify(config: Config, alert: Alert) -> bool:
     service = config.service()
     host = _host(service)
-    told = {"body": _body(alert), "title": _title(alert), "notify_type": _type(alert), "body_format": "text"}
+    told = {
+        "body": _body(alert, _room(service, alert)),
+        "title": _title(alert),
+        "notify_type": _type(alert),
+        "body_format": "text",
+    }
     with watched(config.allowance, config.timeout) as watch:
         if host:
             directly = not _DIRECTLY.isdisjoint(service.schemas())
@@ -152,23 +170,60 @@ def _title(alert: Alert) -> str:
     return _harmless(one_line(f"{sign(alert)} {label(alert)}: {alert.title}", 200))
 
 
-def _body(alert: Alert) -> str:
-    told = [
-        paragraph(alert.text, 600),
-        *(f"{one_line(name, 40)}: {one_line(value, 120)}" for name, value in _facts(alert)),
-    ]
-    told += [
-        f"{line.level.value} {named(line.resource, line.resource_id, 100)}: {one_line(line.message, 100)}"
-        for line in alert.lines[:LINES_MAX]
-    ]
-    if len(alert.lines) > LINES_MAX:
-        told.append(f"... and {len(alert.lines) - LINES_MAX:,} more")
+def _room(service: Any, alert: Alert) -> int:
+    """Characters of the body that the service takes; of what has no title, that stands in the body."""
+    if service.overflow_mode == "split":
+        return SPLIT_MAX
+    title = 0 if service.title_maxlen > 0 else _size(_title(alert)) + 2
+    most = int(service.body_maxlen) - title
+    return most if most >= SHORT else BODY_MAX
+
+
+def _body(alert: Alert, room: int) -> str:
+    """What is told in at most `room` characters: as many lines as fit, and how many more there are."""
+    head, foot = _joined(_above(alert)), _joined(_below(alert))
+    end = _joined((alert.link, f"{one_line(alert.organization, 80)}, {moment(alert.at)}"))
+    left = room - _size(end) - 1
+    lines = _lines(alert, left - _size(head) - _size(foot) - 2)
+    return _joined((_cut(_joined((head, *lines, foot)), left), end))
+
+
+def _above(alert: Alert) -> Iterable[str]:
+    yield _harmless(paragraph(alert.text, 600))
+    yield from (_harmless(f"{one_line(name, 40)}: {one_line(value, 120)}") for name, value in _facts(alert))
+
+
+def _below(alert: Alert) -> Iterable[str]:
     if alert.kind is not AlertKind.RESOLVED:
-        told.append(paragraph(alert.remediation, 300))
-    text = _harmless("\n".join(part for part in told if part))[:BODY_MAX]
-    return "\n".join(
-        part for part in (text, alert.link, f"{one_line(alert.organization, 80)}, {moment(alert.at)}") if part
-    )
+        yield _harmless(paragraph(alert.remediation, 300))
+
+
+def _lines(alert: Alert, room: int) -> Sequence[str]:
+    """Those of a digest that take at most `room` characters, and how many more there are."""
+    told = [_line(line) for line in alert.lines[: digests.LINES_MAX]]
+    sizes = list(accumulate(_size(line) + 1 for line in told))
+    if len(told) == len(alert.lines) and (not sizes or sizes[-1] <= room):
+        return told
+    fit = sum(size <= room - MORE_MAX for size in sizes)
+    left = counted(len(alert.lines) - fit, "more finding")
+    return [*told[:fit], one_line(more(left, alert.lines, alert.link), MORE_MAX - 1)]
+
+
+def _line(line: Line) -> str:
+    return _harmless(f"{line.level.value} {named(line.resource, line.resource_id, 100)}: {one_line(line.message, 100)}")
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _size(text: str) -> int:
+    # Some services count what UTF-16 has of them, which is never less than there are.
+    return len(text.encode("utf-16-le", "replace")) // 2
+
+
+def _cut(text: str, limit: int) -> str:
+    return text.encode("utf-16-le", "replace")[: 2 * max(limit, 0)].decode("utf-16-le", "ignore")
 
 
 def _facts(alert: Alert) -> list[tuple[str, str]]:

@@ -9,15 +9,15 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from auditor.alerts import digests
 from auditor.alerts.aside import aside
+from auditor.alerts.listing import more
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.sink import Context, Example, Receipt, SinkConfig
 from auditor.alerts.untrusted import named, one_line
 from auditor.alerts.words import SHAPES, counted, label, moment, sign, thing
 from auditor.errors import DeliveryError
 from auditor.terms import Level
-
-LINES_MAX = 30
 
 _STYLES = {
     Level.CRITICAL: "bold red",
@@ -106,8 +106,8 @@ def _body(alert: Alert) -> Iterable[str]:
 
 
 def _lines(alert: Alert) -> Iterable[str]:
-    for line in alert.lines[:LINES_MAX]:
+    for line in alert.lines[: digests.LINES_MAX]:
         text = f"{named(line.resource, line.resource_id, 120)}: {one_line(line.message, 200)}"
         yield f"{SHAPES[line.level]} {line.level.value}  {text} [{line.policy}]"
-    if len(alert.lines) > LINES_MAX:
-        yield f"... and {counted(len(alert.lines) - LINES_MAX, 'more finding')}"
+    if left := alert.lines[digests.LINES_MAX :]:
+        yield more(counted(len(left), "more finding"), alert.lines, alert.link)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from auditor.alerts.document import fitted, readable
+from auditor.alerts.listing import more
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import UrlConfig
@@ -18,7 +19,6 @@ from auditor.terms import Level
 
 BODY_MAX = 24 * 1024
 """Below the 28 kB of a message, which the service counts after wrapping the card."""
-LINES_MAX = 30
 FACTS_MAX = 12
 
 _COLORS = {
@@ -70,7 +70,7 @@ def _confirms(answer: Answer) -> bool:
 
 
 def _body(alert: Alert) -> bytes:
-    return fitted(lambda lines: _message(alert, lines), BODY_MAX, LINES_MAX)
+    return fitted(lambda lines: _message(alert, lines), BODY_MAX)
 
 
 def _message(alert: Alert, lines: int) -> dict[str, Any]:
@@ -116,7 +116,8 @@ def _lines(alert: Alert, lines: int) -> Iterable[dict[str, Any]]:
         head = f"{SHAPES[line.level]} {line.level.value} {named(line.resource, line.resource_id, 120)}: "
         yield _rich(_run(head, 160, weight="bolder"), _run(f"{one_line(line.message, 150)} [{line.policy}]", 220))
     if len(alert.lines) > lines:
-        yield _rich(_run(f"... and {counted(len(alert.lines) - lines, 'more finding')}", 100))
+        left = counted(len(alert.lines) - lines, "more finding")
+        yield _rich(_run(more(left, alert.lines, alert.link), 250))
 
 
 def _actions(alert: Alert) -> list[dict[str, Any]]:
