@@ -1,5 +1,6 @@
 """First run, restart, reload, new policies, an outage of days: at most so many messages a window, and nobody missed."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,8 @@ examples:
 """
 
 CAP = 20
+REST = re.compile(r": [\d,]+ to [\d,]+ of [\d,]+$")
+"""How the text of a message ends that has more lines of the digest above."""
 
 
 @dataclass
@@ -66,7 +69,10 @@ class Watch:
     told: list[Alert] = field(default_factory=list)
 
     async def step(self, seconds: int = 900) -> int:
-        """Time passes, a new process takes the picture and delivers; returns how many messages Slack got."""
+        """Time passes, a new process takes the picture and delivers; returns how many messages Slack got.
+
+        What a digest has no room for follows in its thread, and disturbs nobody.
+        """
         self.now += seconds
         later(self.store, seconds, aging=False)
         parts = assemble(read(self.folder / "auditor.yaml"))
@@ -82,7 +88,7 @@ class Watch:
         later(self.store, seconds, aging=False)
         self.now += seconds
         parts = assemble(read(self.folder / "auditor.yaml"))
-        before = len(self.slack.messages)
+        before = self._count()
         await Deliverer(
             self.store,
             parts.sinks,
@@ -91,7 +97,10 @@ class Watch:
             now=lambda: clock.from_epoch(self.now),
             on_delivered=lambda alert, _sink: self.told.append(alert),
         ).deliver_due()
-        return len(self.slack.messages) - before
+        return self._count() - before
+
+    def _count(self) -> int:
+        return sum(not (each.thread_ts and REST.search(each.text)) for each in self.slack.messages)
 
     def named(self) -> list[str]:
         """The policies that were told, one for each finding."""

@@ -6,7 +6,7 @@ Limits: https://docs.slack.dev/reference/block-kit/blocks
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -20,7 +20,7 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from auditor.alerts import listing
+from auditor.alerts import digests, listing
 from auditor.alerts import richtext as rich
 from auditor.alerts.message import Alert, AlertKind, Line
 from auditor.alerts.untrusted import named, one_line, paragraph
@@ -35,8 +35,10 @@ FACTS_MAX = 12
 WORDS_MAX = 10_500
 """Characters of a message. Slack refuses one with about 11,000 characters in its blocks, and says so nowhere but in
 https://github.com/slackapi/bolt-js/issues/2867"""
+LINES_MAX = 150
+"""Findings that are listed in one message: Slack answers with all of it, some 300 bytes a line beside its words."""
 MARGIN = 800
-"""Of them for the heads of lists, for what is said of the rest, and for `aside`."""
+"""Characters for the heads of lists, for what is said of the rest, and for `aside`."""
 FALLBACK_MAX = 3000
 """Of the text beside the blocks, entities and all: of a message that is changed Slack takes 4,000 characters."""
 
@@ -65,14 +67,38 @@ def escaped(text: str) -> str:
     return _MENTION.sub("@ ", text)
 
 
-def blocks(alert: Alert, *state: str, buttons: Sequence[Block] = ()) -> list[dict[str, Any]]:
+def blocks(alert: Alert, *state: str, buttons: Sequence[Block] = (), threaded: bool = False) -> list[dict[str, Any]]:
     """The blocks of the message, at most a dozen, within every limit of Slack; `buttons` go below.
 
-    `state` are lines on how things stand with what is told: `Resolved at 2026-01-31 08:00:00 UTC`.
+    `state` are lines on how things stand with what is told: `Resolved at 2026-01-31 08:00:00 UTC`. Of a digest it
+    shows the first lines, and says where the others are: with `threaded` they follow in its thread, see `part`.
     """
     above, below = _above(alert, state), [*_below(alert), *buttons, _origin_of(alert)]
-    lines = _lines(alert.lines, alert.link, room_beside(*above, *below))
-    return [block.to_dict() for block in (*above, *lines, *below)]
+    shown = fitting(map(line_of, alert.lines), room_beside(*above, *below))
+    return [block.to_dict() for block in (*above, *_lists(alert, shown), *_rest(alert, len(shown), threaded), *below)]
+
+
+def told(alert: Alert) -> int:
+    """How many lines of a digest `blocks` shows."""
+    others = room_beside(*_above(alert, ()), *_below(alert), _origin_of(alert))
+    return len(fitting(map(line_of, alert.lines), others))
+
+
+def part(alert: Alert, start: int) -> tuple[list[dict[str, Any]], int]:
+    """The blocks with the lines of a digest from `start` on, as many as fit, at least one; and where the next start."""
+    lines = alert.lines[start : digests.LINES_MAX]
+    head = RichTextBlock(elements=[rich.section(rich.bold(part_head(alert, digests.LINES_MAX, digests.LINES_MAX)))])
+    shown = fitting(map(line_of, lines), room_beside(head)) or [line_of(lines[0])]
+    end = start + len(shown)
+    head = RichTextBlock(elements=[rich.section(rich.bold(part_head(alert, start, end)))])
+    last = _rest(alert, end, threaded=False) if end == digests.LINES_MAX else []
+    return [block.to_dict() for block in (head, *_lists(alert, shown, start), *last)], end
+
+
+def part_head(alert: Alert, start: int, end: int) -> str:
+    """`📋 130 alerts at once: 86 to 130 of 130`."""
+    title = one_line(f"{sign(alert)} {alert.title}", HEADER_MAX)
+    return f"{title}: {start + 1:,} to {end:,} of {len(alert.lines):,}"
 
 
 def _above(alert: Alert, state: Iterable[str]) -> list[Block]:
@@ -106,16 +132,20 @@ def _counts(alert: Alert) -> list[Block]:
     return [SectionBlock(text=rich.plain("   ".join(parts), TEXT_MAX))] if parts else []
 
 
-def _lines(lines: Sequence[Line], link: str, room: int) -> list[Block]:
-    """One list a level, worst first; what does not fit is counted."""
-    made: list[Block] = []
-    shown = fitting(map(line_of, lines), room)
-    for level, same in groupby(zip(lines, shown, strict=False), key=lambda pair: pair[0].level):
+def _lists(alert: Alert, shown: Sequence[RichTextSectionElement], start: int = 0) -> Iterable[Block]:
+    """The lines from `start` on as they are `shown`: one list a level."""
+    for level, same in groupby(zip(alert.lines[start:], shown, strict=False), key=lambda pair: pair[0].level):
         head = rich.section(rich.bold(f"{SHAPES[level]} {level.value.capitalize()}"))
-        made.append(RichTextBlock(elements=[head, rich.bullets([each for _, each in same])]))
-    if left := len(lines) - len(shown):
-        made.append(more(counted(left, "more finding"), lines, link))
-    return made
+        yield RichTextBlock(elements=[head, rich.bullets([each for _, each in same])])
+
+
+def _rest(alert: Alert, shown: int, threaded: bool) -> Iterable[Block]:
+    """How many lines are left, and where they are."""
+    left = len(alert.lines) - shown
+    if left and threaded:
+        yield ContextBlock(elements=[rich.plain(f"... and {left:,} more in the thread", VALUE_MAX)])
+    elif left:
+        yield more(counted(left, "more finding"), alert.lines, alert.link)
 
 
 def room_beside(*others: Block) -> int:
@@ -124,9 +154,9 @@ def room_beside(*others: Block) -> int:
 
 
 def fitting(lines: Iterable[RichTextSectionElement], room: int) -> Sequence[RichTextSectionElement]:
-    """The first of them, as many as have at most `room` characters."""
+    """The first of them, as many as have at most `room` characters, and no more than Slack takes in one message."""
     shown: list[RichTextSectionElement] = []
-    for line in lines:
+    for line in islice(lines, LINES_MAX):
         room -= rich.length(line.to_dict())
         if room < 0:
             break

@@ -67,9 +67,7 @@ def _state(standing: Standing) -> Iterator[str]:
 
 def _of_many(one: Conversation, buttons: Buttons) -> Iterator[Block]:
     ranked = sorted(one.standings, key=_rank)
-    head = HeaderBlock(text=rich.plain(_head(one), blockkit.HEADER_MAX))
-    origin = ContextBlock(elements=[rich.plain(" · ".join(_origin(one)), blockkit.VALUE_MAX * 2)])
-    below: Sequence[Block] = [*blockkit.link(one.link), *buttons.among(ranked), origin]
+    head, below = _frame(one, ranked, buttons)
     shown = blockkit.fitting(map(_line, ranked), blockkit.room_beside(head, *below))
     yield head
     for words, same in groupby(zip(ranked, shown, strict=False), key=lambda pair: _list_of(pair[0])):
@@ -77,6 +75,20 @@ def _of_many(one: Conversation, buttons: Buttons) -> Iterator[Block]:
         yield RichTextBlock(elements=[rich.section(rich.bold(words)), lines])
     yield from _left(one, ranked[len(shown) :])
     yield from below
+
+
+def shows_all(one: Conversation, buttons: Buttons = NONE) -> bool:
+    """Whether the message has a line for every finding that is not forgotten."""
+    ranked = sorted(one.standings, key=_rank)
+    head, below = _frame(one, ranked, buttons)
+    return len(blockkit.fitting(map(_line, ranked), blockkit.room_beside(head, *below))) == len(ranked)
+
+
+def _frame(one: Conversation, ranked: Sequence[Standing], buttons: Buttons) -> tuple[Block, Sequence[Block]]:
+    """What stands above the lines of several findings, and what stands below."""
+    head = HeaderBlock(text=rich.plain(_head(one), blockkit.HEADER_MAX))
+    origin = ContextBlock(elements=[rich.plain(" · ".join(_origin(one)), blockkit.VALUE_MAX * 2)])
+    return head, [*blockkit.link(one.link), *buttons.among(ranked), origin]
 
 
 def _left(one: Conversation, unlisted: Sequence[Standing]) -> Iterator[Block]:

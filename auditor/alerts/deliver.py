@@ -7,8 +7,9 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -186,7 +187,8 @@ class Deliverer:
                 turn = await self._turn_of(lane, load)
             if turn is None and marks and not sink.keeps_state:
                 return await self._unsaid(lane, load)
-            receipt = await self._send(sink, load.alert, Context(load.attempt, turn, load.alerts, load.kept))
+            context = Context(load.attempt, turn, load.alerts, load.kept, partial(self._keep, load))
+            receipt = await self._send(sink, load.alert, context)
         except DeliveryError as error:
             return await self._failed(lane, load, error)
         lane.sent(self._seconds(), load.group, counts=not (marks and sink.keeps_state))
@@ -194,6 +196,9 @@ class Deliverer:
         _log.info("alert.sent", sink=lane.sink, alert=load.alert.id, attempt=load.attempt, told=len(load.parts))
         self._tell(load.alert, lane.sink)
         return Delivered(sent=1)
+
+    async def _keep(self, load: Load, kept: Mapping[str, Any]) -> None:
+        await self._each(load, lambda tx, leased: outbox.keep(tx, leased, kept))
 
     async def _turn_of(self, lane: Lane, load: Load) -> Turn | None:
         if not self._sinks[lane.sink].converses:
@@ -246,7 +251,7 @@ class Deliverer:
 
     async def _failed(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         if error.kept:
-            # The sink answers; it is one of several recipients that does not take the message yet.
+            # The sink answers; it is one of several recipients, or parts, that waits.
             lane.sent(self._seconds(), load.group, counts=error.kept != load.kept, partly=True)
         elif error.retryable and lane.failed(self._seconds(), error.retry_after):
             say = _log.error if lane.probing else _log.warning

@@ -79,7 +79,9 @@ def together(alerts: Sequence[Alert], at: int) -> Alert:
 
 
 def _folded(kind: str, title: str, text: str, alerts: Sequence[Alert], at: int) -> Alert:
-    lines = _ranked(line for alert in alerts for line in (alert.lines or (_told(alert),)))
+    # In one order on every try: a sink may tell them bit by bit.
+    ordered = sorted(alerts, key=lambda alert: (alert.at, alert.policy, alert.id))
+    lines = _ranked(line for alert in ordered for line in (alert.lines or (_told(alert),)))
     ids = "\n".join(sorted(alert.id for alert in alerts))
     owners = {alert.person for alert in alerts}
     counts: dict[str, int] = {}

@@ -16,7 +16,7 @@ from auditor.alerts.proxies import proxy_for
 from auditor.alerts.remote import RemoteConfig, checked_url, host_and_port
 from auditor.errors import DeliveryError
 
-ANSWER_MAX = 64 * 1024
+ANSWER_MAX = 256 * 1024
 """Bytes of an answer that are read; no service has more to say about one message."""
 
 

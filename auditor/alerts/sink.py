@@ -68,6 +68,13 @@ class SinkConfig(Section):
         """Raise ConfigError when something that the settings name cannot be used. Called once, at the start."""
 
 
+Keep = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+async def _forget(_kept: Mapping[str, Any]) -> None:
+    """Where nothing is stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a sink is told beside the alert."""
@@ -79,7 +86,9 @@ class Context:
     parts: tuple[Alert, ...] = ()
     """What the alert was folded from, oldest first; `Sink.send` puts the alert itself here where it is no digest."""
     kept: Mapping[str, Any] = field(default_factory=dict)
-    """What an earlier try confirmed of the message, as its error said: that is not to be sent again."""
+    """What an earlier try confirmed of the message, as its error or `keep` said: that is not to be sent again."""
+    keep: Keep = _forget
+    """Stores what is confirmed so far (JSON values), so that not even the death of the process has it sent again."""
 
 
 REFUSED = "refused"

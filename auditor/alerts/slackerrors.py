@@ -6,11 +6,11 @@ Error words: the pages of the methods at https://docs.slack.dev/reference/method
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from auditor import clock
-from auditor.alerts.answers import refused, retry_after
+from auditor.alerts.answers import refused, retry_after, unreachable
 from auditor.errors import DeliveryError
 
 _FINAL = frozenset(
@@ -86,6 +86,11 @@ def explained(
         retryable=not final,
         retry_after=None if final else retry_after(answer.headers, clock.now()),
     )
+
+
+def failure(error: SlackClientError) -> DeliveryError:
+    """The error of an answer that refuses a message, or of none."""
+    return explained(error) if isinstance(error, SlackApiError) else unreachable("Slack", error)
 
 
 def is_final(status: int, word: str) -> bool:

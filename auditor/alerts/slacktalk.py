@@ -53,9 +53,19 @@ class Target:
         return self.find() if self.find else Found(self.asked)
 
 
-def body_of(alert: Alert, buttons: Buttons = NONE) -> dict[str, Any]:
-    """The message that tells of the alert."""
-    return _body(alert.id, blockkit.fallback(alert), blockkit.blocks(alert, buttons=buttons.under(alert)))
+def body_of(alert: Alert, buttons: Buttons = NONE, *, threaded: bool = True) -> dict[str, Any]:
+    """The message that tells of the alert; `threaded` where what it has no room for follows in a thread."""
+    blocks = blockkit.blocks(alert, buttons=buttons.under(alert), threaded=threaded)
+    return _body(alert.id, blockkit.fallback(alert), blocks)
+
+
+def part_of(alert: Alert, start: int) -> tuple[dict[str, Any], int]:
+    """The message with the lines of a digest from `start` on, as many as fit, and where the next one starts.
+
+    Its id is the same on every try.
+    """
+    blocks, end = blockkit.part(alert, start)
+    return _body(f"{alert.id}/{start}", blockkit.literal(blockkit.part_head(alert, start, end)), blocks), end
 
 
 def standing_of(alert: Alert, buttons: Buttons = NONE) -> dict[str, Any]:
@@ -94,12 +104,24 @@ class Talk:
             try:
                 return self._carry_on(alert, turn)
             except SlackApiError as error:
-                if not _gone(error):
+                if not gone(error):
                     raise
                 log.info("conversation.ended", channel=turn.place["channel"], ts=turn.place["ts"], error=said(error))
         if turn.news:
             self._end(turn.standing, turn.place)
         return self._anew(alert, turn)
+
+    def told(self, alert: Alert, turn: Turn | None, receipt: Receipt) -> int:
+        """How many lines of a digest are told by what `tell` did; all where there is nothing to be told in a thread.
+
+        Of what begins a conversation none is, unless the message shows all: it names them in another order.
+        """
+        if not receipt.details:
+            return len(alert.lines)
+        if turn and receipt.place and receipt.place.get("ts") == receipt.details["ts"]:
+            shown = turn.fresh if turn.place else turn.standing
+            return len(alert.lines) if board.shows_all(shown, self.buttons) else 0
+        return blockkit.told(alert)
 
     def _anew(self, alert: Alert, turn: Turn) -> Receipt:
         """Tell it in a new message, with all that is not resolved, where the one that there was cannot be carried on.
@@ -113,7 +135,7 @@ class Talk:
         try:
             return self._begin(alert, turn.fresh)
         except SlackApiError as error:
-            if not _gone(error):
+            if not gone(error):
                 raise
             # All of it may be what Slack refuses; what is new must be told in any case.
             return self._post(self.target.found(), body_of(alert, self.buttons))
@@ -142,7 +164,7 @@ class Talk:
                 channel=place["channel"], thread_ts=place["ts"], **more, **body_of(alert)
             )
         except SlackApiError as error:
-            if not _gone(error):
+            if not gone(error):
                 raise
             if not turn.news:
                 # The message shows what somebody decided, and nobody has to be told.
@@ -155,7 +177,7 @@ class Talk:
         try:
             self._update(place, one, ended=True)
         except SlackApiError as error:
-            if not _gone(error):
+            if not gone(error):
                 raise
             log.info("conversation.ended", channel=place["channel"], ts=place["ts"], error=said(error))
 
@@ -171,7 +193,7 @@ class Talk:
         )
 
 
-def _gone(error: SlackApiError) -> bool:
+def gone(error: SlackApiError) -> bool:
     """Whether the message can never be changed or answered: deleted, somebody else's, too old, in a lost channel."""
     return said(error) in _LOST or not explained(error).retryable
 

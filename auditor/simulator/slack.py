@@ -147,7 +147,8 @@ def _authorized(slack: FakeSlack, request: Request, body: Body) -> bool:
 
 
 def _ok(**values: object) -> Response:
-    return JSONResponse({"ok": True, **values})
+    # Slack writes every sign out that is not ASCII.
+    return Response(json.dumps({"ok": True, **values}), media_type="application/json")
 
 
 def _webhook(slack: FakeSlack, body: Body) -> Response:

@@ -298,6 +298,11 @@ def postpone(
     _change(tx, leased, due_at=DatabaseTime() + seconds, error=error, **confirmed)
 
 
+def keep(tx: Transaction, leased: Leased, kept: Mapping[str, Any]) -> None:
+    """Of the message, which is still on its way, what is `kept` was confirmed so far. Raises LeaseLost."""
+    _write(tx, leased, receipt=dict(kept))
+
+
 def unbind(tx: Transaction, leased: Leased, error: str) -> None:
     """What the message was sent with was refused for good; it is due at once, in other company. Raises LeaseLost."""
     _change(tx, leased, due_at=DatabaseTime(), error=error, batch="")
@@ -353,6 +358,10 @@ def is_queued(tx: Transaction, id_: str) -> bool:
 
 
 def _change(tx: Transaction, leased: Leased, **values: object) -> None:
+    _write(tx, leased, owner=None, lease_until=None, **values)
+
+
+def _write(tx: Transaction, leased: Leased, **values: object) -> None:
     message = leased.message
     mine = and_(
         outbox.c.id == message.id,
@@ -361,7 +370,7 @@ def _change(tx: Transaction, leased: Leased, **values: object) -> None:
         outbox.c.lease_until.is_not(None),
         outbox.c.state == Progress.PENDING,
     )
-    changed = tx.execute(update(outbox).where(mine).values(owner=None, lease_until=None, **values)).rowcount
+    changed = tx.execute(update(outbox).where(mine).values(**values)).rowcount
     if changed == 0:
         raise LeaseLost(f"another process took over message {message.id} to {message.sink}", retryable=True)
 

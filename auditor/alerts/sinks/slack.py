@@ -27,9 +27,10 @@ from auditor.alerts.message import Alert
 from auditor.alerts.post import Answer, post
 from auditor.alerts.remote import RemoteConfig, checked_url, credential, host_and_port
 from auditor.alerts.sink import Context, Example, Receipt, require_one, secret
-from auditor.alerts.slackerrors import explained, harmless, is_final
+from auditor.alerts.slackerrors import failure, harmless, is_final
 from auditor.alerts.slackpeople import People
 from auditor.alerts.slacktalk import Found, Talk, Target, body_of, kept, standing_of
+from auditor.alerts.slackthread import Begun, Thread
 from auditor.config import sane_url
 from auditor.configtypes import Names
 from auditor.errors import ConfigError, DeliveryError
@@ -161,7 +162,7 @@ EXAMPLES = {
 
 def render(config: Config, alert: Alert) -> str:
     """The body of the message, as it stands after the alert where it is kept up to date."""
-    body = standing_of(alert, config.buttons) if config.converses else body_of(alert)
+    body = standing_of(alert, config.buttons) if config.converses else body_of(alert, threaded=False)
     return json.dumps(body, indent=2, ensure_ascii=False)
 
 
@@ -173,18 +174,19 @@ def render_kept(config: Config, alert: Alert, standing: Conversation) -> str:
 async def send(config: Config, alert: Alert, context: Context) -> Receipt:
     """Post the alert and return `channel` and `ts`; for a webhook the channel is unknown and the receipt empty.
 
-    What belongs to a conversation is shown in its message, and told in the thread of that. The alert's id travels in
-    the metadata, so that a repeat after a lost answer can be recognised.
+    What belongs to a conversation is shown in its message, and told in the thread of that. The lines of a digest that
+    one message has no room for follow in the thread. The alert's id travels in the metadata, so that a repeat after a
+    lost answer can be recognised.
     Raises DeliveryError: final where Slack refuses this one message as too large or ill-formed, retryable for all else.
     """
     try:
         if not config.converses:
             return await aside(lambda: _by_webhook(config, alert))
-        return await aside(lambda: _by_token(config, alert, context))
-    except SlackApiError as error:
-        raise explained(error) from None
+        known = Begun.read(context.kept, alert)
+        begun = known if known else await aside(lambda: _by_token(config, alert, context))
     except SlackClientError as error:
-        raise unreachable("Slack", error) from None
+        raise failure(error) from None
+    return await Thread(partial(web, config), alert, context.keep).follow(begun, fresh=known is None)
 
 
 def web(config: Config, token: str = "") -> WebClient:
@@ -203,16 +205,20 @@ def web(config: Config, token: str = "") -> WebClient:
     )
 
 
-def _by_token(config: Config, alert: Alert, context: Context) -> Receipt:
+def _by_token(config: Config, alert: Alert, context: Context) -> Begun:
     client = web(config)
-    if not config.personal:
-        return Talk(client, Target(config.channel), config.buttons).tell(alert, context.turn)
-    target = Target(f"{OWNER} {config.otherwise}", partial(_owner, client, config, alert))
+    target = Target(config.channel)
+    if config.personal:
+        target = Target(f"{OWNER} {config.otherwise}", partial(_owner, client, config, alert))
+    talk = Talk(client, target, config.buttons)
     try:
-        return Talk(client, target, config.buttons).tell(alert, context.turn)
+        receipt = talk.tell(alert, context.turn)
     except SlackApiError:
-        config._people.forget(alert.person)
+        if config.personal:
+            config._people.forget(alert.person)
         raise
+    thread = receipt.details.get("thread_ts") or receipt.details.get("ts", "")
+    return Begun(alert.id, receipt, talk.told(alert, context.turn, receipt), thread)
 
 
 def _owner(client: WebClient, config: Config, alert: Alert) -> Found:
@@ -236,7 +242,7 @@ def _owner(client: WebClient, config: Config, alert: Alert) -> Found:
 def _by_webhook(config: Config, alert: Alert) -> Receipt:
     url = credential("webhook address", config.webhook_url, config.webhook_url_file)
     client = _Webhook(config, url=url, timeout=config.timeout, logger=_quiet, retry_handlers=[])
-    answer = client.send_dict(body_of(alert))
+    answer = client.send_dict(body_of(alert, threaded=False))
     if answer.status_code != 200 or answer.body != "ok":
         word = harmless(answer.body)
         raise refused("Slack", answer.status_code, answer.headers, word, final=is_final(answer.status_code, word))
