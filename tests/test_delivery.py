@@ -428,6 +428,34 @@ async def test_a_storm_is_told_in_few_messages_that_name_everything(
     assert await delivery.deliver_due() == Delivered()
 
 
+async def test_what_nothing_may_hold_back_holds_nothing_else_up(store: Store) -> None:
+    sink = Recorder()
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, storm_limit=3))
+    for number in range(6):
+        put(store, [replace(ALERT, id=f"protected/{number}", finding=f"p{number}", protected=True)], "a")
+        await delivery.deliver_due()
+    assert len(sink.got) == 3
+    put(store, [ALERT], "a")
+    assert await delivery.deliver_due() == Delivered(sent=1)
+    assert sink.got[-1] == ALERT
+    assert pending(store) == {"a": 3}
+
+
+async def test_what_was_sent_with_something_protected_waits_behind_no_storm(store: Store) -> None:
+    sink = Recorder()
+    delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, storm_limit=2))
+    both = [replace(ALERT, id=name, finding=name, protected=name == "second") for name in ("first", "second")]
+    put(store, both, "a")
+    with store.transaction() as tx:
+        outbox.bind(tx, outbox.lease(tx, ["a"], "dead", 60, 2))
+    put(store, numbered(3), "a")
+    await delivery.deliver_due()
+    assert len(sink.got) == 2
+    later(store, 60)
+    assert await delivery.deliver_due() == Delivered(sent=1)
+    assert {line.finding for line in sink.got[-1].lines} == {"first", "second"}
+
+
 async def test_what_nothing_may_hold_back_waits_behind_no_storm(store: Store) -> None:
     sink = Recorder()
     delivery = deliverer(store, sink.named("a"), terms=replace(QUICK, storm_limit=3))

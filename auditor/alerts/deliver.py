@@ -191,7 +191,8 @@ class Deliverer:
             receipt = await self._send(sink, load.alert, context)
         except DeliveryError as error:
             return await self._failed(lane, load, error)
-        lane.sent(self._seconds(), load.group, counts=not (marks and sink.keeps_state))
+        counts = not (marks and sink.keeps_state)
+        lane.sent(self._seconds(), load.group, counts=counts, protected=load.protected)
         await self._settle(lane, load, turn, receipt)
         _log.info("alert.sent", sink=lane.sink, alert=load.alert.id, attempt=load.attempt, told=len(load.parts))
         self._tell(load.alert, lane.sink)
@@ -252,7 +253,8 @@ class Deliverer:
     async def _failed(self, lane: Lane, load: Load, error: DeliveryError) -> Delivered:
         if error.kept:
             # The sink answers; it is one of several recipients, or parts, that waits.
-            lane.sent(self._seconds(), load.group, counts=error.kept != load.kept, partly=True)
+            counts = error.kept != load.kept
+            lane.sent(self._seconds(), load.group, counts=counts, partly=True, protected=load.protected)
         elif error.retryable and lane.failed(self._seconds(), error.retry_after):
             say = _log.error if lane.probing else _log.warning
             say("sink.rests", sink=lane.sink, error=error.message, hint=error.hint)
@@ -308,15 +310,11 @@ class Deliverer:
         return Delivered(dead=dead)
 
     async def _taken(self, lane: Lane) -> Taken:
-        """What may go out now; when the sink took all it takes for a while, of what nothing may hold back."""
+        """What may go out now: first of what nothing may hold back."""
         now = self._seconds()
-        for protected in (False, True):
-            if limit := lane.takes(now, protected=protected):
-                return await self._lease(lane, limit, now, protected=protected)
+        if lane.takes(now) or lane.takes(now, protected=True):
+            return await self._transact(lambda tx: self._leaser.take(tx, lane, now))
         return Taken(again=False)
-
-    async def _lease(self, lane: Lane, limit: int, now: float, *, protected: bool) -> Taken:
-        return await self._transact(lambda tx: self._leaser.take(tx, lane, limit, now, protected=protected))
 
     async def _look_for_orphans(self) -> None:
         """See now and then to what is owed to sinks that are not configured any more."""

@@ -55,6 +55,27 @@ class Terms:
 
 
 @dataclass(slots=True)
+class _Share:
+    """When a sink took messages of one class: of what nothing may hold back, or of the rest."""
+
+    sent: deque[float] = field(default_factory=deque)
+    partly: deque[float] = field(default_factory=deque)
+    """When some of a message's recipients confirmed it, which the store does not count."""
+
+    def taken(self, since: float) -> int:
+        """How many after `since`; earlier ones are forgotten."""
+        for times in (self.sent, self.partly):
+            while times and times[0] <= since:
+                times.popleft()
+        return len(self.sent) + len(self.partly)
+
+    def back(self, seconds: float) -> None:
+        """The clock was set back by so much."""
+        self.sent = deque(each - seconds for each in self.sent)
+        self.partly = deque(each - seconds for each in self.partly)
+
+
+@dataclass(slots=True)
 class Lane:
     """The queue of one sink."""
 
@@ -64,23 +85,17 @@ class Lane:
     _failures: int = 0
     _rests_until: float = 0
     _folds: dict[str, int] = field(default_factory=dict)
-    _sent: deque[float] = field(default_factory=deque)
-    _partly: deque[float] = field(default_factory=deque)
-    """When some of a message's recipients confirmed it, which the store does not count."""
+    _shares: dict[bool, _Share] = field(default_factory=lambda: {protected: _Share() for protected in (True, False)})
     _asked_at: float = 0
     _at_work_since: float = 0
 
     def takes(self, now: float, *, protected: bool = False) -> int:
         """How many messages to lease: 0 while the sink rests, many when they must be folded into one.
 
-        What nothing may hold back is `protected`: it has as many messages again for itself when the others are used up.
+        What nothing may hold back is `protected`: it has as many messages for itself, and neither waits for the other.
         """
         self._follow(now)
-        for times in (self._sent, self._partly):
-            while times and times[0] <= now - self.terms.storm_window:
-                times.popleft()
-        limit = self.terms.storm_limit * (2 if protected else 1)
-        free = limit - len(self._sent) - len(self._partly)
+        free = self.terms.storm_limit - self._shares[protected].taken(now - self.terms.storm_window)
         if now < self._rests_until or free <= 0:
             return 0
         return self.folds("") if free == 1 and not self._failures else 1
@@ -101,8 +116,8 @@ class Lane:
         if back > 0:
             self._rests_until -= back
             self._at_work_since -= back
-            self._sent = deque(each - back for each in self._sent)
-            self._partly = deque(each - back for each in self._partly)
+            for share in self._shares.values():
+                share.back(back)
         elif -back > _PAUSE:
             self._at_work_since = now
         self._asked_at = now
@@ -123,20 +138,26 @@ class Lane:
         """Whether a storm is folded at all."""
         return self.terms.storm_limit < UNLIMITED
 
-    def recall(self, now: float, ages: Iterable[float]) -> None:
-        """What the store says was confirmed so many seconds ago, by whichever process, the longest ago first.
+    def recall(self, now: float, ages: Iterable[tuple[float, bool]]) -> None:
+        """What the store says was confirmed so many seconds ago, protected or not, the longest ago first.
 
         A start is no new window, and the limit is that of all processes together.
         """
-        self._sent = deque(now - age for age in ages)
+        for share in self._shares.values():
+            share.sent.clear()
+        for age, protected in ages:
+            self._shares[protected].sent.append(now - age)
 
-    def sent(self, now: float, group: str = "", *, counts: bool = True, partly: bool = False) -> None:
+    def sent(
+        self, now: float, group: str = "", *, counts: bool = True, partly: bool = False, protected: bool = False
+    ) -> None:
         """The sink confirmed a message; one that disturbs nobody does not count for a storm."""
         self._failures = 0
         for mended in {group, ""}:
             self._folds.pop(mended, None)
         if counts:
-            (self._partly if partly else self._sent).append(now)
+            share = self._shares[protected]
+            (share.partly if partly else share.sent).append(now)
 
     def refused(self, parts: int, group: str) -> None:
         """A digest of `parts` messages was refused for good: half as many next, until the one at fault is alone.

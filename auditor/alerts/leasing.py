@@ -43,21 +43,21 @@ class Leaser:
     """How long a lease lasts."""
     gate: Gate | None = None
 
-    def take(self, tx: Transaction, lane: Lane, limit: int, now: float, *, protected: bool) -> Taken:
-        """At most `limit` messages, or one with the rest of its group or batch; of those that are `protected` alone."""
+    def take(self, tx: Transaction, lane: Lane, now: float) -> Taken:
+        """As many messages as the lane takes, or one with the rest of its group or batch.
+
+        What nothing may hold back comes first. A sink that answers nothing is asked with what was sent already, of
+        whichever class that is.
+        """
         sink = self.sinks[lane.sink]
         probing = lane.probing and not lane.asks_anew
-        leased = outbox.lease(
-            tx,
-            [lane.sink],
-            self.owner,
-            self.seconds,
-            limit,
-            apart=sink.converses,
-            probing=probing,
-            protected=protected,
-        )
-        if not leased:
+        for kind in (None, True) if probing else (True, False):
+            protected = kind is True
+            limit = lane.takes(now, protected=protected)
+            leased = self._leased(tx, lane, limit, kind, probing=probing) if limit else []
+            if leased:
+                break
+        else:
             return Taken(again=False)
         if not _may_take(tx, lane, limit, now, protected=protected, marks=not sink.keeps_state):
             each_of(leased, lambda one: outbox.give_back(tx, one))
@@ -69,6 +69,12 @@ class Leaser:
         mine = marking.of_open(tx, sink, addressing.for_one(tx, sink, free))
         outbox.bind(tx, mine)
         return Taken(mine, len(leased) - len(free))
+
+    def _leased(self, tx: Transaction, lane: Lane, limit: int, kind: bool | None, *, probing: bool) -> list[Leased]:
+        apart = self.sinks[lane.sink].converses
+        return outbox.lease(
+            tx, [lane.sink], self.owner, self.seconds, limit, apart=apart, probing=probing, protected=kind
+        )
 
     def _admitted(self, tx: Transaction, leased: Sequence[Leased]) -> Sequence[Leased]:
         """What nothing holds back.

@@ -40,6 +40,11 @@ class Load:
         return first if all(other == first for other in others) else {}
 
     @property
+    def protected(self) -> bool:
+        """Whether some of it may not be held up by what is not."""
+        return any(leased.message.protected for leased, _ in self.parts)
+
+    @property
     def group(self) -> str:
         """The one that all parts are of; empty when there is none."""
         return _group_of(self.parts)

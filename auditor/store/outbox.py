@@ -51,7 +51,7 @@ class Message:
     flush_at: float | None = None
     """When the group is told; unlike `due_at` it stays as it is when the message is tried again."""
     protected: bool = False
-    """Whether it may be leased before all others."""
+    """Whether it is leased apart from what is not, so that none of that holds it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def lease(
     *,
     apart: bool = False,
     probing: bool = False,
-    protected: bool = False,
+    protected: bool | None = None,
 ) -> list[Leased]:
     """Take at most `limit` messages that are due for `sinks`, for `seconds`; the longest due first.
 
@@ -129,8 +129,12 @@ def lease(
     confirmed in part and what was not, or not so: who has a part already would get it again.
 
     A message waits while an older one of the same order key is owed to the same sink; with `apart`, while any other of
-    its group is on its way. With `protected` what is not protected is left where it is, but for what was sent with it.
+    its group is on its way. With `protected` true or false only what is protected, or what is not, is taken; what was
+    sent as one is protected if any of it is.
     """
+    sinks = list(sinks)
+    if protected and not _owes_protected(tx, sinks):
+        return []
     older = outbox.alias("older")
     owed = exists().where(
         older.c.sink == outbox.c.sink,
@@ -140,9 +144,9 @@ def lease(
     )
     sent = outbox.c.batch != ""
     due = or_(outbox.c.due_at <= DatabaseTime(), sent) if probing else outbox.c.due_at <= DatabaseTime()
-    mine = _tried().where(outbox.c.sink.in_(list(sinks)), *_unleased(), due, ~owed)
-    if protected:
-        mine = mine.where(outbox.c.protected)
+    mine = _tried().where(outbox.c.sink.in_(sinks), *_unleased(), due, ~owed)
+    if protected is not None:
+        mine = mine.where(_protected(sinks) if protected else ~_protected(sinks))
     by_age = (outbox.c.due_at, outbox.c.row)
     free = mine.where(~_talked_of()) if apart else mine
     heads = free.where(or_(~sent, ~_follows())).order_by(*((~sent, *by_age) if probing else by_age))
@@ -161,8 +165,8 @@ def lease(
 def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit: int) -> list[Leased]:
     """Take at most `limit` of the messages that are to be told with `first`, which was leased in this transaction.
 
-    These are the others of its group that go out at the same time, and were never sent, or confirmed in part as it was.
-    Oldest first.
+    These are the others of its group that go out at the same time, and were never sent, or confirmed in part as it was;
+    none that is protected if it is not. Oldest first.
     """
     message = first.message
     together = (
@@ -173,6 +177,7 @@ def lease_rest(tx: Transaction, first: Leased, owner: str, seconds: float, limit
         outbox.c.due_at <= DatabaseTime(),
         ~_is(message),
         _kept_as(message),
+        *(() if message.protected else (~outbox.c.protected,)),
     )
     found = tx.execute(_locked(select(outbox.c.row, outbox.c.order_key).where(*together, *_unleased()), limit)).all()
     blocked = _blocked(tx, message, {row.row: row.order_key for row in found})
@@ -192,6 +197,19 @@ def bind(tx: Transaction, leased: Sequence[Leased]) -> None:
         for some in slices(ids):
             mine = outbox.c.sink == sink, outbox.c.id.in_(some)
             tx.execute(update(outbox).where(*mine).values(batch=ids[0]))
+
+
+def _protected(sinks: Sequence[str]) -> ColumnElement[bool]:
+    """Whether it is protected, or was sent as one with what is."""
+    mate = outbox.alias("mate")
+    mates = mate.c.protected, mate.c.sink.in_(sinks), mate.c.state == Progress.PENDING, mate.c.batch != ""
+    return or_(outbox.c.protected, outbox.c.batch.in_(select(mate.c.batch).where(*mates)))
+
+
+def _owes_protected(tx: Transaction, sinks: Sequence[str]) -> bool:
+    """Whether there is any, which an index knows."""
+    owed = outbox.c.protected, outbox.c.sink.in_(sinks), outbox.c.state == Progress.PENDING
+    return tx.execute(select(outbox.c.row).where(*owed).limit(1)).first() is not None
 
 
 def _follows() -> ColumnElement[bool]:

@@ -37,10 +37,10 @@ def counts(tx: Transaction, organization: str, since: int) -> dict[tuple[str, Pr
     return {(row.sink, Progress(row.state)): row.number for row in tx.execute(query)}
 
 
-def delivered_ages(tx: Transaction, sink: str, seconds: float, *, marks: bool = True) -> list[float]:
-    """How many seconds ago `sink` confirmed each message of the last `seconds`, oldest first.
+def delivered_ages(tx: Transaction, sink: str, seconds: float, *, marks: bool = True) -> list[tuple[float, bool]]:
+    """How many seconds ago `sink` confirmed each message of the last `seconds`, oldest first, and if it is protected.
 
-    What went out folded into one digest counts once; without `marks` they do not count.
+    What went out folded into one digest counts once, as protected if any of it is; without `marks` they do not count.
     """
     age = (DatabaseTime() - outbox.c.settled_at).label("age")
     # A clock that was ahead may have written a time to come.
@@ -48,7 +48,10 @@ def delivered_ages(tx: Transaction, sink: str, seconds: float, *, marks: bool = 
     confirmed = [outbox.c.sink == sink, outbox.c.state == Progress.DELIVERED, recent]
     if not marks:
         confirmed.append(~outbox.c.id.startswith(MARK, autoescape=True))
-    ages: dict[str, float] = {}
-    for row in tx.execute(select(outbox.c.id, outbox.c.receipt, age).where(*confirmed).order_by(age.desc())):
-        ages.setdefault((row.receipt or {}).get(DIGEST, row.id), row.age)
+    ages: dict[str, tuple[float, bool]] = {}
+    columns = outbox.c.id, outbox.c.receipt, outbox.c.protected, age
+    for row in tx.execute(select(*columns).where(*confirmed).order_by(age.desc())):
+        message = (row.receipt or {}).get(DIGEST, row.id)
+        first, protected = ages.get(message, (row.age, False))
+        ages[message] = first, protected or row.protected
     return list(ages.values())
