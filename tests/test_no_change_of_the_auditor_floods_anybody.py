@@ -23,7 +23,7 @@ from auditor.simulator.dice import Dice
 from auditor.simulator.model import Organization
 from auditor.simulator.people import new_user
 from auditor.simulator.slack_workspace import TOKEN, FakeSlack, Fault, FaultKind
-from auditor.store import findings, outbox, tally
+from auditor.store import findings, outbox, silences, tally
 from auditor.store.database import Store, open_store
 from auditor.terms import Level
 
@@ -118,6 +118,10 @@ class Watch:
         user = new_user(dice, name="New", email="new@example.com", role="reader", added_at=self.now)
         self.organization.users[user.id] = user
 
+    def remove_policies(self) -> None:
+        for file in (self.folder / "policies").iterdir():
+            file.unlink()
+
     def add_policies(self, count: int, resource: str = "project") -> None:
         for number in range(count):
             level = ("low", "medium", "high", "critical")[number % 4]
@@ -204,6 +208,47 @@ async def test_what_is_worse_by_a_new_configuration_is_told_again_at_once(watch:
     assert "Now critical: Policy number 0" in told.title
 
 
+async def test_what_is_worse_is_told_where_it_was_told_before(watch: Watch) -> None:
+    routes = "routes:\n  - {match: {level: critical}, to: [slack]}\n  - {to: [slack]}\n"
+    (watch.folder / "auditor.yaml").write_text((watch.folder / "auditor.yaml").read_text() + routes)
+    await watch.step()
+    watch.add_policies(1)
+    await watch.step()
+    _raise_levels(watch, "extra-0")
+    await watch.step()
+    (watch.folder / "policies" / "extra-0.yaml").unlink()
+    text = (watch.folder / "auditor.yaml").read_text()
+    (watch.folder / "auditor.yaml").write_text(text.replace("extra-0: {level: critical}, ", ""))
+    await watch.step()
+    kept = [each for each in watch.slack.messages[1:] if not each.thread_ts]
+    assert [each.text.partition(": ")[2] for each in kept] == ["Policy number 0"]
+    assert kept[0].text.startswith("\N{HEAVY MINUS SIGN} ")
+    assert " open" not in kept[0].text
+
+
+async def test_policies_that_are_switched_off_and_on_again_are_one_message(watch: Watch, figure: Figure) -> None:
+    watch.add_policies(60)
+    await watch.step()
+    watch.remove_policies()
+    await watch.step()
+    await watch.deliver(1300)
+    watch.add_policies(60)
+    counts = [await watch.step(), await watch.deliver(1300)]
+    tell(figure, f"60 policies that are back with {watch.open('extra')} findings, and the window after it", counts)
+    assert counts == [1, 0]
+
+
+async def test_what_is_silenced_is_in_no_digest_of_what_is_not(watch: Watch) -> None:
+    await watch.step()
+    with watch.store.transaction() as tx:
+        quiet = {"policy": [f"extra-{number}" for number in range(5)]}
+        silences.add(tx, quiet, "ada", "known", now=watch.now, starts_at=watch.now, ends_at=4_000_000_000)
+    watch.add_policies(10)
+    watch.told.clear()
+    assert await watch.step() == 1
+    assert {name for name in watch.named() if name.startswith("extra")} == {f"extra-{n}" for n in range(5, 10)}
+
+
 async def test_many_levels_that_are_raised_are_one_message(watch: Watch, figure: Figure) -> None:
     watch.add_policies(60)
     await watch.step()
@@ -229,8 +274,7 @@ async def test_what_many_policies_find_at_once_stays_below_the_cap_and_all_of_it
 async def test_policies_that_are_taken_away_end_their_findings_below_the_cap(watch: Watch, figure: Figure) -> None:
     watch.add_policies(60)
     await watch.step()
-    for file in (watch.folder / "policies").iterdir():
-        file.unlink()
+    watch.remove_policies()
     counts = [await watch.step(), await watch.deliver(1), await watch.deliver(620)]
     tell(figure, "60 policies taken away, and the windows after it", counts)
     assert max(counts) <= CAP

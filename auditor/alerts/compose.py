@@ -100,6 +100,11 @@ REPEATED = ".again."
 """In the id of an alert that was told before: what stands before it is the id of the first one."""
 
 
+def is_again(alert: Alert) -> bool:
+    """Whether what it tells was told before."""
+    return REPEATED in alert.id
+
+
 def again(alert: Alert, last: float) -> Alert:
     """The alert of what is still open, told again; `last` is when it was last told. The same on every call."""
     since = ("Still open since", moment(alert.at))

@@ -1,10 +1,12 @@
 """From changes of findings to rows of the outbox, in the same transaction as the changes."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from auditor import clock
 from auditor.alerts import compose, digests, marking, notices
+from auditor.alerts.gate import Gate
 from auditor.alerts.message import Alert, AlertKind
 from auditor.alerts.outgoing import Routed, gather, mark, queue
 from auditor.alerts.route import Destination
@@ -28,6 +30,7 @@ MANY = 10
 FEW_KEPT = 500
 """The same for changes of findings, to a sink on whose other side each has a state. Ten messages take them, so that
 what comes behind them waits for no window."""
+_BEGINNINGS = frozenset({AlertKind.OPENED, AlertKind.REOPENED})
 _ENDS = frozenset({AlertKind.RESOLVED})
 """What such a sink must hear of each finding, however many there are."""
 
@@ -49,8 +52,11 @@ def transitions(
     """
     teller = audit.teller
     alerts = [alert for change in changes if (alert := teller.of(change))]
-    stood = [each for each in alerts if each.kind is AlertKind.OPENED and each.policy in introduced and not each.once]
-    others = [each for each in alerts if each not in stood]
+    stood: list[Alert] = []
+    others: list[Alert] = []
+    for each in alerts:
+        begins = each.kind in _BEGINNINGS and each.policy in introduced and not each.once
+        (stood if begins else others).append(each)
     told = _told(tx, audit, stood, now, _Fold(FEW_KEPT, digests.introduced, groups=True))
     return told + _told(tx, audit, others, now, _Fold(FEW_KEPT) if fold else None)
 
@@ -102,33 +108,51 @@ def _told(tx: Transaction, audit: Audit, alerts: Sequence[Alert], now: int, fold
         alone = _ENDS if keeps else frozenset()
         many = [each for each in routed if each[0].kind not in alone]
         if fold and fold.takes(many, keeps=keeps):
-            queue(tx, fold.merge([alert for alert, _ in many], now), [sink], now)
+            folded = _apart(tx, audit, [alert for alert, _ in many], sink, now)
+            for some in folded:
+                queue(tx, fold.merge(some, now), [sink], now)
             routed = [each for each in routed if each[0].kind in alone]  # noqa: PLW2901
-            queued += 1
+            queued += len(folded)
         gather(tx, routed, now)
         queued += len(routed)
     return queued
 
 
+def _apart(tx: Transaction, audit: Audit, alerts: Sequence[Alert], sink: str, now: int) -> list[list[Alert]]:
+    """What may be told in one digest: nothing that is held back with what is not, as that would carry it along."""
+    judge = Gate(audit.teller, lambda: clock.from_epoch(now)).at(tx)
+    kinds: dict[tuple[bool, bool], list[Alert]] = defaultdict(list)
+    for alert in alerts:
+        held_back = alert.kind in _BEGINNINGS and judge.hold(alert, sink) is not None
+        kinds[alert.protected, held_back].append(alert)
+    return list(kinds.values())
+
+
 def _routed(tx: Transaction, audit: Audit, alerts: Sequence[Alert]) -> Iterator[Routed]:
     """Each alert with wherever the routes lead it.
 
-    What is over, or was decided, goes wherever the finding is open still, too, and with what it was told with there:
-    the level, the owner or the class may be another one by now, and tags are gone with their policy.
+    What was told before is told again with what it was told with there. What is over, or was decided, goes wherever the
+    finding is open still, too: the level, the owner or the class may be another one by now, and tags are gone with
+    their policy.
     """
-    over = [alert.finding for alert in alerts if _follows(alert)]
-    sinks = audit.keeping.union(audit.routing.config.sinks) - audit.routing.config.personal
-    known = marking.open_at(tx, sinks, over) if over else {}
+    told = [alert.finding for alert in alerts if _ends(alert) or compose.is_again(alert)]
+    known = open_at(tx, audit, told)
     for alert in alerts:
-        told = known.get(alert.finding, {}) if _follows(alert) else {}
+        places = known.get(alert.finding, {}) if _ends(alert) or compose.is_again(alert) else {}
         found = audit.routing.destinations(alert)
-        yield from ((alert, replace(goes, joins=told.get(goes.sink, ""))) for goes in found)
-        for sink in sorted(told.keys() - {goes.sink for goes in found}):
-            yield alert, Destination(sink, audit.routing.root, joins=told[sink])
+        yield from ((alert, replace(goes, joins=places.get(goes.sink, ""))) for goes in found)
+        for sink in sorted(places.keys() - {goes.sink for goes in found}) if _ends(alert) else ():
+            yield alert, Destination(sink, audit.routing.root, joins=places[sink])
 
 
-def _follows(alert: Alert) -> bool:
-    """Whether it belongs to what was told before of the finding."""
+def open_at(tx: Transaction, audit: Audit, findings: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+    """By finding the sinks that hold it for open, each with the group in which it was told; none of people's own."""
+    sinks = audit.keeping.union(audit.routing.config.sinks) - audit.routing.config.personal
+    return marking.open_at(tx, sinks, findings) if findings else {}
+
+
+def _ends(alert: Alert) -> bool:
+    """Whether it ends or marks what was told of the finding."""
     return alert.kind is AlertKind.RESOLVED or alert.marks
 
 

@@ -82,13 +82,14 @@ Worse = tuple[Finding, Level]
 
 
 def raised(active: Mapping[str, Finding], standing: Iterable[Finding]) -> list[Worse]:
-    """What nobody took on and is worse than it was, with its level before: policies were changed.
+    """What nobody took on, before or now, and is worse than it was, with its level before: policies were changed.
 
     `active` is how it stood before, of several `standing` with one id the last counts. What comes and goes all day is
     told of once a day anyway.
     """
-    latest = {each.id: each for each in standing if each.id in active}.values()
-    found = [(each, active[each.id].level) for each in latest if each.state in UNDECIDED]
+    open_before = {id_: each.level for id_, each in active.items() if each.state in UNDECIDED}
+    latest = {each.id: each for each in standing if each.id in open_before}.values()
+    found = [(each, open_before[each.id]) for each in latest if each.state in UNDECIDED]
     return [(each, before) for each, before in found if each.level.rank > before.rank and each.flapping_since is None]
 
 

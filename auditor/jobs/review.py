@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -141,8 +141,10 @@ def _is_news(tx: Transaction, each: Held, alert: Alert, known: Mapping[str, Find
         return not finding.state.active
     if finding.state not in UNDECIDED:
         return False
-    # A reminder was due, and nothing was said since.
-    return compose.REPEATED in alert.id or not held.was_told(tx, each.sink, each.order_key, alert.id)
+    if compose.is_again(alert):
+        # It was due, and nothing was said since.
+        return alert.level is finding.level
+    return not held.was_told(tx, each.sink, each.order_key, alert.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,14 @@ def _repeat(tx: Transaction, audit: Audit, now: int) -> int:
         for each in group
         if joins(each.elapsed, each.timing)
     ]
-    gather(tx, due, now)
+    # Together with what it was told with, wherever the routes would put it by now: one message tells how it stands.
+    places = announce.open_at(tx, audit, [alert.finding for alert, _ in due])
+    gather(tx, [(alert, replace(goes, joins=_place(places, alert, goes))) for alert, goes in due], now)
     return len(due)
+
+
+def _place(places: Mapping[str, Mapping[str, str]], alert: Alert, goes: Destination) -> str:
+    return places.get(alert.finding, {}).get(goes.sink, "")
 
 
 def _standing(tx: Transaction, audit: Audit, begun: int, now: int) -> Iterator[_Open]:

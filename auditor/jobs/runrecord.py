@@ -84,7 +84,7 @@ def _line(policy: Policy, result: PolicyResult) -> PolicyLine:
         passed=result.passed,
         failed=said.count(Outcome.FAIL),
         unknown=said.count(Outcome.UNKNOWN),
-        digest=policy.digest,
+        judgement=policy.judgement,
     )
 
 

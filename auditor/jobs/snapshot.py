@@ -119,14 +119,14 @@ def _healed(run: Run, before: Run | None) -> bool:
 
 
 def _introduced(run: Run, before: Run | None) -> frozenset[str]:
-    """The policies that did not judge the picture before, or judged it by another text or other parameters.
+    """The policies that did not judge the picture before, or judged it by other conditions or parameters.
 
     Where that is not known, none is.
     """
     if before is None:
         return frozenset()
-    judged = {line.policy: line.digest for line in before.policies}
-    return frozenset(line.policy for line in run.policies if judged.get(line.policy) not in {"", line.digest})
+    judged = {line.policy: line.judgement for line in before.policies}
+    return frozenset(line.policy for line in run.policies if judged.get(line.policy) not in {"", line.judgement})
 
 
 def _tell(

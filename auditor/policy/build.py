@@ -307,7 +307,8 @@ class Builder:
             examples=examples,
             path=str(self._path),
             ours=is_ours(file),
-            digest=_digest(self._documents, values),
+            digest=_digest([document.value for document in self._documents], values),
+            judgement=_digest([_deciding(document.value) for document in self._documents], values),
         )
         return policy, replaced
 
@@ -379,6 +380,13 @@ def _meant(value: Mapping[str, object]) -> str:
     return "write `resource: user`, for example, or `logsource: {product: openai, service: audit}`"
 
 
-def _digest(documents: Sequence[Document], values: Mapping[str, object]) -> str:
-    content = json.dumps([[document.value for document in documents], dict(values)], sort_keys=True, default=str)
+_DECIDES = frozenset({"resource", "logsource", "applies_to", "detection", "allowed", "correlation", "generate"})
+
+
+def _deciding(document: object) -> object:
+    return {key: document[key] for key in _DECIDES & document.keys()} if isinstance(document, Mapping) else document
+
+
+def _digest(documents: Sequence[object], values: Mapping[str, object]) -> str:
+    content = json.dumps([documents, dict(values)], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()

@@ -72,6 +72,8 @@ class Policy:
     """Whether it follows the conventions of this project; False for a rule that was written elsewhere."""
     digest: str = ""
     """SHA-256 of the file and the parameters in force: which text of the policy judged."""
+    judgement: str = ""
+    """The same of what decides alone, without words, controls and examples."""
 
 
 @dataclass(frozen=True, slots=True)

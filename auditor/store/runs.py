@@ -33,8 +33,8 @@ class PolicyLine:
     passed: int
     failed: int
     unknown: int
-    digest: str = ""
-    """Which text of the policy, with which parameters, said it; empty in runs of older versions."""
+    judgement: str = ""
+    """Which conditions of the policy, with which parameters, said it; empty in runs of older versions."""
 
 
 @dataclass(frozen=True, slots=True)
