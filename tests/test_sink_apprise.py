@@ -444,3 +444,18 @@ async def test_the_address_may_come_from_a_file(service: tuple[Plain, str], tmp_
         ALERT, Context()
     )
     assert fake.calls[0].path == f"/{CANARY}"
+
+
+async def test_the_domain_of_a_sender_need_not_be_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def look_up(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    sink = build("mail", {"type": "apprise", "url": "mailgun://alerts@mg.example.com/1-2-3/ada@example.com"})
+    with pytest.raises(DeliveryError) as caught:
+        await sink.send(ALERT, Context())
+    assert caught.value.retryable
+    assert "api.mailgun.net" in asked

@@ -39,14 +39,20 @@ class Watch:
         """Whether its time was over before it was done: whatever the library says then, it read no whole answer."""
 
     def begin(self, host: str, port: int, *, directly: bool) -> None:
-        """Raise as `allowed` does when `host` leads to no allowed address, unless a proxy is the one to look it up.
+        """Raise when `host`, which the address names, must not be asked.
 
-        With `directly` no proxy is asked, whatever the environment says.
+        A proxy of the environment looks it up itself, and of a bare address it is told only what is allowed. Without,
+        or with `directly`, where nobody watches, it must lead to an allowed address; where somebody does, it may also
+        lead nowhere: it may be something else than what is asked, as the domain of a sender.
         """
         if self._proxies and not directly:
             left_to_proxy(host, self._allowance)
-        else:
+            return
+        try:
             allowed(host.strip("[]"), port, self._allowance)
+        except socket.gaierror:
+            if directly:
+                raise
 
     def check(self, sock: Any, address: Any) -> None:
         """Raise OSError when nothing may be sent to `address` of `sock`."""
