@@ -453,3 +453,11 @@ async def test_no_letter_goes_unencrypted_over_the_internet() -> None:
     error = await refusal(settings(25, host="192.0.2.1", allow_private=["10.0.0.0/8"]))
     assert "without TLS" in error.message
     assert error.hint.startswith("set `security: starttls` or `tls`; or name the network")
+
+
+async def test_an_address_that_stands_there_twice_is_one() -> None:
+    with mail.serving() as inbox:
+        inbox.refuse = ("b@example.com",)
+        receipt = await send(settings(inbox.port, to=["a@example.com", "b@example.com", "a@example.com"]))
+    assert inbox.recipients == [["a@example.com"]]
+    assert list(receipt.refused) == ["b@example.com"]

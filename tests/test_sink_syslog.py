@@ -448,24 +448,7 @@ def babble(connection: socket.socket) -> None:
         time.sleep(0.05)
 
 
-def hang_up(connection: socket.socket) -> None:
-    """As a relay does it when nobody is behind it: with an end like that of a server that read all."""
-    socket.socket.shutdown(connection, socket.SHUT_WR)
-    with contextlib.suppress(OSError):
-        while connection.recv(65536):
-            pass
-
-
-async def test_a_server_that_hangs_up_before_we_do_confirms_nothing_over_tls_either(
-    server_context: ssl.SSLContext, authority: trustme.CA, tmp_path: Path
-) -> None:
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    trusted = {"transport": "tls", "host": "localhost", "ca_file": str(tmp_path / "ca.pem")}
-    with listening(server_context, hang_up) as heard:
-        assert (await refusal(settings(heard.port, **trusted))).retryable
-
-
-@pytest.mark.parametrize("ending", [reset, hang, babble, hang_up])
+@pytest.mark.parametrize("ending", [reset, hang, babble])
 async def test_a_server_that_does_not_read_to_the_end_confirms_nothing(
     ending: Callable[[socket.socket], None],
 ) -> None:

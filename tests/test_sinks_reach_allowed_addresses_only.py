@@ -342,6 +342,32 @@ async def test_doctor_says_of_a_closed_address_so_also_behind_a_proxy(monkeypatc
     assert line.mark is Mark.OK
 
 
+async def test_doctor_tries_itself_what_asks_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
+    siem = {"type": "syslog", "host": "localhost", "port": 9, "transport": "tcp", "allow_private": True}
+    mail = {"type": "email", "host": "localhost", "port": 9, "security": "none", "allow_private": True}
+    for settings in (siem, mail | {"sender": "auditor@example.com", "to": "ada@example.com"}):
+        line = await surroundings.sink(build("sink", settings))
+        assert (line.mark, line.hint) == (Mark.FAIL, "check the network")
+        assert "localhost:9 cannot be reached" in line.text
+
+
+async def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+        threading.Thread(target=refuse, daemon=True).start()
+        monkeypatch.setenv("https_proxy", f"http://ada:canary@127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(DeliveryError) as caught:
+            await post("Peer", "https://hooks.example.com/", b"{}", {}, RemoteConfig(timeout=5))
+    assert caught.value.message == "Peer: the proxy of the environment refused it"
+    assert "HTTPS_PROXY" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import httpcore
+
 from auditor import clock
 from auditor.alerts.lane import GIVE_UP_AFTER
 from auditor.errors import DeliveryError
@@ -53,6 +55,11 @@ def unreachable(peer: str, error: Exception) -> DeliveryError:
         words, hint = "its certificate is not trusted", "set ca_file for a private authority, or check the host"
     elif any(isinstance(each, socket.gaierror) for each in causes):
         words, hint = "its name is not known", "check the host, and the name server of this machine"
+    elif any(isinstance(each, httpcore.ProxyError) for each in causes):
+        words, hint = (
+            "the proxy of the environment refused it",
+            "check its login in HTTPS_PROXY, and whom it lets by",
+        )
     elif isinstance(kind, TimeoutError):
         words, hint = "no answer in time", ""
     else:

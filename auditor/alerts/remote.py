@@ -4,7 +4,7 @@ import ssl
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -36,6 +36,8 @@ def _networks(value: object, read: ValidatorFunctionWrapHandler) -> object:
 class RemoteConfig(SinkConfig):
     """Settings of a sink that opens connections."""
 
+    asks_proxy: ClassVar[bool] = True
+    """Whether it speaks HTTPS, for which the environment may name a proxy."""
     timeout: int = Field(default=10, ge=1, le=30)
     """Seconds for the whole exchange: name, connection, message and answer."""
     allow_private: Annotated[bool | tuple[IPvAnyNetwork, ...], WrapValidator(_networks)] = False

@@ -101,9 +101,10 @@ async def sink(one: Sink) -> Line:
         why = f"{place} cannot be tried without a message" if place else "it needs no host"
         return Line(Mark.OK, topic, f"{one.kind}: built; {why}")
     host, port = address
-    allowance = one.config.allowance if isinstance(one.config, RemoteConfig) else Allowance()
+    remote = one.config if isinstance(one.config, RemoteConfig) else None
+    allowance = remote.allowance if remote else Allowance()
     try:
-        if _through_a_proxy(host):
+        if remote and remote.asks_proxy and _through_a_proxy(host):
             left_to_proxy(host, allowance)
             return Line(Mark.OK, topic, f"{one.kind}: built; {host} is reached through a proxy, which was not tried")
         connection = await aside(lambda: connect(host, port, CONNECT_SECONDS, allowance))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
@@ -61,6 +61,7 @@ class Config(RemoteConfig):
     password_file: Path | None = None
     sender: MailAddress
     to: Annotated[tuple[MailAddress, ...], BeforeValidator(one_or_many)]
+    asks_proxy: ClassVar[bool] = False
     hello: str = Field(default="", pattern=r"^[A-Za-z0-9.-]*$")
     """The name that this machine gives itself; its host name when empty."""
 
@@ -69,7 +70,8 @@ class Config(RemoteConfig):
     def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not 1 <= len(value) <= 100:
             raise ValueError("name 1 to 100 addresses")
-        return value
+        # A server answers for each address by itself, and who stands there twice would have two answers.
+        return tuple(dict.fromkeys(value))
 
     @model_validator(mode="after")
     def _whole(self) -> "Config":

@@ -1,16 +1,16 @@
 """Syslog over UDP, TCP or TLS. Formats: https://www.rfc-editor.org/rfc/rfc5424 and, as its text, ArcSight CEF:
 https://docs.microfocus.com/doc/1896/24.1/commoneventformatv26
 
-Syslog has no answer that confirms. Over TCP and TLS a message is delivered when the server closed after we did, without
-a reset: it read to the end, unless it died in that very moment behind something that hides it. Over UDP it is delivered
-when it was sent and no machine on the way said that nobody listens. Prefer TLS.
+Syslog has no answer that confirms. Over TCP and TLS a message is delivered when the other side closed in order, and not
+by a reset: a server has read to the end then, while a relay before it may have closed for one that is not there. Over
+UDP it is delivered when it was sent and no machine on the way said that nobody listens. Prefer TLS, without a relay.
 """
 
 import socket
 import ssl
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -29,13 +29,12 @@ _DATAGRAM_MAX = 65_000
 _ENCRYPT = "`transport: tls`"
 _REFUSAL_SECONDS = 0.2
 """How long to listen whether a machine says that nobody takes the datagram."""
-_HANGUP_SECONDS = 0.1
-"""How long to listen whether the server hangs up before we do: a relay hides that nobody is there behind it."""
 
 
 class Config(RemoteConfig):
     """`host`, and how to reach it. UDP and TCP are not encrypted, and go to private networks only."""
 
+    asks_proxy: ClassVar[bool] = False
     host: str = Field(min_length=1, max_length=253)
     port: int = Field(default=0, ge=0, le=65535)
     """514 for UDP, 601 for TCP, 6514 for TLS."""
@@ -119,25 +118,11 @@ def _by_tcp(config: Config, data: bytes) -> None:
         if config.transport == "tls":
             with config.trust().wrap_socket(connection, server_hostname=config.host) as wrapped:
                 wrapped.sendall(framed)
-                _stays(wrapped, config.timeout)
                 _say_goodbye(wrapped)
         else:
             connection.sendall(framed)
-            _stays(connection, config.timeout)
             connection.shutdown(socket.SHUT_WR)
             _await_close(connection)
-
-
-def _stays(connection: socket.socket, timeout: float) -> None:
-    """Raise OSError when the server hangs up before it can know that this was all: it may have read nothing."""
-    connection.settimeout(_HANGUP_SECONDS)
-    try:
-        if not connection.recv(1024):
-            raise ConnectionResetError("it hung up before the end")
-    except TimeoutError:
-        pass
-    finally:
-        connection.settimeout(timeout)
 
 
 def _say_goodbye(wrapped: ssl.SSLSocket) -> None:
