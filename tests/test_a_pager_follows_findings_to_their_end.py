@@ -17,7 +17,7 @@ from auditor.alerts.message import AlertKind, decode
 from auditor.alerts.registry import build
 from auditor.alerts.sink import Sink
 from auditor.findings.model import Reason, Transition
-from auditor.jobs import announce, decisions, review
+from auditor.jobs import announce, decisions, dispatch, review
 from auditor.jobs.context import Audit
 from auditor.jobs.poll import poll
 from auditor.jobs.snapshot import take
@@ -140,7 +140,7 @@ async def test_what_was_only_newly_seen_is_told_of_each_where_each_has_a_state(
             changes = [Transition(each, None, Reason.DETECTED, NOW + 5000) for each in known]
             told = announce.transitions(tx, replace(audit, keeping=keeping), changes, NOW + 5000, fold=True)
             pending = tally.pending(tx)["here"]
-    assert len(changes) > announce.FEW
+    assert len(changes) > dispatch.FEW
     assert pending == (len(changes) if keeping else 1)
     assert told >= pending
 
@@ -148,7 +148,7 @@ async def test_what_was_only_newly_seen_is_told_of_each_where_each_has_a_state(
 async def test_however_many_are_folded_each_end_is_told_where_each_has_a_state(
     organization: Organization, store: Store, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announce, "FEW_KEPT", 3)
+    monkeypatch.setattr(dispatch, "FEW_KEPT", 3)
     async with audited(organization, store) as audit:
         with store.transaction() as tx:
             known = list(findings.active(tx, "acme").values())

@@ -1,15 +1,11 @@
 """From changes of findings to rows of the outbox, in the same transaction as the changes."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
-from auditor import clock
-from auditor.alerts import compose, digests, marking, notices
-from auditor.alerts.gate import Gate
-from auditor.alerts.message import Alert, AlertKind
-from auditor.alerts.outgoing import Routed, gather, mark, queue
-from auditor.alerts.route import Destination
+from auditor.alerts import compose, digests, notices
+from auditor.alerts.message import Alert
+from auditor.alerts.outgoing import mark, queue
 from auditor.alerts.sink import events_queue
 from auditor.alerts.words import counted
 from auditor.findings.expiry import Ending
@@ -18,21 +14,14 @@ from auditor.fingerprint import fingerprint
 from auditor.inventory import model as inventory
 from auditor.inventory.model import Gap, Record
 from auditor.inventory.settingtypes import Standing
+from auditor.jobs import dispatch
 from auditor.jobs.context import Audit
 from auditor.store.database import Transaction
 from auditor.store.events import StoredEvent
 from auditor.terms import Level
 
-FEW = 3
-"""Alerts that are told one by one even where they could be folded."""
 MANY = 10
 """Lists that are named in one notice."""
-FEW_KEPT = 500
-"""The same for changes of findings, to a sink on whose other side each has a state. Ten messages take them, so that
-what comes behind them waits for no window."""
-_BEGINNINGS = frozenset({AlertKind.OPENED, AlertKind.REOPENED})
-_ENDS = frozenset({AlertKind.RESOLVED})
-"""What such a sink must hear of each finding, however many there are."""
 
 
 def transitions(
@@ -55,10 +44,10 @@ def transitions(
     stood: list[Alert] = []
     others: list[Alert] = []
     for each in alerts:
-        begins = each.kind in _BEGINNINGS and each.policy in introduced and not each.once
+        begins = each.kind in dispatch.BEGINNINGS and each.policy in introduced and not each.once
         (stood if begins else others).append(each)
-    told = _told(tx, audit, stood, now, _Fold(FEW_KEPT, digests.introduced, groups=True))
-    return told + _told(tx, audit, others, now, _Fold(FEW_KEPT) if fold else None)
+    queued = dispatch.spread(tx, audit, stood, now, dispatch.Fold(dispatch.FEW_KEPT, digests.introduced, groups=True))
+    return queued + dispatch.spread(tx, audit, others, now, dispatch.Fold(dispatch.FEW_KEPT) if fold else None)
 
 
 def raised(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, Level]], now: int) -> int:
@@ -67,7 +56,7 @@ def raised(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, Level]]
     Returns how many messages were queued.
     """
     alerts = [compose.raised(audit.teller.standing(finding), before, now) for finding, before in found]
-    return _told(tx, audit, alerts, now, _Fold(FEW_KEPT, groups=True))
+    return dispatch.spread(tx, audit, alerts, now, dispatch.Fold(dispatch.FEW_KEPT, groups=True))
 
 
 def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int) -> int:
@@ -76,84 +65,10 @@ def marks(tx: Transaction, audit: Audit, changes: Iterable[Transition], now: int
     Returns how many were not queued before.
     """
     queued = 0
-    for alert, goes in _routed(tx, audit, list(filter(None, map(audit.teller.mark, changes)))):
+    for alert, goes in dispatch.routed(tx, audit, list(filter(None, map(audit.teller.mark, changes)))):
         if goes.sink in audit.marked:
             queued += mark(tx, alert, goes, now)
     return queued
-
-
-@dataclass(frozen=True, slots=True)
-class _Fold:
-    """What becomes one digest for a sink: more than FEW alerts, or more than `kept` where each has a state."""
-
-    kept: int = FEW
-    merge: Callable[[Sequence[Alert], int], Alert] = digests.merged
-    groups: bool = False
-    """Whether alerts that the routes tell together count as one."""
-
-    def takes(self, routed: Sequence[Routed], *, keeps: bool) -> bool:
-        """Whether they are too many for one sink."""
-        if keeps:
-            return len(routed) > self.kept
-        return len({goes.group(alert) for alert, goes in routed} if self.groups else routed) > FEW
-
-
-def _told(tx: Transaction, audit: Audit, alerts: Sequence[Alert], now: int, fold: _Fold | None) -> int:
-    by_sink: dict[tuple[str, str], list[Routed]] = {}
-    for alert, goes in _routed(tx, audit, alerts):
-        by_sink.setdefault((goes.sink, goes.whose(alert)), []).append((alert, goes))
-    queued = 0
-    for (sink, _), routed in by_sink.items():
-        keeps = sink in audit.keeping
-        alone = _ENDS if keeps else frozenset()
-        many = [each for each in routed if each[0].kind not in alone]
-        if fold and fold.takes(many, keeps=keeps):
-            folded = _apart(tx, audit, [alert for alert, _ in many], sink, now)
-            for some in folded:
-                queue(tx, fold.merge(some, now), [sink], now)
-            routed = [each for each in routed if each[0].kind in alone]  # noqa: PLW2901
-            queued += len(folded)
-        gather(tx, routed, now)
-        queued += len(routed)
-    return queued
-
-
-def _apart(tx: Transaction, audit: Audit, alerts: Sequence[Alert], sink: str, now: int) -> list[list[Alert]]:
-    """What may be told in one digest: nothing that is held back with what is not, as that would carry it along."""
-    judge = Gate(audit.teller, lambda: clock.from_epoch(now)).at(tx)
-    kinds: dict[tuple[bool, bool], list[Alert]] = defaultdict(list)
-    for alert in alerts:
-        held_back = alert.kind in _BEGINNINGS and judge.hold(alert, sink) is not None
-        kinds[alert.protected, held_back].append(alert)
-    return list(kinds.values())
-
-
-def _routed(tx: Transaction, audit: Audit, alerts: Sequence[Alert]) -> Iterator[Routed]:
-    """Each alert with wherever the routes lead it.
-
-    What was told before is told again with what it was told with there. What is over, or was decided, goes wherever the
-    finding is open still, too: the level, the owner or the class may be another one by now, and tags are gone with
-    their policy.
-    """
-    told = [alert.finding for alert in alerts if _ends(alert) or compose.is_again(alert)]
-    known = open_at(tx, audit, told)
-    for alert in alerts:
-        places = known.get(alert.finding, {}) if _ends(alert) or compose.is_again(alert) else {}
-        found = audit.routing.destinations(alert)
-        yield from ((alert, replace(goes, joins=places.get(goes.sink, ""))) for goes in found)
-        for sink in sorted(places.keys() - {goes.sink for goes in found}) if _ends(alert) else ():
-            yield alert, Destination(sink, audit.routing.root, joins=places[sink])
-
-
-def open_at(tx: Transaction, audit: Audit, findings: Collection[str]) -> Mapping[str, Mapping[str, str]]:
-    """By finding the sinks that hold it for open, each with the group in which it was told; none of people's own."""
-    sinks = audit.keeping.union(audit.routing.config.sinks) - audit.routing.config.personal
-    return marking.open_at(tx, sinks, findings) if findings else {}
-
-
-def _ends(alert: Alert) -> bool:
-    """Whether it ends or marks what was told of the finding."""
-    return alert.kind is AlertKind.RESOLVED or alert.marks
 
 
 def events(tx: Transaction, audit: Audit, fresh: Sequence[tuple[Record, StoredEvent]], now: int) -> None:
@@ -218,7 +133,7 @@ def unseen(tx: Transaction, audit: Audit, gaps: Sequence[Gap], now: int) -> None
         f"{counted(len(kinds), 'list')} of {audit.organization} cannot be read",
         "What stands there is not judged: policies about it are unknown, and no finding of theirs is resolved.",
         now,
-        [*told, *(("Next step", hint) for hint in list(hints)[:FEW])],
+        [*told, *(("Next step", hint) for hint in list(hints)[: dispatch.FEW])],
     )
     at_once(tx, audit, alert, now)
 
@@ -258,13 +173,13 @@ def contradicted(tx: Transaction, audit: Audit, settings: inventory.Collection, 
 def overdue(tx: Transaction, audit: Audit, findings: Iterable[Finding], now: int) -> int:
     """Queue a notice for each finding that was not mended in time; more than FEW at once are one digest a sink."""
     teller = audit.teller
-    return _told(tx, audit, [teller.overdue(finding, now) for finding in findings], now, _Fold())
+    return dispatch.spread(tx, audit, [teller.overdue(finding, now) for finding in findings], now, dispatch.Fold())
 
 
 def ending(tx: Transaction, audit: Audit, endings: Iterable[Ending], now: int) -> int:
     """Queue a notice for each finding of something that ends soon; more than FEW at once are one digest a sink."""
     teller = audit.teller
-    return _told(tx, audit, [teller.ending(each, now) for each in endings], now, _Fold())
+    return dispatch.spread(tx, audit, [teller.ending(each, now) for each in endings], now, dispatch.Fold())
 
 
 def flapping(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, int]], now: int) -> int:
@@ -272,7 +187,9 @@ def flapping(tx: Transaction, audit: Audit, found: Iterable[tuple[Finding, int]]
 
     None is folded: each promises how its finding stands in the end, and is looked up then.
     """
-    return _told(tx, audit, [audit.teller.flapping(finding, times, now) for finding, times in found], now, None)
+    return dispatch.spread(
+        tx, audit, [audit.teller.flapping(finding, times, now) for finding, times in found], now, None
+    )
 
 
 def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> int:
@@ -281,7 +198,7 @@ def unheard(tx: Transaction, audit: Audit, types: Iterable[str], now: int) -> in
     More than FEW at once are one digest for each sink: a log that is read for the first time may be full of them.
     """
     alerts = [_unheard(audit, kind, now) for kind in sorted(types)]
-    return _told(tx, audit, alerts, now, _Fold())
+    return dispatch.spread(tx, audit, alerts, now, dispatch.Fold())
 
 
 def _unheard(audit: Audit, kind: str, now: int) -> Alert:

@@ -13,7 +13,7 @@ from auditor.alerts.message import Alert, AlertKind, decode
 from auditor.alerts.outgoing import Routed, gather
 from auditor.alerts.route import Destination
 from auditor.findings.model import Finding, Transition
-from auditor.jobs import announce
+from auditor.jobs import announce, dispatch
 from auditor.jobs.context import Audit
 from auditor.log import get
 from auditor.store import findings, held, organizations, telling, transitions
@@ -177,7 +177,7 @@ def _repeat(tx: Transaction, audit: Audit, now: int) -> int:
         if joins(each.elapsed, each.timing)
     ]
     # Together with what it was told with, wherever the routes would put it by now: one message tells how it stands.
-    places = announce.open_at(tx, audit, [alert.finding for alert, _ in due])
+    places = dispatch.open_at(tx, audit, [alert.finding for alert, _ in due])
     gather(tx, [(alert, replace(goes, joins=_place(places, alert, goes))) for alert, goes in due], now)
     return len(due)
 
