@@ -718,7 +718,14 @@ async def test_a_bug_beside_the_sending_ends_no_lane(store: Store, capsys: pytes
     put(store, [replace(ALERT, id="another")], "a")
     gate = Broken(Teller({}, Routing(RoutingConfig(sinks=("a",)))))
     terms = replace(PATIENT, poll=0.01, breaker_after=3)
+    said: list[str] = []
+
+    def broke() -> int:
+        said.append(capsys.readouterr().err)
+        return "".join(said).count('"lane.broke"')
+
     async with draining(Deliverer(store, {"a": sink.named("a")}, "two", terms=terms, gate=gate), grace=0.1):
-        await asyncio.sleep(0.5)
-    assert capsys.readouterr().err.count('"lane.broke"') == 3, "and then it rests"
+        await until(lambda: broke() == 3)
+        await asyncio.sleep(0.2)
+    assert broke() == 3, "and then it rests"
     assert pending(store) == {"a": 1}
