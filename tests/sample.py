@@ -12,7 +12,7 @@ from auditor.findings.waivers import Use, Waiver
 from auditor.inventory.model import Coverage, Gap, Scope
 from auditor.policy.model import EVENT, Policy
 from auditor.reporting.facts import Facts, read
-from auditor.store import events, findings, organizations, outbox, runs, waivers, watermarks
+from auditor.store import events, findings, leases, organizations, outbox, runs, waivers, watermarks
 from auditor.store import transitions as store_transitions
 from auditor.store.database import Store, Transaction
 from auditor.store.events import StoredEvent
@@ -385,7 +385,7 @@ def _deliver(tx: Transaction) -> None:
     states = dict(_messages())
     outbox.add(tx, list(states))
     fates = {message.id: state for message, state in states.items()}
-    for leased in outbox.lease(tx, ["security"], "sample", 60, 1000):
+    for leased in leases.lease(tx, ["security"], "sample", 60, 1000):
         if fates[leased.message.id] is Progress.DELIVERED:
             outbox.settle(tx, leased, {"ts": "1.1"})
         elif fates[leased.message.id] is Progress.DEAD:

@@ -24,7 +24,7 @@ from auditor.jobs.snapshot import take
 from auditor.routing import Match, Route
 from auditor.simulator.model import Organization
 from auditor.simulator.wire import User
-from auditor.store import findings, outbox, tally
+from auditor.store import findings, leases, outbox, tally
 from auditor.store.database import Store
 from auditor.terms import Level, State
 
@@ -71,7 +71,7 @@ async def stranger(organization: Organization, store: Store, pager: tuple[FakePa
         begin(store)
         await passed(audit, NOW)
         with store.transaction() as tx:
-            for each in outbox.lease(tx, ["here"], "test", 60, 1000):
+            for each in leases.lease(tx, ["here"], "test", 60, 1000):
                 outbox.settle(tx, each, {})
         found = add_owner(organization)
         await passed(audit, NOW + 900)

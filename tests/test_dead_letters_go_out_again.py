@@ -5,7 +5,7 @@ from deliveries import Channel, alert, deliver, later, put, routing, rows
 from auditor.alerts.deliver import Delivered
 from auditor.alerts.message import Alert, AlertKind
 from auditor.errors import DeliveryError
-from auditor.store import outbox
+from auditor.store import leases
 from auditor.store.database import Store
 from auditor.store.dead import revive
 from auditor.store.outbox import Entry
@@ -59,7 +59,7 @@ async def test_what_was_overtaken_stays_given_up(store: Store) -> None:
     await deliver(store, Channel(refuse))
     put(store, routing(AT_ONCE), alert("a", kind=ENDED, at=1_767_225_700))
     with store.transaction() as tx:
-        outbox.lease(tx, ["chat"], "other", 60, 1)
+        leases.lease(tx, ["chat"], "other", 60, 1)
     assert named(retry(store, alert("a").id)[1]) == [alert("a").id], "the newer one is on its way"
     later(store, 100)
     assert await deliver(store, Channel()) == Delivered(sent=1)

@@ -29,7 +29,7 @@ from auditor.alerts.teller import Teller
 from auditor.errors import DeliveryError, StoreError
 from auditor.routing import RoutingConfig
 from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind
-from auditor.store import outbox, tally
+from auditor.store import leases, outbox, tally
 from auditor.store.database import Store, Transaction, open_store
 from auditor.store.outbox import Message
 from auditor.store.tables import outbox as messages
@@ -270,14 +270,14 @@ async def test_what_waited_while_the_machine_was_off_is_not_lost_by_one_failure(
 async def test_a_message_that_was_given_back_was_not_tried(store: Store) -> None:
     put(store, [ALERT], "a")
     with store.transaction() as tx:
-        (leased,) = outbox.lease(tx, ["a"], "one", 60, 1)
+        (leased,) = leases.lease(tx, ["a"], "one", 60, 1)
         outbox.give_back(tx, leased)
         assert tx.execute(select(messages.c.tried_at)).scalar() is None
-        (again,) = outbox.lease(tx, ["a"], "one", 60, 1)
+        (again,) = leases.lease(tx, ["a"], "one", 60, 1)
         outbox.postpone(tx, again, -1, "503")
     tried(store, 2)
     with store.transaction() as tx:
-        (late,) = outbox.lease(tx, ["a"], "one", 60, 1)
+        (late,) = leases.lease(tx, ["a"], "one", 60, 1)
         assert late.tried_for == pytest.approx(7200, abs=60)
         outbox.give_back(tx, late)
         assert tally.tried_since(tx)["a"] == pytest.approx(time.time() - 7200, abs=60)
@@ -296,7 +296,7 @@ async def test_what_is_owed_to_a_sink_that_is_gone_is_given_up_as_late_and_told(
     assert pending(store) == {"removed": 1}
     with store.transaction() as tx:
         assert [row.message.id for row in outbox.listing(tx, state="dead")] == [old.id]
-        assert [each.message.id for each in outbox.lease(tx, ["removed"], "again", 60, 9)] == [young.id]
+        assert [each.message.id for each in leases.lease(tx, ["removed"], "again", 60, 9)] == [young.id]
 
 
 async def test_what_may_have_been_told_together_is_given_up_together(store: Store) -> None:
@@ -447,7 +447,7 @@ async def test_what_was_sent_with_something_protected_waits_behind_no_storm(stor
     both = [replace(ALERT, id=name, finding=name, protected=name == "second") for name in ("first", "second")]
     put(store, both, "a")
     with store.transaction() as tx:
-        outbox.bind(tx, outbox.lease(tx, ["a"], "dead", 60, 2))
+        leases.bind(tx, leases.lease(tx, ["a"], "dead", 60, 2))
     put(store, numbered(3), "a")
     await delivery.deliver_due()
     assert len(sink.got) == 2

@@ -17,7 +17,7 @@ from auditor.alerts.deliver import Delivered
 from auditor.alerts.grouping import Timing, joins, repeats, told_at
 from auditor.alerts.message import Alert, AlertKind, encode
 from auditor.errors import DeliveryError
-from auditor.store import outbox
+from auditor.store import leases, outbox
 from auditor.store.database import Store, open_store
 from auditor.terms import Level
 
@@ -256,7 +256,7 @@ async def test_a_message_that_another_process_holds_keeps_the_order_of_its_findi
     put(store, table, alert("a", kind=AlertKind.RESOLVED, at=ALERT_LATER))
     later(store, 2)
     with store.transaction() as tx:
-        (held,) = outbox.lease(tx, ["chat"], "other", 60, 1)
+        (held,) = leases.lease(tx, ["chat"], "other", 60, 1)
         assert held.message.id == alert("a").id
     channel = Channel()
     assert await deliver(store, channel) == Delivered(sent=1)

@@ -18,7 +18,7 @@ from auditor.simulator.dice import Dice
 from auditor.simulator.model import Organization
 from auditor.simulator.people import new_user
 from auditor.simulator.server import ROOT, create_app
-from auditor.store import findings, organizations, outbox, runs
+from auditor.store import findings, leases, organizations, runs
 from auditor.store.database import Store
 from auditor.terms import Level, Outcome, State
 from auditor.web.server import serve
@@ -37,7 +37,7 @@ def organization() -> Organization:
 
 def messages(store: Store, sink: str) -> list[Alert]:
     with store.transaction() as tx:
-        return [decode(each.message.alert) for each in outbox.lease(tx, [sink], "test", 60, 1000)]
+        return [decode(each.message.alert) for each in leases.lease(tx, [sink], "test", 60, 1000)]
 
 
 def active(store: Store) -> set[str]:

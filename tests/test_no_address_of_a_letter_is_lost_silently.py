@@ -24,7 +24,7 @@ from auditor.alerts.sink import Context, Sink
 from auditor.errors import DeliveryError
 from auditor.jobs import surroundings
 from auditor.jobs.diagnosis import Mark
-from auditor.store import dead, held, outbox
+from auditor.store import dead, held, leases, outbox
 from auditor.store.database import Store, open_store
 from auditor.store.outbox import Entry, Message, Progress
 from auditor.store.tables import outbox as rows
@@ -223,7 +223,7 @@ async def test_who_is_put_off_is_waited_for_anew_once_the_letter_is_owed_again(
     with store.transaction() as tx:
         kept = {**(tx.execute(select(rows.c.receipt)).scalar_one()), "since": long_ago}
         tx.execute(update(rows).values(receipt=kept, due_at=0))
-        (leased,) = outbox.lease(tx, ["mail"], "one", 60, 1)
+        (leased,) = leases.lease(tx, ["mail"], "one", 60, 1)
         if way == "retried":
             outbox.bury(tx, leased, "given up")
             dead.revive(tx, ["mail"])
@@ -243,18 +243,18 @@ async def test_what_one_has_already_is_told_with_nothing_that_he_has_not(store: 
     ]
     with store.transaction() as tx:
         outbox.add(tx, put_together)
-        for leased in outbox.lease(tx, ["mail"], "one", 60, 3):
+        for leased in leases.lease(tx, ["mail"], "one", 60, 3):
             if leased.message.id != "b":
                 outbox.postpone(tx, leased, 0, "later", {"taken": [A], "since": 1})
         tx.execute(update(rows).values(state=Progress.DEAD, owner=None, lease_until=None))
         dead.revive(tx, ["mail"])
     with store.transaction() as tx:
-        (first,) = outbox.lease(tx, ["mail"], "one", 60, 1)
-        assert [each.message.id for each in outbox.lease_rest(tx, first, "one", 60, 9)] == ["c"]
-        assert [each.message.id for each in outbox.lease(tx, ["mail"], "one", 60, 9)] == ["b"]
+        (first,) = leases.lease(tx, ["mail"], "one", 60, 1)
+        assert [each.message.id for each in leases.lease_rest(tx, first, "one", 60, 9)] == ["c"]
+        assert [each.message.id for each in leases.lease(tx, ["mail"], "one", 60, 9)] == ["b"]
         tx.execute(update(rows).values(owner=None, lease_until=None))
     with store.transaction() as tx:
-        assert [each.message.id for each in outbox.lease(tx, ["mail"], "one", 60, 9)] == ["a", "c"]
+        assert [each.message.id for each in leases.lease(tx, ["mail"], "one", 60, 9)] == ["a", "c"]
 
 
 async def test_a_digest_repeats_nothing_that_one_has_already_and_leaves_nobody_out(

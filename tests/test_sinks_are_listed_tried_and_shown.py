@@ -17,7 +17,7 @@ from auditor.alerts.registry import build
 from auditor.alerts.samples import group, samples
 from auditor.errors import ConfigError
 from auditor.simulator.slack_workspace import Fault, FaultKind
-from auditor.store import outbox
+from auditor.store import leases, outbox
 from auditor.store.database import open_store
 from auditor.store.outbox import Message
 
@@ -357,7 +357,7 @@ def queued(config: Path) -> Path:
         queue(tx, replace(hostile("terminal escapes"), id="hostile", finding="9"), ["hook"], now)
         outbox.add(tx, [Message("broken", "acme", "hook", b"{", now, now)])
     with store.transaction() as tx:
-        leased = {each.message.id: each for each in outbox.lease(tx, ["chat"], "test", 60, 10)}
+        leased = {each.message.id: each for each in leases.lease(tx, ["chat"], "test", 60, 10)}
         outbox.settle(tx, leased["taken"], {"ts": "1.0"})
         outbox.bury(tx, leased["lost"], "Slack answered 400")
         outbox.suppress(tx, leased["held"], "silence 1 by ada: moving", final=False)
@@ -459,7 +459,7 @@ def test_what_was_overtaken_stays_given_up(queued: Path) -> None:
     with store.transaction() as tx:
         queue(tx, replace(ALERT, id="newer", finding="2"), ["chat"], int(time.time()))
     with store.transaction() as tx:
-        (newer,) = (each for each in outbox.lease(tx, ["chat"], "test", 60, 10) if each.message.id == "newer")
+        (newer,) = (each for each in leases.lease(tx, ["chat"], "test", 60, 10) if each.message.id == "newer")
     done = auditor("deliveries", "retry", "lost", cwd=queued)
     assert (done.code, "1 message overtaken" in done.out) == (1, True), "the newer one is on its way"
     with store.transaction() as tx:

@@ -31,7 +31,7 @@ from auditor.alerts.route import Routing
 from auditor.alerts.sink import Context
 from auditor.simulator.slack_calls import Refusal
 from auditor.simulator.slack_workspace import FakeSlack, Fault, FaultKind, Posted
-from auditor.store import conversations, outbox, tables, tally
+from auditor.store import conversations, leases, outbox, tables, tally
 from auditor.store.database import Store, open_store
 from auditor.store.outbox import Progress
 from auditor.terms import Level
@@ -636,9 +636,9 @@ async def test_two_processes_tell_one_conversation_one_after_the_other(store: St
     put(store, table, alert("c", policy="other"))
     later(store, 400)
     with store.transaction() as tx:
-        (first,) = outbox.lease(tx, ["chat"], "one", 60, 1, apart=True)
+        (first,) = leases.lease(tx, ["chat"], "one", 60, 1, apart=True)
     with store.transaction() as tx:
-        second = outbox.lease(tx, ["chat"], "two", 60, 5, apart=True)
+        second = leases.lease(tx, ["chat"], "two", 60, 5, apart=True)
     assert first.message.id == alert("a").id
     assert [each.message.id for each in second] == [alert("c", policy="other").id]
 

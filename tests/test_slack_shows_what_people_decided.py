@@ -23,7 +23,7 @@ from auditor.jobs.snapshot import take
 from auditor.simulator.model import Organization
 from auditor.simulator.slack_workspace import FakeSlack
 from auditor.simulator.wire import User
-from auditor.store import held, outbox
+from auditor.store import held, leases, outbox
 from auditor.store.database import Store, Transaction
 from auditor.store.held import Before
 from auditor.store.outbox import Leased, Message
@@ -60,7 +60,7 @@ async def stranger(organization: Organization, store: Store, server: Server, sla
         begin(store)
         await passed(audit, NOW)
         with store.transaction() as tx:
-            for each in outbox.lease(tx, ["here"], "test", 60, 1000):
+            for each in leases.lease(tx, ["here"], "test", 60, 1000):
                 outbox.settle(tx, each, {})
         found = add_owner(organization)
         await passed(audit, NOW + 900)
@@ -132,11 +132,11 @@ def test_whether_a_fault_was_told_does_not_depend_on_a_mark(told: bool, store: S
     put(store, routing(), alert("a"))
     later(store, 2)
     with store.transaction() as tx:
-        (opened,) = outbox.lease(tx, ["chat"], "test", 60, 1)
+        (opened,) = leases.lease(tx, ["chat"], "test", 60, 1)
         settle(tx, opened, told=told)
         body = opened.message.alert
         outbox.add(tx, [Message(f"{outbox.MARK}a", "acme", "chat", body, 1, 1, order_key="a")])
-        (marked,) = outbox.lease(tx, ["chat"], "test", 60, 1)
+        (marked,) = leases.lease(tx, ["chat"], "test", 60, 1)
         settle(tx, marked, told=not told)
         outbox.add(tx, [Message("the end", "acme", "chat", body, 1, 1, order_key="a")])
         assert held.said_before(tx, "chat", "a", "the end") == Before(body, body, body if told else None)

@@ -18,7 +18,7 @@ from deliveries import later
 from sqlalchemy import update
 
 from auditor.errors import LeaseLost, StoreError
-from auditor.store import events, outbox, tables, tally, work
+from auditor.store import events, leases, outbox, tables, tally, work
 from auditor.store.database import Store, Transaction, open_store
 from auditor.store.events import StoredEvent
 from auditor.store.outbox import Leased, Message, Progress
@@ -43,7 +43,7 @@ def put(store: Store, *messages: Message) -> None:
 
 def lease(store: Store, seconds: float = LEASE, limit: int = 10, sinks: tuple[str, ...] = ("slack",)) -> list[Leased]:
     with store.transaction() as tx:
-        return outbox.lease(tx, sinks, "me", seconds, limit)
+        return leases.lease(tx, sinks, "me", seconds, limit)
 
 
 def names(leased: list[Leased]) -> list[str]:
@@ -181,8 +181,8 @@ def test_a_message_whose_sender_died_is_leased_by_another(store: Store) -> None:
 def sent_as_one(store: Store, limit: int) -> list[Leased]:
     """Leased and bound, and the lease of whoever sent them has run out."""
     with store.transaction() as tx:
-        leased = outbox.lease(tx, ["slack"], "dead", LEASE, limit)
-        outbox.bind(tx, leased)
+        leased = leases.lease(tx, ["slack"], "dead", LEASE, limit)
+        leases.bind(tx, leased)
     passes(store)
     return leased
 
@@ -202,7 +202,7 @@ def test_what_was_refused_as_one_is_leased_apart(store: Store) -> None:
     put(store, *(message(name) for name in "abc"))
     sent_as_one(store, limit=3)
     with store.transaction() as tx:
-        for each in outbox.lease(tx, ["slack"], "me", 60, 1):
+        for each in leases.lease(tx, ["slack"], "me", 60, 1):
             outbox.unbind(tx, each, "400")
     assert [names(lease(store, limit=1)) for _ in range(4)] == [["a"], ["b"], ["c"], []]
 
@@ -211,13 +211,13 @@ def test_a_probe_takes_what_was_sent_already_even_before_it_is_due(store: Store)
     put(store, message("a"))
     sent_as_one(store, limit=1)
     with store.transaction() as tx:
-        (sent,) = outbox.lease(tx, ["slack"], "me", 60, 1)
+        (sent,) = leases.lease(tx, ["slack"], "me", 60, 1)
         outbox.postpone(tx, sent, 900, "503")
     put(store, message("b"), message("later", due_at=time.time() + 900))
 
     def probe() -> list[str]:
         with store.transaction() as tx:
-            return names(outbox.lease(tx, ["slack"], "me", 60, 1, probing=True))
+            return names(leases.lease(tx, ["slack"], "me", 60, 1, probing=True))
 
     assert [probe(), probe(), probe()] == [["a"], ["b"], []]
 
@@ -227,7 +227,7 @@ def test_of_two_who_ask_one_gets_all_that_was_sent_as_one(store: Store) -> None:
     with ThreadPoolExecutor(4) as several:
         with store.transaction() as tx:
             for limit in (7, 33):
-                outbox.bind(tx, outbox.lease(tx, ["slack"], "dead", LEASE, limit))
+                leases.bind(tx, leases.lease(tx, ["slack"], "dead", LEASE, limit))
         passes(store)
         got = [names(leased) for leased in several.map(lambda _: lease(store, limit=1), range(4))]
     assert sorted(len(some) for some in got) == [0, 0, 7, 33]
@@ -239,8 +239,8 @@ def test_a_message_is_leased_once_where_its_lease_ran_out_meanwhile(store: Store
     slept = -1
     assert names(lease(store, slept)) == ["a", "b", "c"]
     with store.transaction() as tx:
-        (first,) = outbox.lease(tx, ["slack"], "me", slept, 1)
-        assert names(outbox.lease_rest(tx, first, "me", slept, 10)) == ["b", "c"]
+        (first,) = leases.lease(tx, ["slack"], "me", slept, 1)
+        assert names(leases.lease_rest(tx, first, "me", slept, 10)) == ["b", "c"]
 
 
 def test_messages_of_one_finding_reach_a_sink_in_their_order(store: Store) -> None:
@@ -284,7 +284,7 @@ def _take_all(url: str, owner: str) -> list[tuple[str, str]]:
     idle = 0
     while idle < 3:
         with store.transaction() as tx:
-            leased = outbox.lease(tx, ["slack"], owner, 60, 3)
+            leased = leases.lease(tx, ["slack"], owner, 60, 3)
         with store.transaction() as tx:
             claimed = work.claim(tx, owner, [f"org{number}" for number in range(40)], KINDS, 60)
         got += [("message", each.message.id) for each in leased]
@@ -376,7 +376,7 @@ def test_a_claim_does_not_wait_for_the_claim_of_another(postgres_url: str) -> No
         work.ensure(tx, "acme", "snapshot", 2)
     with store.transaction() as first:
         assert work.claim(first, "me", ["acme"], KINDS, 60) is not None
-        assert names(outbox.lease(first, ["slack"], "me", 60, 1)) == ["a"]
+        assert names(leases.lease(first, ["slack"], "me", 60, 1)) == ["a"]
         second = claim(store, "you")
         assert second is not None
         assert second.kind == "snapshot"

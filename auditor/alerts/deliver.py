@@ -24,7 +24,7 @@ from auditor.alerts.load import Load, loaded
 from auditor.alerts.message import Alert, decode
 from auditor.alerts.sink import Context, Receipt, Sink
 from auditor.errors import DeliveryError, StoreError
-from auditor.store import outbox, tally
+from auditor.store import leases, outbox, tally
 from auditor.store.database import Store, Transaction
 from auditor.store.outbox import Leased, Message
 
@@ -345,7 +345,7 @@ class Deliverer:
         seconds = ceil(self._terms.settle_margin)
 
         def take(tx: Transaction) -> list[tuple[Leased, str]]:
-            leased = outbox.lease(tx, [sink], self._owner, seconds, FOLD_MAX)
+            leased = leases.lease(tx, [sink], self._owner, seconds, FOLD_MAX)
             old = [each for each in leased if self._too_old(each.message)]
             each_of([each for each in leased if each not in old], lambda young: outbox.give_back(tx, young))
             return [(each, title_of(each)) for each in old]

@@ -13,7 +13,7 @@ from auditor.alerts.lane import Lane
 from auditor.alerts.message import decode
 from auditor.alerts.sink import Sink
 from auditor.errors import AuditorError
-from auditor.store import outbox, tally
+from auditor.store import leases, outbox, tally
 from auditor.store.database import Transaction
 from auditor.store.outbox import Leased
 
@@ -64,15 +64,15 @@ class Leaser:
             return Taken()
         if limit == 1 and not leased[0].batch and leased[0].message.group:
             rest = lane.folds(leased[0].message.group) - 1
-            leased += outbox.lease_rest(tx, leased[0], self.owner, self.seconds, rest) if rest else []
+            leased += leases.lease_rest(tx, leased[0], self.owner, self.seconds, rest) if rest else []
         free = self._admitted(tx, leased)
         mine = marking.of_open(tx, sink, addressing.for_one(tx, sink, free))
-        outbox.bind(tx, mine)
+        leases.bind(tx, mine)
         return Taken(mine, len(leased) - len(free))
 
     def _leased(self, tx: Transaction, lane: Lane, limit: int, kind: bool | None, *, probing: bool) -> list[Leased]:
         apart = self.sinks[lane.sink].converses
-        return outbox.lease(
+        return leases.lease(
             tx, [lane.sink], self.owner, self.seconds, limit, apart=apart, probing=probing, protected=kind
         )
 
