@@ -107,25 +107,28 @@ def is_again(alert: Alert) -> bool:
 
 def again(alert: Alert, last: float) -> Alert:
     """The alert of what is still open, told again; `last` is when it was last told. The same on every call."""
-    since = ("Still open since", moment(alert.at))
     return replace(
         alert,
         id=f"{alert.id}{REPEATED}{int(last * 1000)}",
         title=f"Still open: {alert.title}",
-        facts=(since, *(fact for fact in alert.facts if fact[0] != "Since")),
+        facts=_since("Still open since", alert),
     )
 
 
 def raised(alert: Alert, before: Level, at: int) -> Alert:
     """The alert of what is still open, and worse than it was `before`, as was seen `at`: others may hear of it now."""
-    since = ("Open since", moment(alert.at))
     return replace(
         alert,
         id=f"{alert.id}{REPEATED}{alert.level}.{at}",
         title=f"Now {alert.level}: {alert.title}",
         at=at,
-        facts=(("Level before", before.value), since, *(fact for fact in alert.facts if fact[0] != "Since")),
+        facts=(("Level before", before.value), *_since("Open since", alert)),
     )
+
+
+def _since(words: str, alert: Alert) -> tuple[tuple[str, str], ...]:
+    """The facts of what was told before, with since when it is open in place of any other such time."""
+    return (words, moment(alert.at)), *(fact for fact in alert.facts if fact[0] != "Since")
 
 
 def _project(finding: Finding, key: str) -> str:

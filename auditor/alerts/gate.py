@@ -94,9 +94,12 @@ class Judge:
         It is of no order with the finding's own messages, and may have been refused while the end was told. That a
         finding comes and goes is told all the same: that notice promises how it ends.
         """
-        about = [_subject(alone(part)) for part in parts(alert)]
-        if not all(about):
-            return False
+        about = []
+        for part in parts(alert):
+            # Of most digests the first line says that it is none.
+            if not (subject := _subject(alone(part))):
+                return False
+            about.append(subject)
         known = findings.by_ids(self._tx, about)
         return all(id_ in known and not known[id_].state.active for id_ in about)
 

@@ -1,7 +1,7 @@
 """Where alerts go: routed, joined with what was told before, and folded into digests, in the same transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from auditor import clock
@@ -77,20 +77,39 @@ def routed(tx: Transaction, audit: Audit, alerts: Sequence[Alert]) -> Iterator[R
     finding is open still, too: the level, the owner or the class may be another one by now, and tags are gone with
     their policy.
     """
-    before = [alert.finding for alert in alerts if _ends(alert) or compose.is_again(alert)]
-    known = open_at(tx, audit, before)
+    known = _open_at(tx, audit, [alert for alert in alerts if _follows(alert)])
     for alert in alerts:
-        places = known.get(alert.finding, {}) if _ends(alert) or compose.is_again(alert) else {}
         found = audit.routing.destinations(alert)
-        yield from ((alert, replace(goes, joins=places.get(goes.sink, ""))) for goes in found)
-        for sink in sorted(places.keys() - {goes.sink for goes in found}) if _ends(alert) else ():
-            yield alert, Destination(sink, audit.routing.root, joins=places[sink])
+        yield from (_joined(known if _follows(alert) else {}, alert, goes) for goes in found)
+        if _ends(alert):
+            for sink, group in sorted(known.get(alert.finding, {}).items()):
+                if sink not in {goes.sink for goes in found}:
+                    yield alert, Destination(sink, audit.routing.root, joins=group)
 
 
-def open_at(tx: Transaction, audit: Audit, findings: Collection[str]) -> Mapping[str, Mapping[str, str]]:
-    """By finding the sinks that hold it for open, each with the group in which it was told; none of people's own."""
+def joined(tx: Transaction, audit: Audit, again: Sequence[Routed]) -> list[Routed]:
+    """What is told `again`, each with what it was told with there, wherever the routes would put it by now."""
+    known = _open_at(tx, audit, [alert for alert, _ in again])
+    return [_joined(known, alert, goes) for alert, goes in again]
+
+
+_Places = Mapping[str, Mapping[str, str]]
+"""By finding the sinks that hold it for open, each with the group in which it was told."""
+
+
+def _open_at(tx: Transaction, audit: Audit, alerts: Sequence[Alert]) -> _Places:
+    """Of what was told before; in no sink of people's own."""
     sinks = audit.keeping.union(audit.routing.config.sinks) - audit.routing.config.personal
-    return marking.open_at(tx, sinks, findings) if findings else {}
+    return marking.open_at(tx, sinks, [alert.finding for alert in alerts]) if alerts else {}
+
+
+def _joined(known: _Places, alert: Alert, goes: Destination) -> Routed:
+    return alert, replace(goes, joins=known.get(alert.finding, {}).get(goes.sink, ""))
+
+
+def _follows(alert: Alert) -> bool:
+    """Whether the finding was told before."""
+    return _ends(alert) or compose.is_again(alert)
 
 
 def _ends(alert: Alert) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -176,14 +176,9 @@ def _repeat(tx: Transaction, audit: Audit, now: int) -> int:
         for each in group
         if joins(each.elapsed, each.timing)
     ]
-    # Together with what it was told with, wherever the routes would put it by now: one message tells how it stands.
-    places = dispatch.open_at(tx, audit, [alert.finding for alert, _ in due])
-    gather(tx, [(alert, replace(goes, joins=_place(places, alert, goes))) for alert, goes in due], now)
+    # One message tells how it stands.
+    gather(tx, dispatch.joined(tx, audit, due), now)
     return len(due)
-
-
-def _place(places: Mapping[str, Mapping[str, str]], alert: Alert, goes: Destination) -> str:
-    return places.get(alert.finding, {}).get(goes.sink, "")
 
 
 def _standing(tx: Transaction, audit: Audit, begun: int, now: int) -> Iterator[_Open]:
